@@ -1,0 +1,13 @@
+"""ellav: zero-shot text-to-speech with neural codec language models."""
+
+__version__ = "0.1.0"
+
+__all__ = ["Synthesizer", "__version__"]
+
+
+def __getattr__(name: str):
+    if name == "Synthesizer":
+        from ellav.infer.synthesizer import Synthesizer
+
+        return Synthesizer
+    raise AttributeError(f"module 'ellav' has no attribute {name!r}")

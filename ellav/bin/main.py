@@ -1,0 +1,59 @@
+"""The `ellav` command: finds the subcommand's file and runs it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from ellav.errors import UserError
+
+COMMANDS = {
+    "synth": "speak a text in the voice of a prompt",
+    "data": "check, fix and split Kaldi-style data folders",
+    "format-wavs": "stage 2: waveforms at one sample rate",
+    "phones": "stage 3: text to phones",
+    "align": "stage 3: phones to their times",
+    "fit-codec": "stage 4: train the codec, where it is trainable",
+    "encode": "stage 4: waveforms to codes",
+    "tokens": "stage 5: token list, durations, statistics",
+    "train": "stages 6 and 7: train the AR or the NAR model",
+    "decode": "stage 8: synthesize a test set",
+    "score": "stage 9: score what was synthesized",
+    "pack": "stage 10: one folder that synthesizes",
+    "plugins": "list plugins and show their options",
+    "bench": "measure decoding and training speed",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `ellav COMMAND ...`; 0 on success, 1 on wrong input, 2 on wrong usage."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        width = max(map(len, COMMANDS))
+        print("usage: ellav COMMAND [options]     (ellav COMMAND --help shows them)\n")
+        print("\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()))
+        return 0 if argv else 2
+    if argv[0] not in COMMANDS:
+        print(f"ellav: unknown command {argv[0]!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    debug = "--debug" in argv
+    try:
+        importlib.import_module("ellav.bin." + argv[0].replace("-", "_")).main(argv[1:])
+    except UserError as error:
+        if debug:
+            raise
+        print(f"ellav {argv[0]}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").startswith("ellav"):
+            raise
+        print(f"ellav {argv[0]}: {error}; install the extra that needs it (see setup.cfg)", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"ellav {argv[0]}: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What all commands share: parsers, `--config`, plugin options, and how errors end."""
+
+from __future__ import annotations
+
+import argparse
+
+from ellav.config import parse_pairs, read_yaml
+from ellav.errors import UserError
+from ellav.plugins.registry import load_plugin
+
+
+def parser(command: str, summary: str) -> argparse.ArgumentParser:
+    """A parser with `--config`, `--plugin` and `--debug`.
+
+    Options may be written with dashes or underscores; `--config` gives their defaults.
+    """
+    made = argparse.ArgumentParser(
+        prog=f"ellav {command}", description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    made.add_argument("--config", metavar="YAML", help="file with the options of this command")
+    made.add_argument(
+        "--plugin", action="append", default=[], metavar="FILE_OR_MODULE", help="import a plugin (repeatable)"
+    )
+    made.add_argument("--debug", action="store_true", help="show tracebacks")
+    return made
+
+
+def add_choice(made: argparse.ArgumentParser, option: str, default: str | None, family: str) -> None:
+    """`--ordering NAME` with `--ordering_conf key=value ...`, for the plugins of a family."""
+    made.add_argument(f"--{option}", default=default, metavar="NAME", help=f"one of `ellav plugins list` {family}")
+    made.add_argument(
+        f"--{option}_conf", action="append", nargs="+", default=[], metavar="KEY=VALUE", help=f"options of --{option}"
+    )
+
+
+def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
+    """Parse, with `--config` below the command line, and import the plugins.
+
+    `X_conf` becomes one dict: the file's, then the command line's on top.
+    """
+    argv = [_underscores(a) for a in argv]
+    _accept_dashes(made)
+    config_parser = argparse.ArgumentParser(add_help=False)
+    config_parser.add_argument("--config")
+    path = config_parser.parse_known_args(argv)[0].config
+    file = {k.replace("-", "_"): v for k, v in read_yaml(path).items()} if path else {}
+    actions = {action.dest: action for action in made._actions}
+    confs = {}
+    plugins = [str(p) for p in file.pop("plugins", [])]
+    for key in list(file):
+        if key not in actions:
+            known = ", ".join(sorted(k for k in actions if k not in ("help", "config", "debug", "plugin")))
+            raise UserError(f"{path}: unknown option {key!r}; accepted: {known}, plugins")
+        if key.endswith("_conf"):
+            confs[key] = file.pop(key) or {}
+        actions.get(key, argparse.Action([], "")).required = False
+    made.set_defaults(**file)
+    options = made.parse_args(argv)
+    for action in made._actions:
+        if action.dest.endswith("_conf"):
+            pairs = [pair for group in getattr(options, action.dest) for pair in group]
+            setattr(options, action.dest, {**confs.get(action.dest, {}), **parse_pairs(pairs)})
+    options.plugin = plugins + options.plugin
+    for plugin in options.plugin:
+        load_plugin(plugin)
+    return options
+
+
+def _underscores(argument: str) -> str:
+    if not argument.startswith("--"):
+        return argument
+    name, separator, value = argument.partition("=")
+    return "--" + name[2:].replace("-", "_") + separator + value
+
+
+def _accept_dashes(made: argparse.ArgumentParser) -> None:
+    for action in made._actions:
+        for option in list(action.option_strings):
+            name = _underscores(option)
+            if name != option:
+                made._option_string_actions[name] = action

@@ -1,0 +1,152 @@
+"""Typed options: a function's signature is the schema of its YAML and `key=value` options."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import yaml
+
+from ellav.errors import UserError
+
+
+def schema(target: Callable) -> dict[str, inspect.Parameter]:
+    """The options that `target` (a class, dataclass or function) accepts, by name.
+
+    Annotations are resolved, so `int | None` is a type and not a string.
+    """
+    function = target.__init__ if inspect.isclass(target) else target
+    if function is object.__init__:
+        return {}
+    hints = typing.get_type_hints(function)
+    named = {
+        name: parameter.replace(annotation=hints.get(name, typing.Any))
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != "self" and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    return named
+
+
+def describe(target: Callable) -> str:
+    """One line that lists the accepted options with types and defaults."""
+    parts = []
+    for name, parameter in schema(target).items():
+        kind = _type_name(parameter.annotation)
+        default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+        parts.append(f"{name}: {kind}{default}")
+    return ", ".join(parts) if parts else "no options"
+
+
+def checked(target: Callable, options: dict, what: str) -> dict:
+    """`options` with every value fitted to the type that `target` declares.
+
+    Raises UserError naming `what` and the accepted options for an unknown key, a value
+    of the wrong type or a missing option without default.
+    """
+    known = schema(target)
+    result = {}
+    for name, value in options.items():
+        key = name.replace("-", "_")
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise UserError(f"{what}: unknown option {name!r}{hint}; accepted: {describe(target)}")
+        try:
+            result[key] = fit(value, known[key].annotation)
+        except (TypeError, ValueError):
+            wanted = _type_name(known[key].annotation)
+            raise UserError(
+                f"{what}: option {name!r} must be {wanted}, not {value!r}; accepted: {describe(target)}"
+            ) from None
+    missing = [n for n, p in known.items() if p.default is p.empty and n not in result]
+    if missing:
+        raise UserError(f"{what}: missing option {missing[0]!r}; accepted: {describe(target)}")
+    return result
+
+
+def build(target: Callable, options: dict, what: str):
+    """`target(**options)` after `checked`; a ValueError it raises becomes a UserError."""
+    try:
+        return target(**checked(target, options, what))
+    except ValueError as error:
+        raise UserError(f"{what}: {error}") from error
+
+
+def fit(value, kind):
+    """`value` as the type `kind`; raises TypeError or ValueError where it does not fit."""
+    if kind is typing.Any or kind is inspect.Parameter.empty:
+        return value
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        for option in sorted(typing.get_args(kind), key=lambda k: k is str):
+            try:
+                return fit(value, option)
+            except (TypeError, ValueError):
+                continue
+        raise TypeError(value)
+    if kind is type(None):
+        if value is not None:
+            raise TypeError(value)
+        return None
+    if origin is typing.Literal:
+        if value not in typing.get_args(kind):
+            raise ValueError(value)
+        return value
+    if origin in (list, tuple):
+        if not isinstance(value, (list, tuple)):
+            raise TypeError(value)
+        inner = (typing.get_args(kind) or (typing.Any,))[0]
+        return origin(fit(item, inner) for item in value)
+    if kind is bool or (kind is int and isinstance(value, bool)):
+        if kind is bool and isinstance(value, bool):
+            return value
+        raise TypeError(value)
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and isinstance(value, str):
+        return float(value)  # YAML reads 1e-3 as a string
+    if kind is Path and isinstance(value, (str, Path)):
+        return Path(value)
+    base = origin or kind
+    if not isinstance(value, base):
+        raise TypeError(value)
+    return value
+
+
+def parse_pairs(pairs: Iterable[str]) -> dict:
+    """Options from `["local_advance=4", "silence=fold"]`; values are read as YAML."""
+    options = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise UserError(f"option {pair!r} is not of the form key=value")
+        options[name.replace("-", "_")] = yaml.safe_load(value)
+    return options
+
+
+def read_yaml(path: Path | str) -> dict:
+    """The mapping in a YAML file; raises UserError naming the file (and line) otherwise."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = yaml.safe_load(stream)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected 'key: value' lines, found a {type(content).__name__}")
+    return content
+
+
+def _type_name(kind) -> str:
+    if kind is inspect.Parameter.empty:
+        return "any"
+    if typing.get_origin(kind) is typing.Literal:
+        return " | ".join(map(str, typing.get_args(kind)))
+    return kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")

@@ -1,0 +1,84 @@
+"""Kaldi-style tables and data folders: `key value...` lines, sorted by key in byte order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ellav.data.outputs import write_text
+from ellav.errors import UserError
+
+
+def read_table(path: Path | str) -> dict[str, str]:
+    """Key -> rest of the line. Raises UserError naming file and line for what is wrong."""
+    path = Path(path)
+    table: dict[str, str] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 (byte {error.start}); convert it first") from None
+    previous = ""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        key, _, value = line.strip().partition(" ")
+        if key in table:
+            raise UserError(f"{path}:{number}: {key!r} stands twice; remove one of the two lines")
+        if key.encode() < previous.encode():
+            raise UserError(f"{path}:{number}: {key!r} is out of order; sort it with `LC_ALL=C sort`")
+        table[key] = value.strip()
+        previous = key
+    return table
+
+
+def write_table(path: Path | str, table: dict[str, object]) -> None:
+    """Write `key value` lines in byte order; lists are joined by spaces."""
+    lines = []
+    for key in sorted(table, key=str.encode):
+        value = table[key]
+        if not isinstance(value, str) and isinstance(value, Iterable):
+            value = " ".join(map(str, value))
+        lines.append(f"{key} {value}".rstrip() + "\n")
+    write_text(Path(path), "".join(lines))
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """A set of utterances: wav.scp, text, utt2spk; spk2utt is derived."""
+
+    wavs: dict[str, str]
+    text: dict[str, str]
+    speakers: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path | str) -> DataFolder:
+        """Raises UserError naming the first utterance that stands in only some files."""
+        folder = Path(folder)
+        made = cls(*(read_table(folder / name) for name in ("wav.scp", "text", "utt2spk")))
+        for name, table in (("text", made.text), ("utt2spk", made.speakers)):
+            odd = sorted(made.wavs.keys() ^ table.keys())
+            if odd:
+                where = "wav.scp" if odd[0] in made.wavs else name
+                raise UserError(f"{folder}: utterance {odd[0]!r} is only in {where} ({len(odd)} such in {name})")
+        if not made.wavs:
+            raise UserError(f"{folder}: no utterances")
+        return made
+
+    def write(self, folder: Path | str) -> None:
+        """Write the three tables and spk2utt into an existing folder."""
+        folder = Path(folder)
+        write_table(folder / "wav.scp", self.wavs)
+        write_table(folder / "text", self.text)
+        write_table(folder / "utt2spk", self.speakers)
+        write_table(folder / "spk2utt", invert(self.speakers))
+
+
+def invert(utt2spk: dict[str, str]) -> dict[str, list[str]]:
+    """Speaker -> its utterances, in the table's order."""
+    spk2utt: dict[str, list[str]] = {}
+    for utterance, speaker in utt2spk.items():
+        spk2utt.setdefault(speaker, []).append(utterance)
+    return spk2utt

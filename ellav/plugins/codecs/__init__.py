@@ -1,0 +1,46 @@
+"""Codecs: waveforms to codes and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ellav.plugins.registry import Registry
+
+
+class Codec(Protocol):
+    """A residual codec of Q codebooks with `size` entries each at `frame_rate` Hz.
+
+    Attributes: sample_rate (Hz), frame_rate (frames per second), codebooks (Q), size.
+    A codec that is trained by the recipe has `trainable = True` and a `fit`.
+    """
+
+    name: str
+    trainable: bool
+    sample_rate: int
+    frame_rate: float
+    codebooks: int
+    size: int
+
+    def frames(self, samples: int) -> int:
+        """Number of frames T that `encode` makes of so many samples."""
+
+    def fit(self, wavs: list[np.ndarray], seed: int = 0) -> None:
+        """Learn the codebooks from (samples,) float32 waveforms at `sample_rate`."""
+
+    def encode(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
+        """(samples,) float32 in [-1, 1] each -> codes (T, Q) int16 each."""
+
+    def decode(self, codes: list[np.ndarray]) -> list[np.ndarray]:
+        """Codes (T, q), q <= Q, each -> (samples,) float32 each."""
+
+    def save(self, folder: Path) -> None:
+        """Write the weights (safetensors) into an existing folder."""
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote; raises UserError naming the file where it does not fit."""
+
+
+codecs = Registry("codecs", {"rvq_mel": "ellav.plugins.codecs.rvq_mel"})

@@ -1,0 +1,67 @@
+"""Orderings: in which order phones and codes are written for the AR model.
+
+An ordering is a pure data layout: it builds, reverts and validates token rows, and
+scripts decoding. It knows no model and no device. `ellav.testing.check_ordering` holds
+its laws.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ellav.plugins.registry import Registry
+from ellav.types import (
+    DecodingRequest,
+    DecodingScript,
+    Restored,
+    State,
+    TokenSequence,
+    Utterance,
+    Vocabulary,
+)
+
+
+class Ordering(Protocol):
+    """A layout of S streams over one vocabulary.
+
+    Built with its own options only; `bind` gives it the sizes of a corpus, and everything
+    else is defined after that.
+    """
+
+    name: str
+    streams: int
+    """S: ids per row."""
+    codebooks: int
+    """How many codebooks the rows carry, from the first; the NAR model does the rest."""
+    combine: Literal["sum", "concat"]
+    """How a row's S embeddings become one: added, or concatenated and projected."""
+    positions: Literal["token", "frame"]
+    """Whether every row advances the position by one, or only rows that hold a frame.
+    Positions start at 0 in the prefix and start again at 0 after it."""
+    needs_durations: bool
+    """Whether `arrange` reads `Utterance.durations`."""
+    vocabulary: Vocabulary
+    states: tuple[State, ...]
+
+    def bind(self, phones: tuple[str, ...], codebook_size: int) -> None:
+        """Set vocabulary and states for this token list and size of codebook."""
+
+    def arrange(self, utterance: Utterance) -> TokenSequence:
+        """Token rows of a whole utterance (or of several joined into one)."""
+
+    def restore(self, ids: np.ndarray) -> Restored:
+        """Read phones, codes and durations back from complete rows (L, S)."""
+
+    def script(self, request: DecodingRequest) -> DecodingScript:
+        """How to decode what `request` asks for."""
+
+
+orderings = Registry(
+    "orderings",
+    {
+        "interleaved": "ellav.plugins.orderings.interleaved",
+        "concat": "ellav.plugins.orderings.concat",
+    },
+)

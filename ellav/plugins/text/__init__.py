@@ -1,0 +1,35 @@
+"""Text front ends: a sentence to words and phones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ellav.plugins.registry import Registry
+
+
+@dataclass(frozen=True)
+class Phones:
+    """The phones of a sentence, with silence `sp` at both ends and at punctuation.
+
+    phones: N symbols. word_of_phone: N indices into `words`, -1 for `sp`. words: the
+    normalised words in order, upper-case or as the language has them.
+    """
+
+    phones: list[str]
+    word_of_phone: list[int]
+    words: list[str]
+
+
+class TextFrontEnd(Protocol):
+    """Turns text into phones. `phone_set` names the alphabet, as aligners declare it."""
+
+    name: str
+    phone_set: str
+    """For example `arpabet-stress`, `ipa`, `characters`."""
+
+    def __call__(self, text: str) -> Phones:
+        """Phones of one sentence; raises UserError where nothing can be spoken."""
+
+
+text = Registry("text", {"g2p_en": "ellav.plugins.text.g2p_en"})

@@ -1,0 +1,22 @@
+"""Transcribers: what a recording says, for scorers and for prompts without a transcript."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from ellav.plugins.registry import Registry
+
+
+class Transcriber(Protocol):
+    """Recognises speech. sample_rate: Hz of the audio it takes."""
+
+    name: str
+    sample_rate: int
+
+    def transcribe(self, wav: np.ndarray) -> str:
+        """(samples,) float32 -> upper-case words separated by single spaces, maybe none."""
+
+
+transcribers = Registry("transcribers", {"pocketsphinx": "ellav.plugins.transcribers.pocketsphinx"})
