@@ -1,0 +1,163 @@
+"""Codes on disk: int16 (T, Q) NPY entries in Kaldi ark files, with their offsets in scp files.
+
+The files are those of kaldiio (`kaldiio.load_mat` reads them). Reading is our own, because an
+ark may come from a stranger: an entry is only ever parsed as a plain integer array, so nothing
+in it can be unpickled, and a command in an scp file (`cat x.ark |`) is not run unless asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+
+from ellav.data.outputs import write_text
+from ellav.errors import UserError
+
+_GUESS = 16384  # bytes read at once; most entries fit
+
+
+class CodesWriter:
+    """Writes `codes.ark` and `codes.scp` into `folder`, in the order of the calls.
+
+    final: the folder's name once the stage is done; the scp file points there. What an
+    interrupted run left in `folder` is kept: `written` holds its utterances and frames.
+    """
+
+    def __init__(self, folder: Path | str, final: Path | str | None = None):
+        self.folder = Path(folder)
+        self.ark_name = str(Path(final or folder) / "codes.ark")
+        self.written: dict[str, int] = {}
+        ark, scp = self.folder / "codes.ark", self.folder / "codes.scp.unsorted"
+        end = self._resume(ark, scp)
+        self._ark = open(ark, "r+b" if ark.exists() else "w+b")  # noqa: SIM115
+        self._ark.truncate(end)
+        self._ark.seek(end)
+        self._scp = open(scp, "a", encoding="utf-8")  # noqa: SIM115
+
+    def __enter__(self) -> CodesWriter:
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self._ark.close()
+        self._scp.close()
+        if kind is None:
+            unsorted = self.folder / "codes.scp.unsorted"
+            rows = [line.rsplit(" ", 2)[:2] for line in unsorted.read_text(encoding="utf-8").splitlines()]
+            rows.sort(key=lambda row: row[0].encode())
+            write_text(self.folder / "codes.scp", "".join(f"{utt} {place}\n" for utt, place in rows))
+            unsorted.unlink()
+
+    def write(self, utterance: str, codes: np.ndarray) -> None:
+        """codes: (T, Q), any integer type whose values fit in int16."""
+        entry = np.ascontiguousarray(codes, dtype=np.int16)
+        if entry.ndim != 2 or not np.array_equal(entry, codes):
+            raise ValueError(f"codes of {utterance!r} are not (T, Q) integers below 32768")
+        place = f"{self.ark_name}:{self._ark.tell() + len(utterance.encode()) + 1}"
+        kaldiio.save_ark(self._ark, {utterance: entry}, write_function="numpy")
+        self._ark.flush()
+        self._scp.write(f"{utterance} {place} {self._ark.tell()}:{len(entry)}\n")
+        self._scp.flush()
+        self.written[utterance] = len(entry)
+
+    def _resume(self, ark: Path, scp: Path) -> int:
+        """Length of the ark up to the last entry that both files hold in full."""
+        if not (ark.exists() and scp.exists()):
+            scp.unlink(missing_ok=True)
+            return 0
+        end, kept = 0, []
+        for line in scp.read_text(encoding="utf-8").split("\n")[:-1]:  # a torn last line goes
+            entry_end, frames = map(int, line.rsplit(" ", 1)[1].split(":"))
+            if entry_end > ark.stat().st_size:
+                break
+            end = entry_end
+            self.written[line.partition(" ")[0]] = frames
+            kept.append(line + "\n")
+        write_text(scp, "".join(kept))
+        return end
+
+
+class CodesReader:
+    """Reads entries by their place, `FILE:OFFSET`, with one or two reads of the file each.
+
+    allow_pipes: also run commands (`cat x.ark |`). Safe to use after a fork and from threads;
+    files stay open.
+    """
+
+    def __init__(self, allow_pipes: bool = False):
+        self.allow_pipes = allow_pipes
+        self._files: dict[str, int] = {}
+
+    def __getstate__(self) -> dict:
+        return {"allow_pipes": self.allow_pipes, "_files": {}}
+
+    def __del__(self):
+        for descriptor in self._files.values():
+            os.close(descriptor)
+
+    def read(self, place: str) -> np.ndarray:
+        """(T, Q) int16. Raises UserError naming the place for anything else that stands there."""
+        if place.startswith("|") or place.endswith("|"):
+            content = self._run(place)
+            return _parse(lambda start, size: content[start : start + size], place)
+        name, separator, offset = place.rpartition(":")
+        if not separator or not offset.isdigit():
+            name, offset = place, "0"
+        if name not in self._files:
+            try:
+                self._files[name] = os.open(name, os.O_RDONLY)
+            except OSError as error:
+                raise UserError(f"{name}: {error.strerror.lower()}; run stage 4 (encode) again") from None
+        descriptor, base = self._files[name], int(offset)
+        return _parse(lambda start, size: os.pread(descriptor, size, base + start), place)
+
+    def _run(self, place: str) -> bytes:
+        if not self.allow_pipes:
+            raise UserError(f"{place!r} is a command; commands in scp files run only with --allow-pipes true")
+        command = place.strip("|").strip()
+        done = subprocess.run(command, shell=True, stdout=subprocess.PIPE)
+        if done.returncode:
+            raise UserError(f"{command!r} failed with status {done.returncode}")
+        return done.stdout
+
+
+def _parse(read, place: str) -> np.ndarray:
+    """The entry at the start of `read(start, size)`: `NPY`, a length, and a .npy file."""
+    head = read(0, _GUESS)
+    if head[:3] != b"NPY" or len(head) < 4:
+        kind = "a pickle" if head[:3] == b"PKL" else repr(bytes(head[:8]))
+        raise UserError(f"{place}: not an NPY entry but {kind}; nothing was loaded. Codes are int16 (T, Q) NPY entries")
+    width = head[3]
+    start = 4 + width
+    size = int.from_bytes(head[4:start], "little")
+    entry = head[start : start + size]
+    try:
+        if len(entry) < size:
+            entry += read(start + len(entry), size - len(entry))
+        if len(entry) != size:
+            raise ValueError(f"{size} bytes announced, {len(entry)} there")
+        return _array(entry)
+    except (ValueError, MemoryError, OverflowError) as error:
+        raise UserError(f"{place}: not an integer array (T, Q): {error}; nothing was loaded") from None
+
+
+def _array(entry: bytes) -> np.ndarray:
+    stream = io.BytesIO(entry)
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"NPY version {version}")
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = header(stream)
+    if dtype.hasobject or dtype.kind not in "iu" or len(shape) != 2 or fortran:
+        raise ValueError(f"shape {shape} of {dtype}")
+    if shape[0] * shape[1] * dtype.itemsize != len(entry) - stream.tell():
+        raise ValueError(f"shape {shape} does not fit {len(entry) - stream.tell()} bytes")
+    array = np.frombuffer(entry, dtype, offset=stream.tell()).reshape(shape)
+    codes = array.astype(np.int16)
+    if dtype != np.int16 and not np.array_equal(codes, array):
+        raise ValueError("values beyond int16")
+    return codes

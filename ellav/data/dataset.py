@@ -1,0 +1,203 @@
+"""A tokenised set as the models see it: token list, statistics, and utterances read on demand."""
+
+from __future__ import annotations
+
+import mmap
+from collections import OrderedDict
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from ellav.config import read_yaml
+from ellav.data.codes import CodesReader
+from ellav.errors import UserError
+from ellav.types import SILENCE, Utterance
+
+STATISTICS = (
+    "frame_rate",
+    "codebooks",
+    "codebook_size",
+    "most_phone",
+    "most_silence",
+    "mean_frames",
+    "frames_per_phone",
+    "max_frames",
+)
+
+
+class Tokens:
+    """The token list and the statistics of the training set.
+
+    phones: the symbols; a phone's id is its index. stats: at least the keys of STATISTICS.
+    silence: the id of `sp`, or -1 where the list has none.
+    """
+
+    def __init__(self, phones: list[str], stats: dict):
+        self.phones = list(phones)
+        self.stats = dict(stats)
+        self.id = {phone: i for i, phone in enumerate(self.phones)}
+        self.silence = self.id.get(SILENCE, -1)
+
+    @classmethod
+    def read(cls, folder: Path | str) -> Tokens:
+        """From `tokens.txt` and `stats.yaml`; raises UserError where they are not as written."""
+        path = Path(folder) / "tokens.txt"
+        if not path.exists():
+            raise UserError(f"{path}: no such file; run stage 5 (tokens) first")
+        phones = path.read_text(encoding="utf-8").split()
+        if not phones or len(set(phones)) != len(phones):
+            raise UserError(f"{path}: expected one phone a line, each once")
+        stats = read_yaml(path.with_name("stats.yaml"))
+        missing = [key for key in STATISTICS if key not in stats]
+        if missing:
+            raise UserError(f"{path.with_name('stats.yaml')}: {missing[0]!r} is missing; rerun stage 5 (tokens)")
+        return cls(phones, stats)
+
+    def __len__(self) -> int:
+        return len(self.phones)
+
+    def encode(self, symbols: Iterable[str], where: str = "text") -> np.ndarray:
+        """(N,) int32 ids; raises UserError naming `where` for a phone that is not in the list."""
+        try:
+            return np.array([self.id[symbol] for symbol in symbols], dtype=np.int32)
+        except KeyError as error:
+            raise UserError(
+                f"{where}: phone {error.args[0]!r} is not in the token list ({' '.join(self.phones)})"
+            ) from None
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """The symbols of ids."""
+        return [self.phones[i] for i in ids]
+
+    def bounds(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) least and (N,) most frames that each phone may have, both int32."""
+        silent = np.asarray(ids) == self.silence
+        least = np.where(silent, 0, 1).astype(np.int32)
+        most = np.where(silent, self.stats["most_silence"], self.stats["most_phone"]).astype(np.int32)
+        return least, most
+
+
+class Dataset:
+    """The utterances of one set, in the order of their ids; `dataset[i]` reads one.
+
+    Opening it reads ids, speakers and lengths only; phones, durations and codes are read from
+    the mapped files when an utterance is asked for, so the size of a set costs little memory.
+    ids: list of str. speakers: list of str. lengths: (U,) int32 frames.
+    keep: how many of the last utterances stay in memory.
+    """
+
+    def __init__(self, folder: Path | str, tokens: Tokens, allow_pipes: bool = False, keep: int = 512):
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise UserError(f"{self.folder}: no such folder; run stage 5 (tokens) first")
+        self.tokens = tokens
+        self._tables = {
+            name: _Lines(self.folder / name)
+            for name in ("phones", "word_of_phone", "durations", "codes.scp", "utt2spk", "text", "utt2num_frames")
+        }
+        speakers, lengths = self._tables.pop("utt2spk"), self._tables.pop("utt2num_frames")
+        self.ids, frames = lengths.columns()
+        ids, self.speakers = speakers.columns()
+        if ids != self.ids or any(len(table) != len(self.ids) for table in self._tables.values()):
+            raise UserError(f"{self.folder}: its tables do not hold the same utterances; rerun stage 5 (tokens)")
+        if not self.ids:
+            raise UserError(f"{self.folder}: no utterances")
+        self.lengths = np.array(frames, dtype=np.int32)
+        self._reader = CodesReader(allow_pipes)
+        self._keep = keep
+        self._kept: OrderedDict[int, Utterance] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Utterance:
+        """Raises UserError naming the utterance where its tables and codes do not fit together."""
+        if index in self._kept:
+            self._kept.move_to_end(index)
+            return self._kept[index]
+        utterance = self._read(range(len(self.ids))[index])
+        self._kept[index] = utterance
+        if len(self._kept) > self._keep:
+            self._kept.popitem(last=False)
+        return utterance
+
+    def text(self, index: int) -> str:
+        """What is said, as the data folder has it."""
+        return self._value("text", index)
+
+    def _value(self, table: str, index: int) -> str:
+        key, value = self._tables[table].row(index)
+        if key != self.ids[index]:
+            raise UserError(
+                f"{self.folder / table}:{index + 1}: {key!r} stands where {self.ids[index]!r} should; "
+                "rerun stage 5 (tokens)"
+            )
+        return value
+
+    def _read(self, index: int) -> Utterance:
+        where = f"{self.folder}: utterance {self.ids[index]!r}"
+        try:
+            phones = self.tokens.encode(self._value("phones", index).split(), where)
+            words = np.array(self._value("word_of_phone", index).split(), dtype=np.int32)
+            durations = np.array(self._value("durations", index).split(), dtype=np.int32)
+        except ValueError as error:
+            raise UserError(f"{where}: {error}; rerun stage 5 (tokens)") from None
+        codes = self._reader.read(self._value("codes.scp", index))
+        if not len(phones) == len(words) == len(durations):
+            raise UserError(f"{where}: phones, word_of_phone and durations differ in length; rerun stage 5 (tokens)")
+        if durations.sum() != len(codes) or len(codes) != self.lengths[index]:
+            raise UserError(
+                f"{where}: durations sum to {durations.sum()}, the codes have {len(codes)} frames; rerun stages 4 and 5"
+            )
+        size, books = self.tokens.stats["codebook_size"], self.tokens.stats["codebooks"]
+        if codes.shape[1] != books or (len(codes) and (codes.min() < 0 or codes.max() >= size)):
+            raise UserError(f"{where}: codes are not (T, {books}) integers below {size}; rerun stages 4 and 5")
+        language = self._language(index)
+        return Utterance(self.ids[index], self.speakers[index], language, phones, words, durations, codes)
+
+    def _language(self, index: int) -> str:
+        if "utt2lang" not in self._tables and (self.folder / "utt2lang").exists():
+            self._tables["utt2lang"] = _Lines(self.folder / "utt2lang")
+        return self._value("utt2lang", index) if "utt2lang" in self._tables else "und"
+
+
+class _Lines:
+    """Rows of a table by their number, from the mapped file."""
+
+    def __init__(self, path: Path):
+        if not path.exists():
+            raise UserError(f"{path}: no such file; run stage 5 (tokens) first")
+        self.path = path
+        self._open()
+        content = np.frombuffer(self._map, np.uint8) if len(self._map) else np.zeros(0, np.uint8)
+        steps = range(0, len(content), 1 << 24)
+        ends = [np.flatnonzero(content[step : step + (1 << 24)] == 10) + step for step in steps]
+        self._ends = np.concatenate([np.array([-1]), *ends])
+        if len(content) and content[-1] != 10:
+            raise UserError(f"{path}: its last line is torn; rerun stage 5 (tokens)")
+
+    def _open(self) -> None:
+        with open(self.path, "rb") as stream:
+            empty = not self.path.stat().st_size
+            self._map = b"" if empty else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def __getstate__(self) -> dict:
+        return {"path": self.path, "_ends": self._ends}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def row(self, index: int) -> tuple[str, str]:
+        line = bytes(self._map[self._ends[index] + 1 : self._ends[index + 1]]).decode()
+        key, _, value = line.partition(" ")
+        return key, value
+
+    def columns(self) -> tuple[list[str], list[str]]:
+        rows = [self.row(i) for i in range(len(self))]
+        shared: dict[str, str] = {}  # one string per speaker, not per utterance
+        return [key for key, _ in rows], [shared.setdefault(value, value) for _, value in rows]
