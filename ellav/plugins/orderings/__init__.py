@@ -42,6 +42,9 @@ class Ordering(Protocol):
     Positions start at 0 in the prefix and start again at 0 after it."""
     needs_durations: bool
     """Whether `arrange` reads `Utterance.durations`."""
+    lookahead: int
+    """How many frames ahead of its own boundary a phone's end may stand in the rows: rows
+    before frame t tell nothing of boundaries after frame t + lookahead."""
     vocabulary: Vocabulary
     states: tuple[State, ...]
 

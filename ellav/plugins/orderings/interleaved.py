@@ -1,0 +1,234 @@
+"""ELLA-V's ordering: every phone holds its own codes between itself and an EOP token.
+
+Source: ELLA-V (arXiv 2401.07333), section 3, "generalized autoregressive" modelling.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from ellav.plugins.orderings import orderings
+from ellav.types import (
+    NONE,
+    SILENCE,
+    DecodingRequest,
+    DecodingScript,
+    Restored,
+    State,
+    TokenSequence,
+    Utterance,
+    Vocabulary,
+)
+
+
+@orderings.register("interleaved")
+class Interleaved:
+    """phones BOS p1 c... EOP p2 c... EOP ... pN c... EOP EOS
+
+    With durations d, b_i = d_1 + ... + d_i and local advance a, the pair EOP_i, p_(i+1)
+    stands before frame max(b_i - a, 0) for i < N, and EOP_N at the end T. So phone i + 1
+    and the end of phone i are known a frames early (co-articulation), and inner segments
+    still hold exactly d_i codes; the last holds d_N + a. Where b_1 <= a the first
+    durations cannot be read back; `restore` splits them evenly and marks them uncertain.
+
+    global_advance: write all phones before BOS. local_advance: a, in frames (the paper
+    does not publish its value). silence: "phone" sandwiches `sp` like any phone; "fold"
+    leaves `sp` out of the sandwiches and counts its frames with the phone before it
+    (leading silence: with the first phone). phone_tokens: False is the paper's ablation
+    of the phone sandwich: only EOP stands between the phones' codes.
+    """
+
+    streams = 1
+    codebooks = 1
+    combine = "sum"
+    positions = "token"
+    needs_durations = True
+
+    def __init__(
+        self,
+        global_advance: bool = True,
+        local_advance: int = 4,
+        silence: Literal["phone", "fold"] = "phone",
+        phone_tokens: bool = True,
+    ):
+        if local_advance < 0:
+            raise ValueError(f"local_advance must be at least 0, not {local_advance}")
+        if not (global_advance or phone_tokens):
+            raise ValueError("without global_advance and phone_tokens the model would see no text")
+        if silence == "fold" and not global_advance:
+            raise ValueError("silence='fold' needs global_advance: the folded silences would stand nowhere")
+        self.global_advance = global_advance
+        self.lookahead = local_advance
+        self.local_advance = local_advance
+        self.silence = silence
+        self.phone_tokens = phone_tokens
+
+    def bind(self, phones: tuple[str, ...], codebook_size: int) -> None:
+        """Set vocabulary and states for this token list and size of codebook."""
+        self.vocabulary = Vocabulary({"phones": len(phones), "bos": 1, "eop": 1, "eos": 1, "codes": codebook_size})
+        self.bos, self.eop, self.eos = (self.vocabulary.id(name) for name in ("bos", "eop", "eos"))
+        self.first_code = self.vocabulary.start("codes")
+        self.states = (State(self.vocabulary.mask("codes", "eop")[None], trigger=self.eop),)
+        self.folded = np.array([phone == SILENCE and self.silence == "fold" for phone in phones])
+
+    def arrange(self, utterance: Utterance) -> TokenSequence:
+        """Token rows of a whole utterance, which needs durations."""
+        if utterance.durations is None:
+            raise ValueError(f"{utterance.id}: the interleaved ordering needs durations")
+        kept, owner = self._kept(utterance.phones)
+        ends = np.cumsum(_sum_by(owner, utterance.durations, len(kept)))
+        marks = np.maximum(ends - self.local_advance, 0)
+        marks[-1] = utterance.frames
+        counts = np.diff(marks, prepend=0)
+        prefix = self._prefix(utterance.phones)
+
+        lengths = counts + 1 + self.phone_tokens
+        starts = np.cumsum(lengths) - lengths
+        body = np.full(lengths.sum() + 1, NONE, np.int32)
+        if self.phone_tokens:
+            body[starts] = utterance.phones[kept]
+        body[starts + lengths - 1] = self.eop
+        body[-1] = self.eos
+        code_rows = np.flatnonzero(body == NONE)
+        body[code_rows] = utterance.codes[:, 0].astype(np.int32) + self.first_code
+
+        ids = np.concatenate([prefix, body])
+        frames = np.full(len(ids), NONE, np.int32)
+        frames[len(prefix) + code_rows] = np.arange(utterance.frames)
+        segment = np.full(len(ids), NONE, np.int32)
+        segment[len(prefix) : -1] = np.repeat(np.arange(len(kept)), lengths)
+        segment[-1] = len(kept)
+        targets = np.full(len(ids), NONE, np.int32)
+        scored = ids >= self.eop
+        targets[:-1][scored[1:]] = ids[1:][scored[1:]]
+        positions = np.concatenate([np.arange(len(prefix)), np.arange(len(body))]).astype(np.int32)
+        return TokenSequence(ids[:, None], targets[:, None], positions, frames[:, None], segment, len(prefix))
+
+    def restore(self, ids: np.ndarray) -> Restored:
+        """Read phones, codes and durations back from complete rows (L, 1).
+
+        Boundaries within the first `local_advance` frames are an even split; folded
+        silence comes back with 0 frames. Both are marked uncertain.
+        """
+        ids = ids[:, 0]
+        bos = int(np.flatnonzero(ids == self.bos)[0])
+        body = ids[bos + 1 :]
+        is_code = body >= self.first_code
+        codes = (body[is_code] - self.first_code).astype(np.int16)[:, None]
+        phones = ids[:bos] if self.global_advance else body[body < self.bos]
+        kept, owner = self._kept(phones)
+
+        frames = len(codes)
+        marks = np.cumsum(is_code)[body == self.eop]
+        ends = np.minimum(marks + self.local_advance, frames)
+        ends[-1] = frames
+        hidden = int((marks[:-1] == 0).sum()) if self.local_advance else 0
+        share = ends[hidden] * np.arange(1, hidden + 1) // (hidden + 1)
+        ends[:hidden] = np.minimum(share, self.local_advance)
+
+        durations = np.zeros(len(phones), np.int32)
+        durations[kept] = np.diff(ends, prepend=0)
+        certain = np.ones(len(phones), bool)
+        if hidden:
+            certain[kept[: hidden + 1]] = False
+        shared = np.bincount(owner, minlength=len(kept)) > 1
+        certain[kept[shared]] = False
+        certain[self.folded[phones]] = False
+        return Restored(phones.astype(np.int32), codes, durations, certain)
+
+    def script(self, request: DecodingRequest) -> DecodingScript:
+        """Decode phone after phone. The prefix ends inside the open phone's segment.
+
+        A whole-utterance prompt has closed its last phone: the next one is open and
+        already holds the last `local_advance` frames of the prompt.
+        """
+        kept, owner = self._kept(request.phones)
+        begun, frames = len(request.durations), len(request.codes)
+        closed = self._closed(request, owner)
+        held = _sum_by(owner[:begun], request.durations, len(kept))
+        ends = np.cumsum(held)[:closed]
+        marks = np.maximum(ends - self.local_advance, 0)
+        phones = request.phones[kept].astype(np.int32)
+
+        prefix = [self._prefix(request.phones)]
+        codes = request.codes[:, 0].astype(np.int32) + self.first_code
+        for k, (start, end) in enumerate(zip([0, *marks], [*marks, frames], strict=True)):
+            prefix += [phones[k : k + 1]] if self.phone_tokens else []
+            prefix += [codes[start:end]]
+            prefix += [np.array([self.eop], np.int32)] if k < closed else []
+        ids = np.concatenate(prefix)
+        head = len(prefix[0])
+        positions = np.concatenate([np.arange(head), np.arange(len(ids) - head)]).astype(np.int32)
+
+        before = int(ends[-1]) if closed else 0
+        least, most = self._bounds(
+            before,
+            frames,
+            _sum_by(owner, request.least, len(kept))[closed:],
+            _sum_by(owner, request.most, len(kept))[closed:],
+        )
+        count = frames - (int(marks[-1]) if closed else 0)
+        most[0] = max(most[0], count)
+        forced = phones[closed + 1 :] if self.phone_tokens else phones[:0]
+        segments = len(kept) - closed
+        offset = np.zeros(segments + 2, np.int64)
+        if self.phone_tokens:
+            offset[1:-1] = np.arange(segments)
+        offset[-1] = offset[-2] + 1
+        return DecodingScript(
+            prefix=ids[:, None],
+            positions=positions,
+            next_position=len(ids) - head,
+            count=count,
+            forced=np.concatenate([forced, [self.eos]]).astype(np.int32)[:, None],
+            offset=offset,
+            hold=np.full((segments, 1), NONE, np.int32),
+            state=np.zeros(segments, np.int32),
+            least=least.astype(np.int32),
+            most=most.astype(np.int32),
+        )
+
+    def _prefix(self, phones: np.ndarray) -> np.ndarray:
+        text = phones if self.global_advance else phones[:0]
+        return np.concatenate([text, [self.bos]]).astype(np.int32)
+
+    def _kept(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the sandwiched phones, and for each phone the sandwich that has its frames."""
+        folded = self.folded[phones]
+        if folded.all():
+            folded = np.zeros(len(phones), bool)  # nothing but silence: sandwich it after all
+        return np.flatnonzero(~folded), np.maximum(np.cumsum(~folded) - 1, 0)
+
+    def _closed(self, request: DecodingRequest, owner: np.ndarray) -> int:
+        """Number of sandwiches that the prompt has closed."""
+        begun = len(request.durations)
+        if begun == 0:
+            return 0
+        if begun == len(owner) and not request.open:
+            raise ValueError(f"{request.id}: no phones after the prompt")
+        return int(owner[begun - 1 if request.open else begun])
+
+    def _bounds(self, before: int, prompt: int, least: np.ndarray, most: np.ndarray):
+        """Bounds on the codes in each remaining segment, from bounds on durations.
+
+        A segment that starts after b frames and lasts d holds
+        max(b + d - a, 0) - max(b - a, 0) codes, the last one b + d - max(b - a, 0);
+        both grow with b and with d.
+        """
+        a = self.local_advance
+        bounds = []
+        for durations in (least, most):
+            ends = before + np.cumsum(durations)
+            if durations is least:
+                ends = np.maximum(ends, prompt)
+            starts = np.concatenate([[before], ends[:-1]])
+            held = np.maximum(starts + durations - a, 0) - np.maximum(starts - a, 0)
+            held[-1] = starts[-1] + durations[-1] - max(starts[-1] - a, 0)
+            bounds.append(held)
+        return bounds[0], np.maximum(bounds[1], bounds[0])
+
+
+def _sum_by(owner: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
+    return np.bincount(owner, weights=values, minlength=size).astype(np.int64)
