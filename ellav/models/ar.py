@@ -1,0 +1,104 @@
+"""The autoregressive model: token rows of an ordering in, logits of the next row out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ellav.models.options import ModelOptions
+from ellav.models.transformer import KVCache, Transformer
+from ellav.plugins.orderings import Ordering
+
+
+class ARModel(nn.Module):
+    """One embedding table, a Transformer, and an output tied to the ids that can be sampled.
+
+    vocabulary: number of ids V. sampled: (O,) ids that logits stand for, in this order.
+    streams: ids per row S. combine: how a row's embeddings become one.
+    Attributes: `sampled` (O,) int64 and `column` (V,) int64, the place of an id in
+    `sampled` or -1.
+    """
+
+    def __init__(self, options: ModelOptions, vocabulary: int, sampled: np.ndarray, streams: int, combine: str):
+        super().__init__()
+        width = options.width
+        self.options, self.streams, self.combine = options, streams, combine
+        self.table = nn.Parameter(torch.randn(vocabulary + 1, width) * width**-0.5)
+        with torch.no_grad():
+            self.table[vocabulary] = 0  # the embedding of -1
+        self.join = nn.Linear(streams * width, width, bias=False) if combine == "concat" and streams > 1 else None
+        self.split = nn.Linear(width, streams * width, bias=False) if streams > 1 else None
+        self.transformer = Transformer(options)
+        column = torch.full((vocabulary,), -1)
+        column[torch.from_numpy(np.asarray(sampled, np.int64))] = torch.arange(len(sampled))
+        self.register_buffer("sampled", torch.from_numpy(np.asarray(sampled, np.int64)), persistent=False)
+        self.register_buffer("column", column, persistent=False)
+
+    @classmethod
+    def of(cls, ordering: Ordering, options: ModelOptions) -> ARModel:
+        """The model for a bound ordering."""
+        return cls(options, ordering.vocabulary.size, sampled_ids(ordering), ordering.streams, ordering.combine)
+
+    def forward(self, ids: Tensor, positions: Tensor, lengths: list[int], text_lens: list[int] | None = None) -> Tensor:
+        """Hidden states (T, D) of packed sequences: ids (T, S), positions (T,).
+
+        lengths: rows of each sequence. text_lens: rows of each text prefix; needed, and
+        read, only where the options ask for full attention among them.
+        """
+        return self.transformer(self.embed(ids), positions, lengths, True, self._text(text_lens))
+
+    def step(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        cache: KVCache,
+        start: Tensor,
+        text_lens: Tensor | None = None,
+        length: int | None = None,
+    ) -> Tensor:
+        """Hidden states (B, W, D) of the next W rows: ids (B, W, S); see `Transformer.step`.
+
+        With full text attention a row's whole text prefix must come in one step.
+        """
+        return self.transformer.step(self.embed(ids), positions, cache, start, self._text(text_lens), length)
+
+    def cache(self, batch: int, length: int, dtype: torch.dtype = torch.float32) -> KVCache:
+        """An empty cache for `step`."""
+        return self.transformer.cache(batch, length, dtype)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """(..., S) ids -> (..., D); the id -1 counts as zero."""
+        none = len(self.table) - 1
+        ids = torch.where(ids < 0, none, ids)
+        scaled = F.embedding(ids, self.table, padding_idx=none) * self.options.width**0.5  # (..., S, D)
+        if self.join is not None:
+            return self.join(scaled.flatten(-2))
+        return scaled.squeeze(-2) if self.streams == 1 else scaled.sum(-2)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., D) -> (..., S, O): scores of the `sampled` ids in each stream."""
+        if self.split is not None:
+            hidden = self.split(hidden).unflatten(-1, (self.streams, -1))
+        else:
+            hidden = hidden.unsqueeze(-2)
+        return F.linear(hidden, self.table[self.sampled])
+
+    def _text(self, text_lens):
+        if self.options.text_attention == "causal":
+            return None
+        if text_lens is None:
+            raise ValueError("full text attention needs text_lens")
+        return text_lens
+
+
+def sampled_ids(ordering: Ordering) -> np.ndarray:
+    """(O,) ids that any state may sample, and every control, since one may close a sequence."""
+    wanted = np.zeros(ordering.vocabulary.size, dtype=bool)
+    for state in ordering.states:
+        wanted |= np.asarray(state.allowed).any(axis=0)
+        if state.trigger >= 0:
+            wanted[state.trigger] = True
+    controls = [name for name, size in ordering.vocabulary.sizes.items() if size == 1]
+    return np.flatnonzero(wanted | ordering.vocabulary.mask(*controls))

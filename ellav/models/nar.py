@@ -1,0 +1,136 @@
+"""The non-autoregressive model: each further codebook at once from phones, prompt and codebooks before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ellav.models.options import ModelOptions
+from ellav.models.transformer import Transformer
+from ellav.types import NONE
+
+PLACES = 8
+"""Into how many places a phone is divided, where frames are told their place."""
+
+
+@dataclass(frozen=True)
+class NARInput:
+    """What the NAR model completes. T frames, of which the first T0 are the prompt.
+
+    phones: (N,) of prompt and target. durations: (N,) frames summing to T, or None (then
+    only a model with text in front works). codes: (T, C), the codebooks that are known,
+    prompt frames included. prompt: (T0, Q), all codebooks of the prompt; T0 may be 0.
+    """
+
+    phones: np.ndarray
+    durations: np.ndarray | None
+    codes: np.ndarray
+    prompt: np.ndarray
+
+
+@dataclass(frozen=True)
+class NARRows:
+    """The rows of one sequence at one level. ids: (R, Q + 2) into the table, -1 for
+    nothing. positions: (R,). first: rows before the first frame (the text, if in front)."""
+
+    ids: np.ndarray
+    positions: np.ndarray
+    first: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class NARModel(nn.Module):
+    """Codebooks C+1..Q, one level each, told by AdaLN. Attention is full.
+
+    One table holds all codebooks (`size` entries each), the phones and the places; a
+    row's input is the sum of its entries. The head of a codebook is its part of the table.
+    known: C, the codebooks that the AR model makes.
+    """
+
+    def __init__(self, options: ModelOptions, phones: int, codebooks: int, known: int, size: int):
+        super().__init__()
+        if not 1 <= known < codebooks:
+            raise ValueError(f"{known} of {codebooks} codebooks come from the AR model: nothing is left to predict")
+        self.options, self.phones, self.codebooks, self.known, self.size = options, phones, codebooks, known, size
+        entries = codebooks * size + phones + PLACES
+        self.table = nn.Parameter(torch.randn(entries + 1, options.width) * options.width**-0.5)
+        with torch.no_grad():
+            self.table[entries] = 0  # the embedding of -1
+        self.transformer = Transformer(options, levels=codebooks - known)
+
+    def rows(
+        self, phones: np.ndarray, durations: np.ndarray | None, codes: np.ndarray, prompt: int, codebook: int
+    ) -> NARRows:
+        """The input from which `codebook` (0-based) is predicted.
+
+        codes: (T, Q); of frames after the first `prompt` only columns below `codebook` are read.
+        """
+        frames, at_phones = len(codes), self.codebooks * self.size
+        acoustic = codes.astype(np.int64) + np.arange(self.codebooks) * self.size  # (T, Q)
+        acoustic[prompt:, codebook:] = NONE
+        spoken = np.full((frames, 2), NONE, np.int64)
+        if self.options.text == "prefix":
+            text = np.full((len(phones), self.codebooks + 2), NONE, np.int64)
+            text[:, -2] = phones + at_phones
+            ids = np.concatenate([text, np.concatenate([acoustic, spoken], axis=1)])
+            positions = np.concatenate([np.arange(len(phones)), np.arange(frames)])
+            return NARRows(ids, positions, len(phones))
+        if durations is None:
+            raise ValueError("a NAR model with aligned text needs durations")
+        spoken[:, 0] = np.repeat(phones, durations) + at_phones
+        if self.options.place:
+            starts = np.repeat(np.cumsum(durations) - durations, durations)
+            part = (np.arange(frames) - starts) * PLACES // np.repeat(durations, durations)
+            spoken[:, 1] = part + at_phones + self.phones
+        return NARRows(np.concatenate([acoustic, spoken], axis=1), np.arange(frames), 0)
+
+    def forward(self, ids: Tensor, positions: Tensor, lengths: list[int], level: Tensor) -> Tensor:
+        """Hidden states (R, D) of packed sequences.
+
+        ids: (R, Q + 2) as `rows` makes them. positions: (R,). level: () or (R,),
+        codebook - C.
+        """
+        none = len(self.table) - 1
+        ids = torch.where(ids < 0, none, ids)
+        x = F.embedding_bag(ids, self.table, mode="sum", padding_idx=none) * self.options.width**0.5  # (R, D)
+        return self.transformer(x, positions, lengths, False, level=level)
+
+    def logits(self, hidden: Tensor, codebook: int) -> Tensor:
+        """(..., D) -> (..., size): scores of the entries of `codebook` (0-based)."""
+        return F.linear(hidden, self.table[codebook * self.size : (codebook + 1) * self.size])
+
+    @torch.inference_mode()
+    def generate(self, items: list[NARInput]) -> list[np.ndarray]:
+        """All codebooks (T, Q) int16 of each item, prompt included; greedy, one pass a level."""
+        done = []
+        for item in items:
+            codes = np.zeros((len(item.codes), self.codebooks), np.int16)
+            codes[:, : self.known] = item.codes[:, : self.known]
+            codes[: len(item.prompt)] = item.prompt
+            done.append(codes)
+        for codebook in range(self.known, self.codebooks):
+            made = [
+                self.rows(item.phones, item.durations, codes, len(item.prompt), codebook)
+                for item, codes in zip(items, done, strict=True)
+            ]
+            device = self.table.device
+            ids = torch.from_numpy(np.concatenate([rows.ids for rows in made])).to(device)
+            positions = torch.from_numpy(np.concatenate([rows.positions for rows in made])).to(device)
+            level = torch.tensor(codebook - self.known, device=device)
+            hidden = self(ids, positions, [len(rows) for rows in made], level)
+            wanted, start = [], 0
+            for item, rows in zip(items, made, strict=True):
+                wanted.append(np.arange(start + rows.first + len(item.prompt), start + len(rows)))
+                start += len(rows)
+            rows_at = torch.from_numpy(np.concatenate(wanted)).to(device)
+            best = self.logits(hidden[rows_at], codebook).argmax(-1).cpu().numpy()
+            ends = np.cumsum([len(w) for w in wanted])[:-1]
+            for item, codes, part in zip(items, done, np.split(best, ends), strict=True):
+                codes[len(item.prompt) :, codebook] = part
+        return done

@@ -1,0 +1,36 @@
+"""The options of both models, as `model_conf` of a training configuration gives them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Size and kind of a model; raises ValueError for what cannot be built.
+
+    layers, width, heads, ffn: of the Transformer. dropout: on the input and on what each
+    block adds. positions: absolute sinusoids added to the input, or rotary attention.
+    qk_norm: normalise queries and keys of each head, which allows larger learning rates.
+    text_attention (AR only): causal everywhere, or full among the rows of the text prefix.
+    text (NAR only): phones stand before the frames, or are added to their own frames.
+    place (NAR with aligned text only): tell each frame how far inside its phone it is.
+    """
+
+    layers: int = 4
+    width: int = 256
+    heads: int = 4
+    ffn: int = 1024
+    dropout: float = 0.0
+    positions: Literal["sinusoidal", "rotary"] = "rotary"
+    qk_norm: bool = False
+    text_attention: Literal["causal", "full"] = "causal"
+    text: Literal["prefix", "aligned"] = "prefix"
+    place: bool = True
+
+    def __post_init__(self):
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(f"width {self.width} must be {self.heads} heads times an even number")
+        if min(self.layers, self.width, self.heads, self.ffn) < 1 or not 0 <= self.dropout < 1:
+            raise ValueError("layers, width, heads and ffn must be positive and dropout in [0, 1)")

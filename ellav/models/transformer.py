@@ -1,0 +1,186 @@
+"""One pre-norm Transformer over packed sequences, and its step with a key-value cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ellav.models.options import ModelOptions
+
+
+@dataclass
+class KVCache:
+    """Keys and values of all layers, preallocated: (layers, B, H, L, hd) each."""
+
+    keys: Tensor
+    values: Tensor
+
+    @property
+    def length(self) -> int:
+        """Slots per row."""
+        return self.keys.shape[3]
+
+
+class Transformer(nn.Module):
+    """Blocks of attention and a GELU network, with a norm before each and one at the end.
+
+    levels > 0 gives every norm a scale and a shift of its own for each level (AdaLN).
+    """
+
+    def __init__(self, options: ModelOptions, levels: int = 0):
+        super().__init__()
+        self.options = options
+        self.blocks = nn.ModuleList(Block(options, levels) for _ in range(options.layers))
+        self.norm = LevelNorm(options.width, levels)
+        half = (options.width if options.positions == "sinusoidal" else options.width // options.heads) // 2
+        self.register_buffer("frequencies", 10000.0 ** (-torch.arange(half) / half), persistent=False)
+        if options.positions == "sinusoidal":
+            self.position_scale = nn.Parameter(torch.ones(1))
+
+    def forward(
+        self,
+        x: Tensor,
+        positions: Tensor,
+        lengths: list[int],
+        causal: bool,
+        text_lens: list[int] | None = None,
+        level: Tensor | None = None,
+    ) -> Tensor:
+        """Hidden states (T, D) of sequences that stand one after the other, without padding.
+
+        x: (T, D). positions: (T,). lengths: rows of each sequence, summing to T.
+        text_lens: leading rows of each sequence that see each other in both directions
+        although `causal`. level: () or (T,), for AdaLN.
+        """
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            return packed_attention(q, k, v, lengths, causal, text_lens)
+
+        return self._run(x, positions, attend, level)
+
+    def step(
+        self,
+        x: Tensor,
+        positions: Tensor,
+        cache: KVCache,
+        start: Tensor,
+        text_lens: Tensor | None = None,
+        length: int | None = None,
+    ) -> Tensor:
+        """Hidden states (B, W, D) of W new rows, whose keys and values enter the cache.
+
+        x: (B, W, D). positions: (B, W). start: (B,), the slot of each row's first new
+        entry. The query at slot s sees the slots up to s, and those below text_lens (B,).
+        Slots after a row's real end may hold anything finite: a later step overwrites
+        them. length: read only so many slots of the cache, at least max(start) + W.
+        """
+        rows = torch.arange(len(x), device=x.device)[:, None]  # (B, 1)
+        slots = start[:, None] + torch.arange(x.shape[1], device=x.device)  # (B, W)
+        seen = slots + 1 if text_lens is None else torch.maximum(slots + 1, text_lens[:, None])
+        length = length or cache.length
+        mask = torch.arange(length, device=x.device) < seen[:, None, :, None]  # (B, 1, W, L)
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            keys, values = cache.keys[layer], cache.values[layer]  # (B, H, L, hd)
+            keys[rows, :, slots] = k.to(keys.dtype)
+            values[rows, :, slots] = v.to(values.dtype)
+            out = F.scaled_dot_product_attention(
+                q.transpose(1, 2), keys[:, :, :length].to(q.dtype), values[:, :, :length].to(q.dtype), attn_mask=mask
+            )
+            return out.transpose(1, 2)  # (B, W, H, hd)
+
+        return self._run(x, positions, attend, None)
+
+    def cache(self, batch: int, length: int, dtype: torch.dtype) -> KVCache:
+        """An empty cache for `batch` rows of at most `length` slots."""
+        o = self.options
+        shape = (o.layers, batch, o.heads, length, o.width // o.heads)
+        device = self.frequencies.device
+        return KVCache(torch.zeros(shape, dtype=dtype, device=device), torch.zeros(shape, dtype=dtype, device=device))
+
+    def _run(self, x: Tensor, positions: Tensor, attend: Callable, level: Tensor | None) -> Tensor:
+        angles = positions[..., None].float() * self.frequencies.float()  # (..., half)
+        rotation = None
+        if self.options.positions == "sinusoidal":
+            waves = torch.cat([angles.sin(), angles.cos()], dim=-1)  # (..., D)
+            x = x + self.position_scale.to(x.dtype) * waves.to(x.dtype)
+        else:
+            rotation = angles.cos()[..., None, :], angles.sin()[..., None, :]  # (..., 1, hd/2) each
+        x = F.dropout(x, self.options.dropout, self.training)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, layer, attend, rotation, level)
+        return self.norm(x, level)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + network(norm(x))."""
+
+    def __init__(self, options: ModelOptions, levels: int):
+        super().__init__()
+        width = options.width
+        self.heads, self.dropout, self.qk_norm = options.heads, options.dropout, options.qk_norm
+        self.attention_norm = LevelNorm(width, levels)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.ffn_norm = LevelNorm(width, levels)
+        self.up = nn.Linear(width, options.ffn, bias=False)
+        self.down = nn.Linear(options.ffn, width, bias=False)
+        for linear in (self.qkv, self.up):
+            nn.init.normal_(linear.weight, std=width**-0.5)
+        for linear in (self.out, self.down):  # every block starts as the identity
+            nn.init.zeros_(linear.weight)
+
+    def forward(self, x: Tensor, layer: int, attend: Callable, rotation, level: Tensor | None) -> Tensor:
+        qkv = self.qkv(self.attention_norm(x, level))  # (..., 3D)
+        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).unbind(-3)  # (..., H, hd) each
+        if self.qk_norm:
+            q, k = F.layer_norm(q, q.shape[-1:]), F.layer_norm(k, k.shape[-1:])
+        if rotation is not None:
+            q, k = rotate(q, *rotation), rotate(k, *rotation)
+        x = x + F.dropout(self.out(attend(layer, q, k, v).flatten(-2)), self.dropout, self.training)
+        hidden = F.gelu(self.up(self.ffn_norm(x, level)))  # (..., ffn)
+        return x + F.dropout(self.down(hidden), self.dropout, self.training)
+
+
+class LevelNorm(nn.Module):
+    """Layer norm; with levels, scaled and shifted by what belongs to the row's level."""
+
+    def __init__(self, width: int, levels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.by_level = nn.Parameter(torch.zeros(levels, 2 * width)) if levels else None
+
+    def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
+        x = F.layer_norm(x, x.shape[-1:], self.weight, self.bias)
+        if level is None or self.by_level is None:
+            return x
+        scale, shift = F.embedding(level, self.by_level).to(x.dtype).chunk(2, dim=-1)
+        return torch.addcmul(x + shift, x, scale)
+
+
+def packed_attention(
+    q: Tensor, k: Tensor, v: Tensor, lengths: list[int], causal: bool, text_lens: list[int] | None
+) -> Tensor:
+    """Attention (T, H, hd) of each packed sequence to itself alone."""
+    out = []
+    pieces = zip(*(t.transpose(0, 1).split(lengths, dim=1) for t in (q, k, v)), strict=True)
+    for index, piece in enumerate(pieces):
+        a, b, c = (t.unsqueeze(0) for t in piece)  # (1, H, n, hd)
+        seen = F.scaled_dot_product_attention(a, b, c, is_causal=causal)
+        if causal and text_lens is not None:
+            n = text_lens[index]
+            text = F.scaled_dot_product_attention(a[:, :, :n], b[:, :, :n], c[:, :, :n])
+            seen = torch.cat([text, seen[:, :, n:]], dim=2)
+        out.append(seen[0].transpose(0, 1))
+    return torch.cat(out)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions: (..., H, hd) turned by (..., 1, hd/2)."""
+    a, b = x.float().chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1).to(x.dtype)

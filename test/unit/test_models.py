@@ -1,0 +1,192 @@
+import numpy as np
+import pytest
+import torch
+
+from ellav.models.ar import ARModel, sampled_ids
+from ellav.models.nar import NARInput, NARModel
+from ellav.models.options import ModelOptions
+from ellav.plugins.orderings import orderings
+
+V, SAMPLED = 60, np.arange(20, 60)
+CASES = [
+    (streams, combine, positions, attention)
+    for streams, combine in ((1, "sum"), (3, "sum"), (3, "concat"))
+    for positions in ("rotary", "sinusoidal")
+    for attention in ("causal", "full")
+]
+
+
+def options(**changes) -> ModelOptions:
+    return ModelOptions(**{"layers": 2, "width": 32, "heads": 4, "ffn": 48, **changes})
+
+
+def stirred(model):
+    """Weights far from the start, where every block is the identity."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model.eval()
+
+
+def ar(streams=1, combine="sum", positions="rotary", attention="causal", **changes) -> ARModel:
+    made = options(positions=positions, text_attention=attention, **changes)
+    return stirred(ARModel(made, V, SAMPLED, streams, combine))
+
+
+def sequences(lengths, streams):
+    generator = torch.Generator().manual_seed(2)
+    return [torch.randint(-1, V, (n, streams), generator=generator) for n in lengths]
+
+
+def packed(model, parts, texts):
+    positions = torch.cat([torch.arange(len(p)) for p in parts])
+    return model(torch.cat(parts), positions, [len(p) for p in parts], texts).split([len(p) for p in parts])
+
+
+@pytest.mark.parametrize(("streams", "combine", "positions", "attention"), CASES)
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_packed_sequences_are_as_alone(streams, combine, positions, attention, qk_norm):
+    model = ar(streams, combine, positions, attention, qk_norm=qk_norm)
+    parts, texts = sequences([7, 1, 12], streams), [3, 1, 5]
+    for part, text, hidden in zip(parts, texts, packed(model, parts, texts), strict=True):
+        alone = packed(model, [part], [text])[0]
+        torch.testing.assert_close(hidden, alone, atol=1e-4, rtol=1e-4)
+        assert model.logits(hidden).shape == (len(part), streams, len(SAMPLED))
+
+
+@pytest.mark.parametrize(("streams", "combine", "positions", "attention"), CASES)
+def test_cached_steps_equal_the_whole(streams, combine, positions, attention):
+    """Right-padded prefill of ragged prefixes, then steps of width 1 and 2, rows at their own pace."""
+    model = ar(streams, combine, positions, attention)
+    parts, texts, prefixes = sequences([9, 14, 12], streams), [3, 6, 2], [4, 8, 5]
+    whole = [model.logits(h) for h in packed(model, parts, texts)]
+    cache, text_lens = model.cache(3, 20), torch.tensor(texts)
+    batch = torch.full((3, max(prefixes), streams), 5)
+    for row, (part, n) in enumerate(zip(parts, prefixes, strict=True)):
+        batch[row, :n] = part[:n]
+    places = torch.arange(max(prefixes)).expand(3, -1)
+    start = torch.zeros(3, dtype=torch.long)
+    with torch.no_grad():
+        hidden = model.step(batch, places, cache, start, text_lens, length=max(prefixes))
+        for row, n in enumerate(prefixes):
+            torch.testing.assert_close(model.logits(hidden[row, :n]), whole[row][:n], atol=1e-4, rtol=1e-4)
+        start, turn = torch.tensor(prefixes), 0
+        while any(start[row] < len(part) for row, part in enumerate(parts)):
+            ids, real = torch.full((3, 2, streams), 7), []  # the second column may be padding
+            for row, part in enumerate(parts):
+                n = min(1 + (turn + row) % 2, len(part) - int(start[row]))
+                ids[row, :n] = part[start[row] : start[row] + n]
+                real.append(max(n, 0))
+            places = start[:, None] + torch.arange(2)
+            hidden = model.step(ids, places, cache, start, text_lens, length=int(start.max()) + 2)
+            for row, n in enumerate(real):
+                got, wanted = model.logits(hidden[row, :n]), whole[row][start[row] : start[row] + n]
+                torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-4)
+            start, turn = start + torch.tensor(real), turn + 1
+
+
+def test_a_row_of_a_step_does_not_depend_on_its_neighbours():
+    model = ar()
+    ids = torch.randint(0, V, (3, 6, 1))
+    places, start = torch.arange(6).expand(3, -1), torch.zeros(3, dtype=torch.long)
+    with torch.no_grad():
+        together = model.step(ids, places, model.cache(3, 8), start)
+        alone = model.step(ids[1:2], places[:1], model.cache(1, 8), start[:1])
+    torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["causal", "full"])
+def test_no_gradient_flows_between_packed_sequences_or_back_in_time(attention):
+    model = ar(attention=attention)
+    parts, texts = sequences([6, 8], 1), [3, 4]
+    x = model.embed(torch.cat(parts)).detach().requires_grad_()
+    positions = torch.cat([torch.arange(6), torch.arange(8)])
+    hidden = model.transformer(x, positions, [6, 8], True, texts if attention == "full" else None)
+    hidden[6 + 1].sum().backward()
+    touched = x.grad.abs().sum(-1) > 0
+    assert not touched[:6].any()
+    assert touched[6:].tolist() == [i < (4 if attention == "full" else 2) for i in range(8)]
+
+
+def test_no_id_embeds_as_zero_and_stays_there():
+    model = ARModel(options(), V, SAMPLED, 2, "sum")
+    assert not model.embed(torch.full((1, 2), -1)).any()
+    model.embed(torch.tensor([[3, -1]])).sum().backward()
+    assert not model.table.grad[V].any() and model.table.grad[3].any()
+
+
+@pytest.mark.parametrize("name", ["interleaved", "concat"])
+def test_the_output_covers_what_can_be_sampled_and_closing_controls(name):
+    ordering = orderings.create(name)
+    ordering.bind(("a", "b", "sp"), 16)
+    sampled = sampled_ids(ordering)
+    vocabulary = ordering.vocabulary
+    assert vocabulary.id("eos") in sampled and vocabulary.contains("codes", sampled).sum() == 16
+    assert not vocabulary.contains("phones", sampled).any()
+    model = ARModel.of(ordering, options())
+    assert model.sampled[model.column[sampled]].tolist() == sampled.tolist()
+
+
+def nar(text, **changes) -> NARModel:
+    return stirred(NARModel(options(text=text, **changes), phones=9, codebooks=4, known=1, size=16))
+
+
+def nar_items(lengths=(12, 7)):
+    rng = np.random.default_rng(0)
+    items = []
+    for frames in lengths:
+        codes = rng.integers(0, 16, (frames, 4)).astype(np.int16)
+        durations = np.array([2, frames - 5, 0, 3], np.int32)
+        items.append(NARInput(rng.integers(0, 9, 4).astype(np.int32), durations, codes[:, :1], codes[:3]))
+    return items
+
+
+@pytest.mark.parametrize("text", ["prefix", "aligned"])
+@pytest.mark.parametrize("positions", ["rotary", "sinusoidal"])
+def test_generate_keeps_what_is_known_and_no_item_sees_another(text, positions):
+    model, items = nar(text, positions=positions), nar_items()
+    together = model.generate(items)
+    for item, codes in zip(items, together, strict=True):
+        assert codes.shape == (len(item.codes), 4) and codes.dtype == np.int16
+        assert (codes[:, :1] == item.codes).all() and (codes[:3] == item.prompt).all()
+        assert (codes == model.generate([item])[0]).all()
+
+
+@pytest.mark.parametrize("text", ["prefix", "aligned"])
+def test_a_level_sees_earlier_codebooks_and_the_whole_prompt_only(text):
+    model, item = nar(text), nar_items()[0]
+    rng = np.random.default_rng(3)
+    codes = rng.integers(0, 16, (12, 4))
+    changed = codes.copy()
+    changed[3:, 2:] = rng.integers(0, 16, (9, 2))
+    a, b = (model.rows(item.phones, item.durations, c, 3, 2) for c in (codes, changed))
+    assert (a.ids == b.ids).all()
+    frames = a.ids[a.first :]
+    assert (frames[:3, :4] >= 0).all() and (frames[3:, :2] >= 0).all() and (frames[3:, 2:4] == -1).all()
+    assert len(a) == 12 + (4 if text == "prefix" else 0)
+
+
+def test_levels_differ_and_tie_their_heads():
+    model, item = nar("prefix"), nar_items()[0]
+    rows = model.rows(item.phones, None, np.tile(item.codes, 4), 3, 1)
+    ids, positions = torch.from_numpy(rows.ids), torch.from_numpy(rows.positions)
+    first, second = (model(ids, positions, [len(rows)], torch.tensor(level)) for level in (0, 1))
+    assert not torch.allclose(first, second)
+    by_row = model(ids, positions, [len(rows)], torch.zeros(len(rows), dtype=torch.long))
+    torch.testing.assert_close(first, by_row)
+    model.logits(first, 2).sum().backward()
+    assert model.table.grad[32:48].any(-1).all()
+
+
+def test_aligned_text_follows_the_durations():
+    model, item = nar("aligned"), nar_items()[0]
+    rows = model.rows(item.phones, item.durations, np.zeros((12, 4), int), 0, 1)
+    assert (rows.ids[:, 4] - 64 == np.repeat(item.phones, item.durations)).all()
+    places = rows.ids[:, 5] - 64 - 9
+    assert places[:2].tolist() == [0, 4] and places.min() == 0 and places.max() < 8
+
+
+def test_options_that_cannot_be_built_are_refused():
+    with pytest.raises(ValueError, match="heads"):
+        ModelOptions(width=30, heads=4)
