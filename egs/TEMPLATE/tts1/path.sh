@@ -1,0 +1,14 @@
+# Sourced by the recipes: puts the project's environment first, and makes it where it is missing.
+# shellcheck shell=bash
+
+ELLAV_ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../.." && pwd -P)
+export ELLAV_ROOT
+ELLAV_VENV=${ELLAV_VENV:-${ELLAV_ROOT}/tools/venv}
+if ! [ -x "${ELLAV_VENV}/bin/ellav" ]; then
+    "${ELLAV_ROOT}/tools/setup_env.sh" || exit 1
+fi
+export PATH="${ELLAV_VENV}/bin:${ELLAV_ROOT}/tools/flite/usr/bin:${PATH}"
+
+# One order of sorting for shell and Python, and nothing imported from elsewhere.
+export LC_ALL=C.UTF-8 PYTHONUTF8=1 PYTHONNOUSERSITE=1
+unset PYTHONPATH

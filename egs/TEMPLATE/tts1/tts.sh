@@ -1,0 +1,352 @@
+#!/usr/bin/env bash
+# The ten stages of a zero-shot TTS recipe. A recipe's run.sh calls this with the facts of its corpus.
+set -euo pipefail
+
+SECONDS=0
+log() { echo "$(date '+%F %T') (${recipe##*egs/}) $*"; }
+die() { echo "tts.sh: $*" >&2; trap - EXIT; exit 1; }
+caller=${PWD}
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+command_line="$0 $*"
+
+# Stages
+stage=1
+stop_stage=10000
+skip_data_prep=false
+skip_train=false
+skip_eval=false
+smoke=false
+
+# Machine
+nj=$(nproc)
+ngpu=1
+python=python3
+allow_pipes=false
+
+# Folders, from the recipe's folder on
+datadir=data
+dumpdir=dump
+expdir=exp
+tag=
+
+# Corpus
+fs=16000
+train_set=train
+valid_set=valid
+test_sets="test"
+local_data_opts=
+
+# Parts
+text=g2p_en
+text_conf=()
+aligner=pocketsphinx
+aligner_conf=()
+max_rejected=0.05
+codec=rvq_mel
+codec_conf=()
+ordering=interleaved
+ordering_conf=()
+plugin=()
+
+# Training, decoding, scoring
+train_config=conf/train/mini.yaml
+nar_config=
+train_args=
+nar_args=
+decode_config=
+decoder=
+decoder_conf=()
+continuation=false
+inference_model=averaged
+inference_args=
+scorers="wer similarity stability rtf"
+score_args=
+compare=()
+
+help_message="Usage: $0 [--option value] ...
+
+Stages: 1 data, 2 format wavs, 3 phones and alignment, 4 codes, 5 token list and statistics,
+        6 train AR, 7 train NAR, 8 decode, 9 score, 10 pack
+  --stage N            first stage to run (${stage})
+  --stop-stage N       last stage to run (${stop_stage})
+  --skip-data-prep     skip stages 1 to 5 (true|false; a flag's value may be left out)
+  --skip-train         skip stages 6 and 7
+  --skip-eval          skip stages 8 and 9
+  --smoke              all stages with a tiny corpus and model, in data/smoke, dump/smoke, exp/smoke
+
+Machine
+  --nj N               parallel processes (${nj})
+  --ngpu N             GPUs to train with; 0 keeps to the CPU (${ngpu}, where there is one)
+  --python PROGRAM     Python interpreter (${python})
+  --allow-pipes        run commands that wav.scp contains (${allow_pipes})
+  --config FILE        shell file that sets options; the command line wins
+
+Folders (relative to the recipe's folder)
+  --datadir DIR        data folders (${datadir})
+  --dumpdir DIR        what stages 2 to 5 make (${dumpdir})
+  --expdir DIR         codec, models, results (${expdir})
+  --tag NAME           folder of this experiment in --expdir (the ordering's name)
+
+Corpus
+  --fs HZ              sample rate of the dumped waveforms (${fs})
+  --train-set NAME     (${train_set})
+  --valid-set NAME     (${valid_set})
+  --test-sets 'A B'    (${test_sets})
+  --local-data-opts S  options for local/data.sh
+
+Parts (ellav plugins list); options of each as --NAME_conf key=value ...
+  --plugin FILE        import a plugin: file or module (repeatable)
+  --text NAME          text front end (${text})
+  --aligner NAME       (${aligner})
+  --max-rejected X     share of utterances that may fail to align (${max_rejected})
+  --codec NAME         (${codec})
+  --ordering NAME      (${ordering})
+
+Training, decoding, scoring
+  --train-config YAML  of the AR model (${train_config}); looked for in the recipe, then in conf/ of the project
+  --nar-config YAML    of the NAR model (--train-config)
+  --train-args S       further options of 'ellav train ar'
+  --nar-args S         further options of 'ellav train nar'
+  --decode-config YAML options of 'ellav decode'
+  --decoder NAME       greedy, topk, nucleus, ras or a plugin's
+  --continuation       continue the beginning of each utterance instead of speaking it after another (${continuation})
+  --inference-model W  averaged, best or last (${inference_model})
+  --inference-args S   further options of 'ellav decode'
+  --scorers 'A B'      (${scorers})
+  --score-args S       further options of 'ellav score'
+  --compare DIR        experiments to show beside this one, for example exp/valle (repeatable)"
+
+not_options="caller recipe command_line help_message not_options"
+# shellcheck source=utils/parse_options.sh
+. "${recipe}/utils/parse_options.sh"
+[ ${#positional[@]} -eq 0 ] || die "unexpected argument '${positional[0]}'; options begin with --"
+for name in stage stop_stage nj ngpu fs; do
+    [[ ${!name} =~ ^[0-9]+$ ]] || die "option --${name} must be a whole number, not '${!name}'"
+done
+[ "${nj}" -ge 1 ] || die "option --nj must be at least 1"
+
+# What a person names is looked for where they stand, in the recipe, and in the project.
+find_file() {
+    local folder
+    for folder in "${caller}" "${recipe}" "${ELLAV_ROOT}"; do
+        if [[ $1 == /* ]]; then folder=; fi
+        if [ -e "${folder:+${folder}/}$1" ]; then
+            printf '%s\n' "${folder:+${folder}/}$1"
+            return
+        fi
+    done
+    die "$1: no such file in ${caller}, ${recipe} or ${ELLAV_ROOT}"
+}
+
+trap '[ $? -eq 0 ] || echo "tts.sh: stopped in stage ${current:-0} after ${SECONDS} s;" \
+    "the same command with --stage ${current:-1} goes on from there" >&2' EXIT
+# shellcheck source=path.sh
+. "${recipe}/path.sh"
+cd "${recipe}"
+# shellcheck source=cmd.sh
+. ./cmd.sh
+
+if [ "${smoke}" = true ]; then
+    datadir=${datadir}/smoke
+    dumpdir=${dumpdir}/smoke
+    expdir=${expdir}/smoke
+    train_config=conf/train/smoke.yaml
+    nar_config=
+    local_data_opts="${local_data_opts} --hours 0.02"
+fi
+tag=${tag:-${ordering}}
+exp=${expdir}/${tag}
+tokens=${dumpdir}/tokens
+read -r -a tests <<< "${test_sets}"
+sets=("${train_set}" "${valid_set}" "${tests[@]}")
+
+# Words of an option string, quotes respected: words "--a 'b c'" -> ${words[@]}
+split() { mapfile -t words < <(xargs -r printf '%s\n' <<< "$1"); }
+# Pairs of a --X_conf, given as words or as one quoted string -> ${words[@]}
+conf() {
+    local name=$1 value
+    shift
+    words=()
+    for value in "$@"; do
+        if [[ ${value} =~ ^([^[:space:]=]+=[^[:space:]]*[[:space:]]*)+$ ]]; then
+            local -a parts
+            read -r -a parts <<< "${value}"
+            words+=("--${name}" "${parts[@]}")
+        else
+            words+=("--${name}" "${value}")
+        fi
+    done
+}
+
+plugins=()
+for file in "${plugin[@]}"; do
+    if [[ ${file} == *.py ]] || [[ ${file} == */* ]]; then file=$(find_file "${file}"); fi
+    plugins+=(--plugin "${file}")
+done
+conf text_conf "${text_conf[@]}"; text_options=(--text "${text}" "${words[@]}")
+conf aligner_conf "${aligner_conf[@]}"; aligner_options=(--aligner "${aligner}" "${words[@]}")
+conf codec_conf "${codec_conf[@]}"; codec_options=(--codec "${codec}" "${words[@]}")
+conf ordering_conf "${ordering_conf[@]}"; ordering_options=(--ordering "${ordering}" "${words[@]}")
+conf decoder_conf "${decoder_conf[@]}"; decoder_options=("${words[@]}")
+[ -z "${decoder}" ] || decoder_options=(--decoder "${decoder}" "${decoder_options[@]}")
+if [ "${ngpu}" -eq 0 ]; then export CUDA_VISIBLE_DEVICES=; fi
+
+# on PREFIX COMMAND ...: one command of the project, started by a prefix of cmd.sh
+launch=()
+on() {
+    local -a prefix
+    read -r -a prefix <<< "$1"
+    shift
+    "${prefix[@]}" "${python}" "${launch[@]}" -m ellav.bin.main "$@" "${plugins[@]}"
+}
+begin() {
+    current=$1
+    began=${SECONDS}
+    log "Stage $1: $2"
+}
+finish() { log "Stage ${current} took $((SECONDS - began)) s"; }
+# need PATH STAGE: stops with what is missing and how to make it.
+need() { [ -e "$1" ] || die "stage ${current} needs ${recipe##*egs/}/$1, which is not there; run stage $2 first (--stage ${2%% *})"; }
+runs() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+prepares() { [ "${skip_data_prep}" = false ] && runs "$1"; }
+trains() { [ "${skip_train}" = false ] && runs "$1"; }
+evaluates() { [ "${skip_eval}" = false ] && runs "$1"; }
+
+if prepares 1; then
+    begin 1 "data -> ${datadir}"
+    split "${local_data_opts}"
+    local/data.sh --out "${datadir}" --nj "${nj}" "${words[@]}"
+    for set in "${sets[@]}"; do
+        on "${train_cmd}" data check "${datadir}/${set}"
+    done
+    finish
+fi
+
+if prepares 2; then
+    begin 2 "format wavs -> ${dumpdir}/raw"
+    for set in "${sets[@]}"; do
+        need "${datadir}/${set}" "1 (data)"
+        pipes=()
+        [ "${allow_pipes}" = false ] || pipes=(--allow_pipes true)
+        on "${train_cmd}" format-wavs --data "${datadir}/${set}" --out "${dumpdir}/raw/${set}" \
+            --sample_rate "${fs}" --nj "${nj}" "${pipes[@]}"
+    done
+    finish
+fi
+
+if prepares 3; then
+    begin 3 "phones and alignment -> ${dumpdir}/phones, ${dumpdir}/align"
+    for set in "${sets[@]}"; do
+        need "${dumpdir}/raw/${set}" "2 (format wavs)"
+        on "${train_cmd}" phones --data "${dumpdir}/raw/${set}" --out "${dumpdir}/phones/${set}" \
+            "${text_options[@]}" --nj "${nj}"
+        on "${train_cmd}" align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
+            --out "${dumpdir}/align/${set}" "${aligner_options[@]}" "${text_options[@]}" \
+            --max_rejected "${max_rejected}" --nj "${nj}"
+    done
+    finish
+fi
+
+if prepares 4; then
+    begin 4 "codes -> ${expdir}/codec, ${dumpdir}/codes"
+    need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
+    on "${cuda_cmd}" fit-codec --data "${dumpdir}/raw/${train_set}" --out "${expdir}/codec" "${codec_options[@]}"
+    for set in "${sets[@]}"; do
+        need "${dumpdir}/raw/${set}" "2 (format wavs)"
+        on "${cuda_cmd}" encode --data "${dumpdir}/raw/${set}" --codec "${expdir}/codec" \
+            --out "${dumpdir}/codes/${set}" --nj "${nj}"
+    done
+    finish
+fi
+
+if prepares 5; then
+    begin 5 "token list and statistics -> ${tokens}"
+    for set in "${sets[@]}"; do
+        need "${dumpdir}/align/${set}" "3 (phones and alignment)"
+        need "${dumpdir}/codes/${set}" "4 (codes)"
+    done
+    on "${train_cmd}" tokens --sets "${sets[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
+        --phones "${dumpdir}/phones" --align "${dumpdir}/align" --codes "${dumpdir}/codes" \
+        --codec "${expdir}/codec" --out "${tokens}"
+    finish
+fi
+
+# train ar|nar CONFIG ARGS
+train() {
+    local model=$1 config
+    need "${tokens}/${train_set}" "5 (token list and statistics)"
+    need "${tokens}/${valid_set}" "5 (token list and statistics)"
+    config=$(find_file "$2")
+    split "$3"
+    local -a launch=()
+    [ "${ngpu}" -le 1 ] || launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}")
+    on "${cuda_cmd}" train "${model}" --config "${config}" \
+        --train "${tokens}/${train_set}" --valid "${tokens}/${valid_set}" --tokens "${tokens}/list" \
+        --codec "${expdir}/codec" --out "${exp}/${model}" "${ordering_options[@]}" "${words[@]}"
+}
+
+if trains 6; then
+    begin 6 "train AR -> ${exp}/ar"
+    train ar "${train_config}" "${train_args}"
+    finish
+fi
+
+if trains 7; then
+    begin 7 "train NAR -> ${exp}/nar"
+    train nar "${nar_config:-${train_config}}" "${nar_args}"
+    finish
+fi
+
+if evaluates 8; then
+    begin 8 "decode -> ${exp}/decode"
+    need "${exp}/ar" "6 (train AR)"
+    need "${exp}/nar" "7 (train NAR)"
+    mode=cross-sentence
+    [ "${continuation}" = false ] || mode=continuation
+    config=()
+    if [ -n "${decode_config}" ]; then
+        decode_config=$(find_file "${decode_config}")
+        config=(--config "${decode_config}")
+    fi
+    for set in "${tests[@]}"; do
+        need "${tokens}/${set}" "5 (token list and statistics)"
+        split "${inference_args}"
+        on "${decode_cmd}" decode "${config[@]}" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
+            --data "${tokens}/${set}" --raw "${dumpdir}/raw/${set}" --tokens "${tokens}/list" \
+            --out "${exp}/decode/${set}" --which "${inference_model}" --mode "${mode}" \
+            "${decoder_options[@]}" "${words[@]}"
+    done
+    finish
+fi
+
+if evaluates 9; then
+    begin 9 "score -> ${exp}/RESULTS.md"
+    for set in "${tests[@]}"; do
+        need "${exp}/decode/${set}" "8 (decode)"
+    done
+    read -r -a names <<< "${scorers}"
+    beside=()
+    for folder in "${compare[@]}"; do
+        beside+=(--compare "${folder}")
+    done
+    split "${score_args}"
+    on "${train_cmd}" score --exp "${exp}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
+        --phones "${dumpdir}/phones" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" \
+        --scorers "${names[@]}" --command_line "${command_line}" "${beside[@]}" --nj "${nj}" "${words[@]}"
+    finish
+fi
+
+if runs 10; then
+    begin 10 "pack -> ${exp}/packed"
+    need "${exp}/ar" "6 (train AR)"
+    need "${exp}/nar" "7 (train NAR)"
+    on "${train_cmd}" pack --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" --tokens "${tokens}/list" \
+        --which "${inference_model}" "${text_options[@]}" "${aligner_options[@]}" --out "${exp}/packed"
+    finish
+fi
+
+if [ -e "${exp}/RESULTS.md" ] && evaluates 9; then
+    cat "${exp}/RESULTS.md"
+    log "Results: ${recipe}/${exp}/RESULTS.md"
+fi
+log "Successfully finished. [elapsed=${SECONDS}s]"
