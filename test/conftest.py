@@ -1,0 +1,12 @@
+"""What all tests share: one thread a process, no network."""
+
+import os
+
+# Before anything imports torch or a hub's client.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+for _name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
+    os.environ[_name] = "1"
+
+import torch
+
+torch.set_num_threads(1)

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Sets up, checks style and imports, runs the tests. Arguments go to pytest: test/run.sh test/unit -k wer
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "${root}"
+"${root}/tools/setup_env.sh"
+# shellcheck source=../egs/TEMPLATE/tts1/path.sh
+. "${root}/egs/TEMPLATE/tts1/path.sh"
+
+# Several processes with several threads each would wait for one another most of the time.
+export OMP_NUM_THREADS=1
+
+if [ $# -gt 0 ]; then
+    exec pytest "$@"
+fi
+echo "== ruff"
+ruff format --check .
+ruff check .
+echo "== shellcheck"
+mapfile -t scripts < <(find . .ci/run \( -path ./tools/venv -o -path ./tools/flite -o -path ./.git \) -prune -o \( -name '*.sh' -o -path .ci/run \) -type f -print | sort -u)
+shellcheck "${scripts[@]}"
+echo "== imports"
+lint-imports
+echo "== tests"
+pytest -n 2 --dist worksteal --durations 10 -q
