@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Stage 1 of the mini recipe: makes data/{train,valid,test_seen,test_unseen}.
+# Options: --hours H (of training speech), --nj N, --seed S. Run from the recipe's folder.
+set -euo pipefail
+
+. ./path.sh
+exec python local/corpus.py "$@"
