@@ -164,7 +164,8 @@ class DecodingScript:
     trigger of its own row is fed together with the next forced rows. Group K of the
     forced rows closes the sequence (EOS). Without a trigger, `most` is at least 1.
 
-    prefix: (P, S) ids. positions: (P,). next_position: the position of the first row
+    prefix: (P, S) ids, of which the first text_len rows are text and BOS (the prefix_len of
+    `arrange`), the others the prompt. positions: (P,). next_position: the position of the first row
     after the prefix. count: rows already in segment 0, standing at the prefix's end.
     offset: (K+2,). forced: (F, S). hold: (K, S), ids that fill a stream in each sampled
     row instead of sampling it, -1 to sample. state, least, most: (K,).
@@ -174,6 +175,7 @@ class DecodingScript:
     """
 
     prefix: np.ndarray
+    text_len: int
     positions: np.ndarray
     next_position: int
     count: int

@@ -61,6 +61,7 @@ class Concat:
         least = count + int(request.least[begun:].sum())
         return DecodingScript(
             prefix=ids[:, None],
+            text_len=len(request.phones) + 1,
             positions=positions,
             next_position=count,
             count=count,

@@ -179,6 +179,7 @@ class Interleaved:
         offset[-1] = offset[-2] + 1
         return DecodingScript(
             prefix=ids[:, None],
+            text_len=head,
             positions=positions,
             next_position=len(ids) - head,
             count=count,
