@@ -1,0 +1,35 @@
+"""Reading and resampling of waveforms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from ellav.errors import UserError
+
+
+def read_wav(path: Path | str, sample_rate: int) -> np.ndarray:
+    """(samples,) float32 at `sample_rate`: any format libsndfile reads, channels averaged.
+
+    Raises UserError naming the file if it is missing, unreadable, empty or not finite.
+    """
+    try:
+        wav, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        reason = "no such file" if not Path(path).exists() else error.error_string.strip().rstrip(".")
+        raise UserError(f"{path}: cannot be read: {reason}") from None
+    if not len(wav):
+        raise UserError(f"{path}: holds no samples")
+    if not np.isfinite(wav).all():
+        raise UserError(f"{path}: holds samples that are not finite numbers")
+    return resample(wav.mean(axis=1), rate, sample_rate)
+
+
+def resample(wav: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    """(samples,) float32 from `rate` to `sample_rate` Hz."""
+    if rate == sample_rate:
+        return np.ascontiguousarray(wav, dtype=np.float32)
+    return soxr.resample(wav, rate, sample_rate).astype(np.float32)
