@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ellav.models.cpu_attention import BlockAttention
 from ellav.models.options import ModelOptions
 
 
@@ -169,15 +170,20 @@ def packed_attention(
     """Attention (T, H, hd) of each packed sequence to itself alone."""
     out = []
     pieces = zip(*(t.transpose(0, 1).split(lengths, dim=1) for t in (q, k, v)), strict=True)
-    for index, piece in enumerate(pieces):
-        a, b, c = (t.unsqueeze(0) for t in piece)  # (1, H, n, hd)
-        seen = F.scaled_dot_product_attention(a, b, c, is_causal=causal)
+    for index, (a, b, c) in enumerate(pieces):  # (H, n, hd) each
+        seen = attention(a, b, c, causal)
         if causal and text_lens is not None:
             n = text_lens[index]
-            text = F.scaled_dot_product_attention(a[:, :, :n], b[:, :, :n], c[:, :, :n])
-            seen = torch.cat([text, seen[:, :, n:]], dim=2)
-        out.append(seen[0].transpose(0, 1))
+            seen = torch.cat([attention(a[:, :n], b[:, :n], c[:, :n], False), seen[:, n:]], dim=1)
+        out.append(seen.transpose(0, 1))
     return torch.cat(out)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
+    """Attention (H, n, hd) within one sequence."""
+    if q.requires_grad and q.device.type == "cpu":
+        return BlockAttention.apply(q, k, v, causal)
+    return F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=causal)[0]
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from ellav.models.ar import ARModel, sampled_ids
+from ellav.models.cpu_attention import BlockAttention
 from ellav.models.nar import NARInput, NARModel
 from ellav.models.options import ModelOptions
 from ellav.plugins.orderings import orderings
@@ -84,6 +85,18 @@ def test_cached_steps_equal_the_whole(streams, combine, positions, attention):
                 got, wanted = model.logits(hidden[row, :n]), whole[row][start[row] : start[row] + n]
                 torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-4)
             start, turn = start + torch.tensor(real), turn + 1
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("length", [1, 255, 256, 300, 700])
+def test_block_attention_is_attention(causal, length):
+    inputs = [torch.randn(2, length, 8, requires_grad=True) for _ in range(3)]
+    ours = BlockAttention.apply(*inputs, causal)
+    wanted = torch.nn.functional.scaled_dot_product_attention(*inputs, is_causal=causal)
+    torch.testing.assert_close(ours, wanted, atol=1e-5, rtol=1e-4)
+    weight = torch.randn_like(ours)
+    for a, b in zip(*(torch.autograd.grad((o * weight).sum(), inputs) for o in (ours, wanted)), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
 def test_a_row_of_a_step_does_not_depend_on_its_neighbours():
