@@ -44,12 +44,13 @@ class Engine:
 
     batch: scripts decoded together. width: rows fed a step, or None for 2 where a step
     costs the same however wide it is (a GPU, or few rows: reading the weights dominates)
-    and 1 otherwise.
+    and 1 otherwise. forwards: steps of the model so far, prefixes included.
     """
 
     def __init__(self, model: ARModel, ordering: Ordering, decoder: Decoder, batch: int = 32, width: int | None = None):
         self.model, self.ordering, self.decoder = model.eval(), ordering, decoder
         self.batch, self.width = batch, width
+        self.forwards = 0
         self.device = model.table.device
         sampled = model.sampled.cpu().numpy()
         states = ordering.states
@@ -185,6 +186,7 @@ class Engine:
             positions[b, : len(script.prefix)] = script.positions
         cache = self.model.cache(len(scripts), longest + HEADROOM, self.model.table.dtype)
         start = torch.zeros(len(scripts), dtype=torch.int64, device=self.device)
+        self.forwards += 1
         hidden = self.model.step(self._to(ids), self._to(positions), cache, start, rows["text_len"], longest)
         return hidden[torch.arange(len(scripts), device=self.device), rows["slot"] - 1], cache
 
@@ -262,6 +264,7 @@ class Engine:
             fed += used.long()
         if reach > cache.length:
             self._grow(cache, reach + HEADROOM)
+        self.forwards += 1
         hidden = self.model.step(
             torch.stack(ids, dim=1), torch.stack(positions, dim=1), cache, rows["slot"], rows["text_len"], reach
         )  # (B, W, D)

@@ -1,0 +1,46 @@
+"""`ellav bench`: how fast a trained AR model decodes on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ellav.bin.options import add_choice, parse, parser
+
+
+def main(argv: list[str]) -> None:
+    """Parse options and measure."""
+    made = parser("bench", "Measure decoding: steps a second, and the share that reading the weights would take.")
+    made.add_argument("--ar", type=Path, required=True, help="folder of the trained AR model")
+    made.add_argument("--data", type=Path, required=True, help="tokenised test set")
+    made.add_argument("--tokens", type=Path, required=True, help="folder of the token list")
+    made.add_argument("--which", default="averaged", choices=["averaged", "best", "last"], help="checkpoint to use")
+    made.add_argument("--width", type=int, help="rows fed a step; chosen by the engine if left out")
+    made.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="batch sizes")
+    made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
+    add_choice(made, "decoder", "nucleus", "decoders")
+    options = parse(made, argv)
+
+    import torch
+
+    from ellav.bin.decode import prompt_table
+    from ellav.data.dataset import Dataset, Tokens
+    from ellav.infer.engine import Engine
+    from ellav.infer.requests import cross_sentence
+    from ellav.infer.speed import measure_decoding
+    from ellav.models.trained import load_trained
+    from ellav.plugins.decoders import decoders
+
+    tokens = Tokens.read(options.tokens)
+    dataset = Dataset(options.data, tokens)
+    trained = load_trained(options.ar, options.which)
+    index = {utterance: i for i, utterance in enumerate(dataset.ids)}
+    scripts = []
+    for utterance, prompt in list(prompt_table(dataset, None).items())[: max(options.batches)]:
+        target = dataset[index[utterance]]
+        request = cross_sentence(target.id, dataset[index[prompt]], target.phones, target.word_of_phone, tokens)
+        scripts.append(trained.ordering.script(request))
+    decoder = decoders.create(options.decoder, options.decoder_conf)
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    engine = Engine(trained.model.to(device), trained.ordering, decoder, width=options.width)
+    print(json.dumps(measure_decoding(engine, scripts, tuple(options.batches)), indent=1))

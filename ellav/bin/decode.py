@@ -1,0 +1,176 @@
+"""`ellav decode`: synthesize a test set, each utterance after a prompt or after its own beginning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import soundfile
+from rich.progress import track
+
+from ellav.bin.options import add_choice, parse, parser
+from ellav.data.codes import CodesWriter
+from ellav.data.dataset import Dataset, Tokens
+from ellav.data.kaldi import invert, read_table, write_table
+from ellav.data.outputs import writing
+from ellav.errors import UserError
+from ellav.infer.engine import Engine
+from ellav.infer.pipeline import Pipeline
+from ellav.infer.requests import continuation, cross_sentence
+from ellav.infer.textgrid import write_textgrid
+from ellav.models.trained import load_trained
+from ellav.plugins.codecs import load_codec
+from ellav.plugins.decoders import decoders
+from ellav.types import DecodingRequest
+
+
+def main(argv: list[str]) -> None:
+    """Parse options and decode."""
+    made = parser("decode", "Stage 8: synthesize a test set. Writes wavs, codes, TextGrids and facts.")
+    for name, what in (
+        ("ar", "folder of the trained AR model"),
+        ("nar", "folder of the trained NAR model"),
+        ("codec", "folder of the codec"),
+        ("data", "tokenised test set"),
+        ("tokens", "folder of the token list"),
+        ("out", "output folder"),
+    ):
+        made.add_argument(f"--{name}", type=Path, required=True, help=what)
+    made.add_argument("--raw", type=Path, help="data folder of the set; its utt2prompt, if any, chooses the prompts")
+    made.add_argument("--which", default="averaged", choices=["averaged", "best", "last"], help="checkpoint to use")
+    made.add_argument(
+        "--mode",
+        default="cross-sentence",
+        choices=["cross-sentence", "continuation"],
+        help="speak after the speaker's previous utterance, or continue the utterance's own beginning",
+    )
+    made.add_argument("--prompt_seconds", type=float, default=3.0, help="length of the beginning in continuation")
+    made.add_argument("--seed", type=int, default=0, help="of sampling")
+    made.add_argument("--batch", type=int, default=32, help="utterances decoded together")
+    made.add_argument("--limit", type=int, help="decode only the first so many utterances")
+    made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
+    add_choice(made, "decoder", "nucleus", "decoders")
+    options = parse(made, argv)
+
+    checkpoints = [path / f"{options.which}.safetensors" for path in (options.ar, options.nar)]
+    for path, stage in zip(checkpoints, ("6 (train AR)", "7 (train NAR)"), strict=True):
+        if not path.exists():
+            raise UserError(f"{path}: not there; run stage {stage} first")
+    decoder = decoders.create(options.decoder, options.decoder_conf)
+    plain = ("which", "mode", "prompt_seconds", "seed", "limit", "decoder", "decoder_conf")
+    kept = {name: getattr(options, name) for name in plain}
+    kept["plugin"] = decoders.record(options.decoder)
+    inputs = [*checkpoints, options.codec, options.data, options.tokens]
+    with writing(options.out, "8 (decode)", kept, inputs) as folder:
+        if folder is not None:
+            _decode(options, decoder, folder)
+
+
+def _decode(options, decoder, folder: Path) -> None:
+    import torch
+
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    tokens = Tokens.read(options.tokens)
+    dataset = Dataset(options.data, tokens)
+    codec = load_codec(options.codec)
+    ar = load_trained(options.ar, options.which)
+    nar = load_trained(options.nar, options.which)
+    for path, trained in ((options.ar, ar), (options.nar, nar)):
+        trained.check_fits(tokens, path)
+    pipeline = Pipeline(Engine(ar.model.to(device), ar.ordering, decoder, options.batch), nar.model.to(device), codec)
+    whole = options.mode == "continuation"
+    requests, prompts = requests_of(dataset, tokens, options, codec.frame_rate)
+    if not requests:
+        raise UserError(f"{options.data}: no utterance can be decoded in mode {options.mode}")
+
+    (folder / "wav").mkdir(exist_ok=True)
+    (folder / "textgrid").mkdir(exist_ok=True)
+    facts = _facts_so_far(folder)
+    index = {utterance: i for i, utterance in enumerate(dataset.ids)}
+    waiting = [request for request in requests if request.id not in facts]
+    with (
+        CodesWriter(folder, options.out) as codes,
+        open(folder / "facts.jsonl", "a", encoding="utf-8") as stream,
+    ):
+        spoken = pipeline.speak(waiting, options.seed, whole)
+        for speech in track(spoken, "decode", total=len(waiting), transient=True):
+            soundfile.write(folder / "wav" / f"{speech.id}.wav", speech.wav, codec.sample_rate, subtype="PCM_16")
+            if speech.id not in codes.written:
+                codes.write(speech.id, speech.codes)
+            if speech.durations is not None:
+                write_textgrid(
+                    folder / "textgrid" / f"{speech.id}.TextGrid",
+                    tokens.decode(speech.phones),
+                    speech.word_of_phone,
+                    speech.durations,
+                    codec.frame_rate,
+                )
+            at = index[speech.id]
+            recorded = dataset.lengths[at] - (speech.facts["prompt_frames"] if whole else 0)
+            line = {**speech.facts, "prompt": prompts[speech.id], "target_frames": int(recorded)}
+            facts[speech.id] = line
+            stream.write(json.dumps(line) + "\n")
+            stream.flush()
+    done = [request.id for request in requests]
+    write_table(folder / "wav.scp", {u: str(options.out / "wav" / f"{u}.wav") for u in done})
+    write_table(folder / "text", {u: dataset.text(index[u]) for u in done})
+    write_table(folder / "utt2spk", {u: dataset.speakers[index[u]] for u in done})
+    write_table(folder / "utt2prompt", {u: prompts[u] for u in done})
+    seconds = sum(f["seconds"] for f in facts.values())
+    audio = sum(f["audio_seconds"] for f in facts.values())
+    print(f"{options.out}: {len(done)} utterances, {audio:.0f} s of speech in {seconds:.0f} s")
+
+
+def requests_of(dataset: Dataset, tokens: Tokens, options, frame_rate: float) -> tuple[list[DecodingRequest], dict]:
+    """What to decode, and the utterance each one is prompted by."""
+    chosen = range(len(dataset) if options.limit is None else min(options.limit, len(dataset)))
+    requests, prompts = [], {}
+    if options.mode == "continuation":
+        frames = round(options.prompt_seconds * frame_rate)
+        for i in chosen:
+            request = continuation(dataset[i], frames, tokens) if dataset.lengths[i] > frames else None
+            if request is not None:
+                requests.append(request)
+                prompts[dataset.ids[i]] = dataset.ids[i]
+        return requests, prompts
+    table = prompt_table(dataset, options.raw)
+    index = {utterance: i for i, utterance in enumerate(dataset.ids)}
+    for i, prompt in _with_prompts(dataset, chosen, table):
+        target = dataset[i]
+        requests.append(cross_sentence(target.id, dataset[index[prompt]], target.phones, target.word_of_phone, tokens))
+        prompts[target.id] = prompt
+    return requests, prompts
+
+
+def prompt_table(dataset: Dataset, raw: Path | None) -> dict[str, str]:
+    """Utterance -> its prompt: `utt2prompt` where the set has one, otherwise the speaker's
+    utterance before it, and the last one for the first (VALL-E 2, section 4.1)."""
+    if raw is not None and (raw / "utt2prompt").exists():
+        table = read_table(raw / "utt2prompt")
+        unknown = [prompt for prompt in table.values() if prompt not in set(dataset.ids)]
+        if unknown:
+            raise UserError(f"{raw / 'utt2prompt'}: prompt {unknown[0]!r} is not in the set")
+        return table
+    table = {}
+    for utterances in invert(dict(zip(dataset.ids, dataset.speakers, strict=True))).values():
+        if len(utterances) > 1:
+            table.update(zip(utterances, [utterances[-1], *utterances[:-1]], strict=True))
+    return table
+
+
+def _with_prompts(dataset: Dataset, chosen: range, table: dict[str, str]) -> Iterator[tuple[int, str]]:
+    for i in chosen:
+        if dataset.ids[i] in table:
+            yield i, table[dataset.ids[i]]
+        else:
+            print(f"{dataset.ids[i]}: left out, its speaker has no other utterance to prompt with")
+
+
+def _facts_so_far(folder: Path) -> dict[str, dict]:
+    path = folder / "facts.jsonl"
+    if not path.exists():
+        return {}
+    whole = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    path.write_text("".join(whole), encoding="utf-8")
+    return {fact["id"]: fact for fact in map(json.loads, whole)}

@@ -1,0 +1,137 @@
+"""Requests in, speech out: AR model, NAR model and codec in turn, over whole batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from ellav.infer.engine import Engine
+from ellav.models.nar import NARInput, NARModel
+from ellav.plugins.codecs import Codec
+from ellav.types import DecodingRequest
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What one request became, without its prompt unless `whole` was asked for.
+
+    codes: (T, Q). wav: (samples,) float32 at the codec's rate. phones: (N,) with
+    durations (N,) in frames, None where the ordering keeps none. facts: what scorers and
+    reports want to know, plain numbers.
+    """
+
+    id: str
+    codes: np.ndarray
+    wav: np.ndarray
+    phones: np.ndarray
+    word_of_phone: np.ndarray
+    durations: np.ndarray | None
+    facts: dict
+
+
+class Pipeline:
+    """The three models of one voice system. nar may be None where the AR model makes all codebooks."""
+
+    def __init__(self, engine: Engine, nar: NARModel | None, codec: Codec):
+        self.engine, self.codec = engine, codec
+        self.nar = nar.eval() if nar is not None else None
+
+    def speak(
+        self,
+        requests: Iterable[DecodingRequest],
+        seed: int = 0,
+        whole: bool = False,
+        done: Callable[[int], None] | None = None,
+    ) -> Iterator[Speech]:
+        """Yield the speech of each request, in order.
+
+        whole: keep the prompt in front (continuation is judged so). done: called with the
+        number of requests just finished. A request's result depends on nothing but itself
+        and the seed.
+        """
+        for group in _batches(requests, 4 * self.engine.batch):
+            yield from self._speak(group, seed, whole, done)
+
+    def _speak(self, requests: list[DecodingRequest], seed: int, whole: bool, done) -> list[Speech]:
+        ordering = self.engine.ordering
+        clock = _Clock()
+        scripts = [ordering.script(request) for request in requests]
+        decoded = self.engine.decode([request.id for request in requests], scripts, seed, done)
+        restored = [ordering.restore(rows.ids) for rows in decoded]
+        clock.stop("ar_seconds")
+
+        codes = [made.codes for made in restored]
+        if self.nar is not None:
+            items = [
+                NARInput(request.phones, made.durations, made.codes, request.codes)
+                for request, made in zip(requests, restored, strict=True)
+            ]
+            codes = [c for part in _batches(items, self.engine.batch) for c in self.nar.generate(part)]
+        clock.stop("nar_seconds")
+
+        skipped = [0 if whole else len(request.codes) for request in requests]
+        kept = [c[start:] for c, start in zip(codes, skipped, strict=True)]
+        wavs = self.codec.decode(kept)
+        clock.stop("codec_seconds")
+
+        spoken = [len(c) - len(request.codes) for c, request in zip(codes, requests, strict=True)]
+        total = max(1, sum(spoken))
+        results = []
+        for i, (request, rows, frames) in enumerate(zip(requests, decoded, spoken, strict=True)):
+            first = 0 if whole else len(request.durations) - request.open
+            durations = restored[i].durations
+            if durations is not None and not whole:
+                durations = durations_after(durations, len(request.codes))[first:]
+            facts = {
+                "id": request.id,
+                "frames": frames,
+                "prompt_frames": len(request.codes),
+                "phones": len(request.phones) - len(request.durations) + request.open,
+                "cuts": rows.cuts,
+                "hit_bound": bool(frames >= request.max_frames),
+                "steps": rows.steps,
+                "audio_seconds": round(frames / self.codec.frame_rate, 4),
+                **{name: round(seconds * frames / total, 5) for name, seconds in clock.seconds.items()},
+            }
+            facts["seconds"] = round(sum(facts[name] for name in clock.seconds), 5)
+            results.append(
+                Speech(
+                    request.id,
+                    kept[i],
+                    wavs[i],
+                    request.phones[first:],
+                    request.word_of_phone[first:],
+                    durations,
+                    facts,
+                )
+            )
+        return results
+
+
+def durations_after(durations: np.ndarray, frames: int) -> np.ndarray:
+    """(N,) durations without what lies in the first `frames` frames."""
+    ends = np.cumsum(durations)
+    return np.diff(np.maximum(ends, frames), prepend=frames).astype(np.int32)
+
+
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    items = iter(items)
+    while group := list(islice(items, size)):
+        yield group
+
+
+class _Clock:
+    """Seconds between one stop and the next, by name."""
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def stop(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = now - self._last
+        self._last = now

@@ -1,0 +1,63 @@
+"""What to decode: a new text after a prompt (cross-sentence), or the rest of an utterance (continuation)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ellav.data.dataset import Tokens
+from ellav.types import DecodingRequest, Utterance
+
+LONGEST = 3.0
+"""A target may be so many times longer than its phones are on average, plus a second."""
+
+
+def cross_sentence(
+    name: str, prompt: Utterance, phones: np.ndarray, word_of_phone: np.ndarray, tokens: Tokens
+) -> DecodingRequest:
+    """Speak `phones` (N,) in the voice of a whole utterance (VALL-E, section 5.3)."""
+    words = int(prompt.word_of_phone.max(initial=-1)) + 1
+    return _request(
+        name,
+        np.concatenate([prompt.phones, phones]),
+        np.concatenate([prompt.word_of_phone, np.where(word_of_phone >= 0, word_of_phone + words, word_of_phone)]),
+        prompt.codes,
+        prompt.durations,
+        False,
+        tokens,
+    )
+
+
+def continuation(utterance: Utterance, prompt_frames: int, tokens: Tokens) -> DecodingRequest | None:
+    """Go on after the first frames of an utterance, whose whole text is known.
+
+    A phone cut by the prompt's end stays open; boundaries after it are not read. None
+    where nothing is left to say after the prompt.
+    """
+    ends = np.cumsum(utterance.durations)
+    begun = int(np.searchsorted(ends, prompt_frames, side="left")) + 1
+    if begun >= len(ends):
+        return None
+    opened = bool(ends[begun - 1] != prompt_frames)
+    durations = utterance.durations[:begun].copy()
+    durations[-1] -= max(0, ends[begun - 1] - prompt_frames)
+    codes = utterance.codes[:prompt_frames]
+    return _request(utterance.id, utterance.phones, utterance.word_of_phone, codes, durations, opened, tokens)
+
+
+def _request(name, phones, word_of_phone, codes, durations, opened, tokens: Tokens) -> DecodingRequest:
+    least, most = tokens.bounds(phones)
+    stats = tokens.stats
+    longest = LONGEST * stats["frames_per_phone"] * (len(phones) - len(durations)) + stats["frame_rate"]
+    return DecodingRequest(
+        id=name,
+        phones=phones.astype(np.int32),
+        word_of_phone=word_of_phone.astype(np.int32),
+        codes=codes,
+        durations=durations.astype(np.int32),
+        open=opened,
+        least=least,
+        most=most,
+        max_frames=math.ceil(longest),
+    )

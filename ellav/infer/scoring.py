@@ -1,0 +1,195 @@
+"""Stage 9: recorded, resynthesized and synthesized speech through the same scorers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ellav.data.audio import read_wav
+from ellav.data.codes import CodesReader
+from ellav.data.kaldi import DataFolder, invert, read_table
+from ellav.data.outputs import need, write_text, writing
+from ellav.data.parallel import parallel_map
+from ellav.errors import UserError
+from ellav.plugins.codecs import load_codec
+from ellav.plugins.scorers import Scored, scorers
+
+STAGE = "9 (score)"
+ROWS = ("recorded", "resynthesis", "synthesized", "shuffled", "silence")
+"""What stands in the tables; the last two are controls."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One utterance as files: where its speech and its prompt lie, and what it should say.
+
+    place: a waveform, or codes in an ark. other: another utterance's words, for the control.
+    prompt_seconds: how much of the prompt's beginning was heard, None for all.
+    """
+
+    id: str
+    speaker: str
+    text: str
+    place: str
+    is_codes: bool = False
+    other: str | None = None
+    prompt: str | None = None
+    prompt_seconds: float | None = None
+    facts: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every process needs. specs: scorer name -> options. enrolled: scorer name -> arrays."""
+
+    specs: dict[str, dict]
+    codec: Path
+    sample_rate: int
+    enrolled: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+
+
+def items_of(
+    kind: str, set_name: str, raw: Path, phones: Path, codes: Path, decoded: Path, frame_rate: float
+) -> list[Item]:
+    """The utterances of a test set that were decoded, as `recorded`, `resynthesis` or `synthesized`.
+
+    Their words are those of stage 3. Raises UserError where an earlier stage's file is missing.
+    """
+    wavs = read_table(need(raw / set_name / "wav.scp", "2 (format wavs)"))
+    words = read_table(need(phones / set_name / "words", "3 (phones and alignment)"))
+    spoken = read_table(need(decoded / set_name / "wav.scp", "8 (decode)"))
+    speakers = read_table(decoded / set_name / "utt2spk")
+    prompts = read_table(decoded / set_name / "utt2prompt")
+    facts = read_facts(decoded / set_name / "facts.jsonl")
+    places = {"recorded": wavs, "synthesized": spoken}.get(kind)
+    if places is None:
+        places = read_table(need(codes / set_name / "codes.scp", "4 (codes)"))
+    ids = list(spoken)
+    for table, name in ((words, "words"), (places, kind), (facts, "facts.jsonl"), (speakers, "utt2spk")):
+        missing = [id for id in ids if id not in table]
+        if missing:
+            raise UserError(f"{decoded / set_name}: {missing[0]!r} has no {name} ({len(missing)} such); rerun stage 8")
+    shuffled = np.random.default_rng(0).permutation(len(ids))
+    other = {ids[a]: words[ids[b]] for a, b in zip(shuffled, np.roll(shuffled, 1), strict=True)}
+    items = []
+    for id in ids:
+        prompt = prompts.get(id)
+        item = Item(id, speakers[id], words[id], places[id], kind == "resynthesis", prompt=wavs.get(prompt))
+        if prompt == id:  # a continuation: only the beginning was given
+            item = replace(item, prompt_seconds=facts[id]["prompt_frames"] / frame_rate)
+        if kind == "synthesized":
+            item = replace(item, facts=facts[id], other=other[id] if len(ids) > 1 else None)
+        items.append(item)
+    return items
+
+
+def read_facts(path: Path) -> dict[str, dict]:
+    """Utterance -> what decoding recorded about it."""
+    facts = {}
+    for number, line in enumerate(need(path, "8 (decode)").read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            record = json.loads(line)
+            facts[record["id"]] = record
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path}:{number}: not a JSON record with an id; rerun stage 8 (decode)") from None
+    return facts
+
+
+def score_set(
+    out: Path, items: list[Item], setup: Setup, options: dict, inputs: list[Path], jobs: int, plugins: list[str]
+) -> list[dict]:
+    """Records {id, row, metric: [numerator, denominator], ...} of all items, written to and kept in `out`."""
+    with writing(out, STAGE, options, inputs) as folder:
+        if folder is not None:
+            results = parallel_map(partial(_scorer, setup), items, jobs, f"score {out.name}", plugins)
+            lines = [json.dumps(record, ensure_ascii=False) + "\n" for records in results for record in records]
+            write_text(folder / "scores.jsonl", "".join(lines))
+    return [json.loads(line) for line in (out / "scores.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _scorer(setup: Setup) -> Callable[[Item], list[dict]]:
+    """Made once in every process."""
+    made = [scorers.create(name, options) for name, options in setup.specs.items()]
+    for scorer in made:
+        if scorer.name in setup.enrolled:
+            scorer.enrolled = setup.enrolled[scorer.name]
+    return _Process(setup, made)
+
+
+class _Process:
+    def __init__(self, setup: Setup, made: list):
+        self.setup, self.scorers = setup, made
+        self.reader = CodesReader()
+        self.codec = None
+
+    def __call__(self, item: Item) -> list[dict]:
+        wav = self._speech(item)
+        prompt = None
+        if item.prompt is not None:
+            prompt = read_wav(item.prompt, self.setup.sample_rate)
+            if item.prompt_seconds is not None:
+                prompt = prompt[: round(item.prompt_seconds * self.setup.sample_rate)]
+        rate = self.setup.sample_rate
+        utterance = Scored(item.id, item.speaker, item.text, wav, rate, prompt, item.facts)
+        row = "resynthesis" if item.is_codes else "synthesized" if item.facts else "recorded"
+        records = [self._record(row, utterance, self.scorers)]
+        if row == "synthesized":
+            readers = [scorer for scorer in self.scorers if scorer.reads_text]
+            if item.other is not None:
+                records.append(self._record("shuffled", replace(utterance, text=item.other), readers))
+            records.append(self._record("silence", replace(utterance, wav=np.zeros_like(wav)), readers))
+        return records
+
+    def _speech(self, item: Item) -> np.ndarray:
+        if not item.is_codes:
+            return read_wav(item.place, self.setup.sample_rate)
+        if self.codec is None:
+            self.codec = load_codec(self.setup.codec)
+        return self.codec.decode([self.reader.read(item.place)])[0]
+
+    def _record(self, row: str, utterance: Scored, judges: list) -> dict:
+        record = {"id": utterance.id, "row": row}
+        for scorer in judges:
+            record.update(scorer.score(utterance))
+        return record
+
+
+def enroll(out: Path, name: str, setup: Setup, recordings: list[Item], inputs: list[Path]) -> dict[str, np.ndarray]:
+    """What the scorer `name` makes of the speakers' recordings; kept in `out`."""
+    options = {"scorer": scorers.record(name), "options": setup.specs[name], "recordings": [r.id for r in recordings]}
+    with writing(out, STAGE, options, inputs) as folder:
+        if folder is not None:
+            arrays = scorers.create(name, setup.specs[name]).enroll(_recordings(recordings, setup.sample_rate))
+            np.savez(folder / "enrolled.npz", **arrays)
+    with np.load(out / "enrolled.npz", allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def recordings_of(folders: list[Path], most: int = 10) -> list[Item]:
+    """At most `most` recordings of each speaker, evenly over its utterances.
+
+    The first folder is the training set. Of the others only the speakers that are not in it are taken,
+    with one recording more, since the scored one is left out of its own comparison.
+    """
+    items: list[Item] = []
+    known: set[str] = set()
+    for folder in folders:
+        data = DataFolder.read(folder)
+        wanted = most + bool(known)
+        for speaker, utterances in invert(data.speakers).items():
+            if speaker in known:
+                continue
+            places = np.linspace(0, len(utterances) - 1, min(wanted, len(utterances))).round().astype(int)
+            items += [Item(utterances[i], speaker, "", data.wavs[utterances[i]]) for i in places]
+        known |= set(data.speakers.values())
+    return items
+
+
+def _recordings(items: list[Item], sample_rate: int) -> Iterator[Scored]:
+    for item in items:
+        yield Scored(item.id, item.speaker, item.text, read_wav(item.place, sample_rate), sample_rate)
