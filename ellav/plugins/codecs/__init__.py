@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ellav.config import read_yaml
+from ellav.errors import UserError
 from ellav.plugins.registry import Registry
 
 
@@ -44,3 +46,14 @@ class Codec(Protocol):
 
 
 codecs = Registry("codecs", {"rvq_mel": "ellav.plugins.codecs.rvq_mel"})
+
+
+def load_codec(folder: Path | str) -> Codec:
+    """The codec that `ellav fit-codec` wrote: `codec.yaml` (name, conf, ...) and its weights."""
+    path = Path(folder) / "codec.yaml"
+    described = read_yaml(path)
+    if "name" not in described:
+        raise UserError(f"{path}: names no codec; make it with `ellav fit-codec`")
+    codec = codecs.create(described["name"], described.get("conf"))
+    codec.load(Path(folder))
+    return codec
