@@ -1,0 +1,128 @@
+"""Requests, the pipeline from request to speech, and TextGrids."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from ellav.data.dataset import Tokens
+from ellav.infer.engine import Engine
+from ellav.infer.pipeline import Pipeline
+from ellav.infer.requests import continuation, cross_sentence
+from ellav.infer.textgrid import write_textgrid
+from ellav.models.ar import ARModel
+from ellav.models.nar import NARModel
+from ellav.models.options import ModelOptions
+from ellav.plugins.decoders import decoders
+from ellav.plugins.orderings import orderings
+from ellav.testing.ordering import PHONES, random_utterance
+
+STATS = {
+    "frame_rate": 50.0,
+    "codebooks": 3,
+    "codebook_size": 16,
+    "most_phone": 7,
+    "most_silence": 9,
+    "mean_frames": 30.0,
+    "frames_per_phone": 4.0,
+    "max_frames": 60,
+}
+TOKENS = Tokens(list(PHONES), STATS)
+
+
+class CountingCodec:
+    """Ten samples a frame, each the frame's first code: shows what reached the codec."""
+
+    sample_rate, frame_rate = 500, 50.0
+
+    def decode(self, codes):
+        return [np.repeat(c[:, 0], 10).astype(np.float32) for c in codes]
+
+
+def utterance(seed, codebooks=3):
+    made = random_utterance(np.random.default_rng(seed), 16, codebooks - 1)
+    return made
+
+
+def pipeline(name, text="prefix", batch=4):
+    torch.manual_seed(0)
+    ordering = orderings.create(name)
+    ordering.bind(PHONES, 16)
+    small = {"layers": 1, "width": 16, "heads": 2, "ffn": 16}
+    ar = ARModel.of(ordering, ModelOptions(**small))
+    nar = NARModel(ModelOptions(**small, text=text), len(PHONES), 3, 1, 16)
+    return Pipeline(Engine(ar, ordering, decoders.create("nucleus"), batch), nar, CountingCodec())
+
+
+def crossed(count):
+    requests = []
+    for i in range(count):
+        prompt, target = utterance(i), utterance(100 + i)
+        requests.append(cross_sentence(f"u{i}", prompt, target.phones, target.word_of_phone, TOKENS))
+    return requests
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("interleaved", "aligned"), ("interleaved", "prefix"), ("concat", "prefix")]
+)
+def test_cross_sentence_speech_holds_the_target_alone(name, text):
+    requests = crossed(6)
+    for request, speech in zip(requests, pipeline(name, text).speak(requests), strict=True):
+        begun = len(request.durations)
+        assert speech.id == request.id
+        assert speech.codes.shape == (speech.facts["frames"], 3)
+        assert speech.codes.min() >= 0 and speech.codes.max() < 16
+        assert np.array_equal(speech.wav, np.repeat(speech.codes[:, 0], 10))
+        assert np.array_equal(speech.phones, request.phones[begun:])
+        assert speech.facts["phones"] == len(request.phones) - begun
+        if name == "interleaved":
+            assert speech.durations.sum() == len(speech.codes)
+            assert (speech.durations >= 0).all()
+
+
+def test_a_request_is_spoken_alike_alone_and_in_company():
+    requests = crossed(5)
+    together = list(pipeline("interleaved", "aligned", batch=5).speak(requests))
+    alone = [next(pipeline("interleaved", "aligned", batch=1).speak([request])) for request in requests]
+    for a, b in zip(together, alone, strict=True):
+        assert np.array_equal(a.codes, b.codes)
+
+
+def test_continuation_keeps_the_beginning_and_leaves_a_cut_phone_open():
+    said = utterance(3)
+    for frames in range(1, said.frames - int(said.durations[-1])):
+        request = continuation(said, frames, TOKENS)
+        assert request.durations.sum() == frames
+        assert request.open == (frames not in np.cumsum(said.durations))
+        speech = next(pipeline("interleaved").speak([request], whole=True))
+        assert np.array_equal(speech.codes[:frames], said.codes[:frames])
+        assert len(speech.codes) == frames + speech.facts["frames"]
+        assert speech.durations.sum() == len(speech.codes)
+
+
+def test_continuation_of_nothing_is_none():
+    said = utterance(3)
+    assert continuation(said, said.frames, TOKENS) is None
+
+
+def test_textgrid_is_read_back_by_praatio(tmp_path):
+    from praatio import textgrid
+
+    path = tmp_path / "a.TextGrid"
+    phones, words = ["sp", "HH", "AY", "sp"], np.array([-1, 0, 0, -1])
+    write_textgrid(path, phones, words, np.array([5, 10, 20, 0]), 50.0, ["HI"])
+    grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
+    assert [(e.start, e.end, e.label) for e in grid.getTier("phones").entries] == [
+        (0.0, 0.1, "sp"),
+        (0.1, 0.3, "HH"),
+        (0.3, 0.7, "AY"),
+    ]
+    assert [(e.start, e.end, e.label) for e in grid.getTier("words").entries] == [(0.1, 0.7, "HI")]
+
+
+def test_prompts_are_the_speakers_previous_utterances_in_a_circle():
+    from ellav.bin.decode import prompt_table
+
+    dataset = SimpleNamespace(ids=["a1", "a2", "a3", "b1"], speakers=["a", "a", "a", "b"])
+    assert prompt_table(dataset, None) == {"a1": "a3", "a2": "a1", "a3": "a2"}
