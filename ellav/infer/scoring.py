@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from ellav.data.audio import read_wav
 from ellav.data.codes import CodesReader
@@ -147,7 +148,9 @@ class _Process:
 
     def _speech(self, item: Item) -> np.ndarray:
         if not item.is_codes:
-            return read_wav(item.place, self.setup.sample_rate)
+            # A decode may come out empty; that is no broken file but words that are missing.
+            empty = item.facts and soundfile.info(item.place).frames == 0
+            return np.zeros(0, np.float32) if empty else read_wav(item.place, self.setup.sample_rate)
         if self.codec is None:
             self.codec = load_codec(self.setup.codec)
         return self.codec.decode([self.reader.read(item.place)])[0]

@@ -331,7 +331,7 @@ if evaluates 9; then
     done
     split "${score_args}"
     on "${train_cmd}" score --exp "${exp}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
-        --phones "${dumpdir}/phones" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" \
+        --phones "${dumpdir}/phones" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" --lm "${expdir}/lm" \
         --scorers "${names[@]}" --command_line "${command_line}" "${beside[@]}" --nj "${nj}" "${words[@]}"
     finish
 fi
@@ -341,7 +341,8 @@ if runs 10; then
     need "${exp}/ar" "6 (train AR)"
     need "${exp}/nar" "7 (train NAR)"
     on "${train_cmd}" pack --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" --tokens "${tokens}/list" \
-        --which "${inference_model}" "${text_options[@]}" "${aligner_options[@]}" --out "${exp}/packed"
+        --which "${inference_model}" "${text_options[@]}" "${aligner_options[@]}" "${decoder_options[@]}" \
+        --out "${exp}/packed"
     finish
 fi
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,9 +16,10 @@ class Scored:
     """One utterance to score.
 
     wav: (samples,) float32 at `sample_rate`: what is judged (synthesized, recorded or
-    resynthesized). text: what it should say. speaker: who it should sound like. facts:
-    what decoding recorded (frames, phones, cuts, seconds spent, hit the bound), empty for
-    speech that was not decoded.
+    resynthesized). text: the normalised words it should say, separated by spaces. speaker:
+    who it should sound like. prompt: (samples,) float32 of the speech that it was
+    prompted with, if any. facts: what decoding recorded (frames, phones, cuts, seconds spent, hit the
+    bound), empty for speech that was not decoded.
     """
 
     id: str
@@ -25,22 +27,39 @@ class Scored:
     text: str
     wav: np.ndarray
     sample_rate: int
+    prompt: np.ndarray | None = None
     facts: dict = field(default_factory=dict)
 
 
 class Scorer(Protocol):
     """Scores utterances. A metric of a set is `sum(numerators) / sum(denominators)`.
 
-    metrics: the names it yields, each with a unit and whether higher is better.
+    An instance is made in each of several processes: what is heavy is loaded at its first use.
     """
 
     name: str
     metrics: dict[str, str]
     """Metric name -> one line that says what it is and its unit."""
+    reads_text: bool
+    """Whether it compares with `Scored.text`. Then it is also given two controls: the
+    synthesized speech with another utterance's text, and silence."""
 
-    def score(self, utterance: Scored) -> dict[str, tuple[float, float]]:
+    def score(self, utterance: Scored) -> dict[str, tuple[float, float] | str]:
         """Metric name -> (numerator, denominator) of this utterance, for example
-        (word errors, words). A metric that does not apply is left out."""
+        (word errors, words). A metric that does not apply is left out. Under any other name,
+        a string: a remark for the table of single utterances, for example what was heard."""
+
+
+class EnrollingScorer(Scorer, Protocol):
+    """A scorer that compares with recordings of the speakers.
+
+    `enroll` is called once; what it returns is then set as `enrolled` in every process.
+    """
+
+    enrolled: dict[str, np.ndarray]
+
+    def enroll(self, recordings: Iterable[Scored]) -> dict[str, np.ndarray]:
+        """Named arrays of numbers or strings made from recordings of all known speakers."""
 
 
 scorers = Registry(

@@ -1,0 +1,160 @@
+"""`ellav score`: stage 9, the scores of an experiment and its RESULTS.md."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from ellav import config
+from ellav.bin.options import add_choice, parse, parser
+from ellav.data.kaldi import read_table
+from ellav.data.language_model import write_language_model
+from ellav.data.outputs import need, writing
+from ellav.data.report import write_results
+from ellav.data.results import environment, summarise
+from ellav.errors import UserError
+from ellav.infer.scoring import ROWS, STAGE, Item, Setup, enroll, items_of, recordings_of, score_set
+from ellav.plugins.scorers import scorers
+from ellav.plugins.transcribers import transcribers
+
+
+def main(argv: list[str]) -> None:
+    made = parser("score", "Score what was decoded, beside the recordings, the codec's resynthesis and two controls")
+    made.add_argument("--exp", type=Path, required=True, help="the experiment: decode/SET in it is scored")
+    made.add_argument("--sets", nargs="+", required=True, help="test sets")
+    made.add_argument("--train_set", default="train", help="whose text and speakers are known")
+    made.add_argument("--raw", type=Path, default=Path("dump/raw"), help="folder of stage 2")
+    made.add_argument("--phones", type=Path, default=Path("dump/phones"), help="folder of stage 3")
+    made.add_argument("--codes", type=Path, default=Path("dump/codes"), help="folder of stage 4")
+    made.add_argument("--codec", type=Path, default=Path("exp/codec"), help="the codec of stage 4")
+    made.add_argument("--cache", type=Path, default=Path("exp/scores"), help="scores that all experiments share")
+    made.add_argument("--lm", type=Path, default=Path("exp/lm"), help="where the language model goes")
+    made.add_argument("--lm_order", type=int, default=2, help="of its n-grams; 0: the transcriber's own model")
+    made.add_argument("--scorers", nargs="+", default=["wer", "similarity", "stability", "rtf"], metavar="NAME")
+    made.add_argument(
+        "--scorer_conf", action="append", nargs="+", default=[], metavar="NAME.KEY=VALUE", help="options of a scorer"
+    )
+    add_choice(made, "transcriber", "pocketsphinx", "transcribers")
+    made.add_argument("--recordings", type=int, default=10, help="recordings that stand for a speaker, at most")
+    made.add_argument(
+        "--compare", action="append", type=Path, default=[], help="experiment to show beside (repeatable)"
+    )
+    made.add_argument("--command_line", default="", help="the command to name in the report")
+    made.add_argument("--nj", type=int, default=1, help="processes")
+    options = parse(made, argv)
+
+    codec = config.read_yaml(need(options.codec / "codec.yaml", "4 (codes)"))
+    specs = scorer_options(options)
+    inputs = [options.lm] if options.lm_order > 0 else []
+    setup = Setup(specs, options.codec, codec["sample_rate"], enrolled_arrays(options, specs, codec["sample_rate"]))
+    inputs += [options.cache / f"enrolled_{name}" for name in setup.enrolled]
+
+    sets, utterances = {}, {}
+    for name in options.sets:
+        records = []
+        sources = {
+            "recorded": (options.cache / name / "recorded", [options.raw / name]),
+            "resynthesis": (options.cache / name / "resynthesis", [options.codes / name, options.codec]),
+            "synthesized": (options.exp / "scores" / name, [options.exp / "decode" / name]),
+        }
+        for kind, (out, made_from) in sources.items():
+            items = items_of(
+                kind, name, options.raw, options.phones, options.codes, options.exp / "decode", codec["frame_rate"]
+            )
+            key = {"scorers": [[scorers.record(n), o] for n, o in specs.items()], "items": _plain(items)}
+            records += score_set(out, items, setup, key, made_from + inputs, options.nj, options.plugin)
+        metrics = {metric: meaning for n in specs for metric, meaning in scorers.get(n).metrics.items()}
+        sets[name] = {row: summarise([r for r in records if r["row"] == row], list(metrics)) for row in ROWS}
+        sets[name] = {row: figures for row, figures in sets[name].items() if figures}
+        utterances[name] = len(items)
+
+    results = {
+        "tag": options.exp.name,
+        "environment": environment(Path(__file__).parent),
+        "command": options.command_line or "ellav score " + " ".join(argv),
+        "metrics": metrics,
+        "utterances": utterances,
+        "sets": sets,
+        "summaries": summaries(options.exp, options.sets),
+    }
+    write_results(options.exp, results, options.compare)
+    print(f"{options.exp}/RESULTS.md")
+
+
+def scorer_options(options) -> dict[str, dict]:
+    """Scorer -> its options, checked; those that listen get the transcriber and the language model."""
+    given: dict[str, dict] = {name: {} for name in options.scorers}
+    for key, value in options.scorer_conf.items():
+        name, dot, option = key.partition(".")
+        if not dot or name not in given:
+            raise UserError(f"--scorer_conf {key}: write NAME.KEY=VALUE with one of {', '.join(given)}")
+        given[name][option] = value
+    for name in given:
+        cls = scorers.get(name)
+        if "transcriber" in config.schema(cls):
+            listening = {"transcriber": options.transcriber, "transcriber_conf": transcriber_options(options)}
+            given[name] = {**listening, **given[name]}
+        scorers.create(name, given[name])  # to refuse wrong options before anything is computed
+    return given
+
+
+def transcriber_options(options) -> dict:
+    """Its own options, and a language model of the training text if it can use one."""
+    chosen = dict(options.transcriber_conf)
+    if options.lm_order > 0 and "lm" in config.schema(transcribers.get(options.transcriber)) and "lm" not in chosen:
+        chosen["lm"] = str(language_model(options))
+    return chosen
+
+
+def language_model(options) -> Path:
+    """Write the n-gram model of the training words, with our pronunciations, if it is not there yet."""
+    phones = options.phones / options.train_set
+    need(phones / "words", "3 (phones and alignment)")
+    with writing(options.lm, STAGE, {"order": options.lm_order}, [phones]) as folder:
+        if folder is not None:
+            words = {id: line.split() for id, line in read_table(phones / "words").items()}
+            write_language_model(folder, words.values(), pronunciations(phones, words), options.lm_order)
+    return options.lm / "lm.arpa"
+
+
+def pronunciations(phones: Path, words: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Word -> phones, as stage 3 has them at the word's first occurrence."""
+    found: dict[str, list[str]] = {}
+    symbols, places = read_table(phones / "phones"), read_table(phones / "word_of_phone")
+    for id, spoken in words.items():
+        of_word: dict[int, list[str]] = {}
+        for symbol, place in zip(symbols[id].split(), places[id].split(), strict=True):
+            of_word.setdefault(int(place), []).append(symbol)
+        for place, word in enumerate(spoken):
+            if place in of_word:
+                found.setdefault(word, of_word[place])
+    return found
+
+
+def enrolled_arrays(options, specs: dict[str, dict], sample_rate: int) -> dict:
+    """Scorer -> arrays of the speakers' recordings, for those that compare with them."""
+    names = [name for name in specs if hasattr(scorers.get(name), "enroll")]
+    if not names:
+        return {}
+    folders = [options.raw / name for name in (options.train_set, *options.sets)]
+    for folder in folders:
+        need(folder / "wav.scp", "2 (format wavs)")
+    recordings = recordings_of(folders, options.recordings)
+    setup = Setup(specs, options.codec, sample_rate)
+    return {name: enroll(options.cache / f"enrolled_{name}", name, setup, recordings, folders) for name in names}
+
+
+def summaries(exp: Path, sets: list[str]) -> dict[str, dict]:
+    """What training and decoding recorded about themselves, where they did."""
+    places = {"ar": exp / "ar", "nar": exp / "nar", **{f"decode {name}": exp / "decode" / name for name in sets}}
+    found = {}
+    for label, folder in places.items():
+        if (folder / "summary.json").exists():
+            found[label] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _plain(items: list[Item]) -> list[dict]:
+    """What the recorded scores depend on: not what this experiment's decoding took."""
+    return [{key: value for key, value in asdict(item).items() if key not in ("facts", "other")} for item in items]

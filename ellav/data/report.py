@@ -1,0 +1,85 @@
+"""RESULTS.md: an experiment's figures as a person reads them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ellav.data.outputs import write_text
+from ellav.data.results import figure, markdown, number
+from ellav.errors import UserError
+
+LABELS = {
+    "recorded": "recorded",
+    "resynthesis": "codec resynthesis",
+    "synthesized": "**synthesized**",
+    "shuffled": "control: another text",
+    "silence": "control: silence",
+}
+PROMISE = "Values with their 95 % intervals by bootstrap over utterances (1000 resamples)."
+
+
+def write_results(folder: Path, results: dict, compare: list[Path]) -> None:
+    """Write `results.json` and `RESULTS.md`; compare: folders of experiments to show beside."""
+    write_text(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_text(folder / "RESULTS.md", render(results, [read_results(other) for other in compare]))
+
+
+def read_results(folder: Path) -> dict:
+    """The `results.json` of an experiment; raises UserError where it has not been scored."""
+    try:
+        return json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder}/results.json: not there; run stage 9 (score) of that experiment first") from None
+    except ValueError:
+        raise UserError(f"{folder}/results.json: not readable; run stage 9 (score) of that experiment again") from None
+
+
+def render(results: dict, beside: list[dict]) -> str:
+    """The Markdown text of an experiment, with the synthesized speech of others beside its own."""
+    where = results["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
+    parts = [
+        f"# Results of `{results['tag']}`\n",
+        f"- {where['date']}, commit {where['git']}\n- {where['cpu']}, {where['system']}\n- {versions}\n",
+        f"- Command: `{results['command']}`\n\n{PROMISE}\n",
+    ]
+    for name, rows in results["sets"].items():
+        parts.append(
+            f"\n## {name}: {results['utterances'][name]} utterances\n\n{_set_table(results, name, rows, beside)}"
+        )
+    parts.append("\n" + "".join(f"- `{name}`: {meaning}\n" for name, meaning in results["metrics"].items()))
+    facts = _training_table([results, *beside])
+    if facts:
+        parts.append(f"\n## Speed and training\n\n{facts}")
+    return "".join(parts)
+
+
+def _set_table(results: dict, name: str, rows: dict, beside: list[dict]) -> str:
+    metrics = [metric for metric in results["metrics"] if any(metric in row for row in rows.values())]
+    table = []
+    for row in LABELS:
+        if row in rows:
+            label = f"**{results['tag']}**" if row == "synthesized" and beside else LABELS[row]
+            table.append([label, *(figure(rows[row].get(metric)) for metric in metrics)])
+        if row == "synthesized":
+            for other in beside:
+                made = other["sets"].get(name, {}).get(row, {})
+                table.append([f"**{other['tag']}**", *(figure(made.get(metric)) for metric in metrics)])
+    return markdown(["speech", *metrics], table)
+
+
+def _training_table(experiments: list[dict]) -> str:
+    """One column for each model of each experiment, one line for each figure in their summaries."""
+    columns = {
+        f"{results['tag']} {model}": summary
+        for results in experiments
+        for model, summary in results["summaries"].items()
+        if summary
+    }
+    keys = list(dict.fromkeys(key for summary in columns.values() for key in summary))
+    keys = [key for key in keys if not any(isinstance(summary.get(key), (dict, list)) for summary in columns.values())]
+    if not keys:
+        return ""
+    rows = [[key.replace("_", " "), *(number(c[key]) if key in c else "–" for c in columns.values())] for key in keys]
+    return markdown(["", *columns], rows)
