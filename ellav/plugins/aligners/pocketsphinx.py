@@ -1,0 +1,128 @@
+"""Forced alignment with pocketsphinx: an English acoustic model in its wheel, no download."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ellav.plugins.aligners import Alignment, AlignmentError, aligners
+from ellav.plugins.text import Phones
+from ellav.types import SILENCE
+
+FRAME = 0.01  # s, step of its feature frames
+MIDDLE = 0.0075  # s, by which a frame's window of 25 ms reaches, on either side, past its step
+KNOWN = set(
+    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()  # noqa: SIM905
+)
+SCORE_UNIT = 1024 * math.log(1.0001)
+"""Its acoustic scores are logarithms to the base 1.0001, shifted by 10 bits."""
+
+
+@aligners.register("pocketsphinx")
+class PocketSphinx:
+    """Aligns ARPAbet phones, stress ignored, on a grid of 10 ms.
+
+    It does not tell a wrong transcript; a low score is the only sign of one.
+    most_words: pronunciations to keep before its dictionary is emptied.
+    """
+
+    phone_sets = ("arpabet-stress", "arpabet")
+    sample_rate = 16000
+
+    def __init__(self, most_words: int = 20000):
+        self.most_words = most_words
+        self._decoder = None
+        self._words: set[str] = set()
+
+    def align(self, wav: np.ndarray, phones: Phones) -> Alignment:
+        """wav: (samples,) float32 at 16 kHz. Raises AlignmentError if it does not fit."""
+        if not np.isfinite(wav).all():
+            raise AlignmentError("the audio holds values that are not numbers")
+        words, places = _by_word(phones)
+        spoken = sum(map(len, words))
+        if not words:
+            raise AlignmentError("no phones to align")
+        if len(wav) < 3 * FRAME * self.sample_rate * spoken:
+            raise AlignmentError(f"{len(wav) / self.sample_rate:.2f} s of audio are too short for {spoken} phones")
+        found = self._decode(wav, words)
+        ends = np.full(len(phones.phones), -1.0)
+        score, frames = 0.0, 0
+        for place, (_, parts) in zip(places, found, strict=True):
+            # What lies between two words is silence: of the `sp` there, else of the phone before.
+            if place[0] > 0:
+                ends[place[0] - 1] = parts[0][0] * FRAME + MIDDLE
+            for index, (start, length, acoustic) in zip(place, parts, strict=True):
+                ends[index] = (start + length) * FRAME + MIDDLE
+                score += acoustic * SCORE_UNIT
+                frames += length
+        duration = len(wav) / self.sample_rate
+        ends[-1] = duration
+        previous = 0.0
+        for index, end in enumerate(ends):
+            previous = ends[index] = min(max(end, previous), duration)
+        return Alignment(ends, score / max(frames, 1))
+
+    def _decode(self, wav: np.ndarray, words: list[list[str]]) -> list[tuple[str, list[tuple[int, int, int]]]]:
+        """For each word its name and (first frame, frames, score) of each of its phones."""
+        decoder = self._ready()
+        # A word is named by its pronunciation, so homographs are told apart and the
+        # dictionary grows with the vocabulary only.
+        names = ["_".join(word) for word in words]
+        for name, word in zip(names, words, strict=True):
+            if name not in self._words:
+                decoder.add_word(name, " ".join(word), False)
+                self._words.add(name)
+        samples = (np.clip(wav, -1, 1) * 32767).astype(np.int16).tobytes()
+        try:
+            decoder.set_align_text(" ".join(names))
+            self._run(samples)
+            if decoder.hyp() is None:
+                raise AlignmentError("the audio does not fit the text")
+            decoder.set_alignment()
+            self._run(samples)
+        except RuntimeError as error:
+            raise AlignmentError(f"the audio does not fit the text ({error})") from error
+        alignment = decoder.get_alignment()
+        found = [
+            (entry.name, [(part.start, part.duration, part.score) for part in entry])
+            for entry in alignment or ()
+            if entry.name in self._words
+        ]
+        if [name for name, _ in found] != names:
+            raise AlignmentError(f"only {len(found)} of {len(names)} words were found in the audio")
+        return found
+
+    def _run(self, samples: bytes) -> None:
+        self._decoder.reinit_feat()  # else its noise tracking carries over from what it heard before
+        self._decoder.start_utt()
+        self._decoder.process_raw(samples, full_utt=True)
+        self._decoder.end_utt()
+
+    def _ready(self):
+        if self._decoder is None or len(self._words) > self.most_words:
+            import pocketsphinx
+
+            self._words = set()
+            self._decoder = pocketsphinx.Decoder(lm=None, dict=None, bestpath=False, loglevel="FATAL")
+        return self._decoder
+
+
+def _by_word(phones: Phones) -> tuple[list[list[str]], list[list[int]]]:
+    """Each word's phones without stress, and their indices."""
+    words: list[list[str]] = []
+    places: list[list[int]] = []
+    last = None
+    for index, (phone, word) in enumerate(zip(phones.phones, phones.word_of_phone, strict=True)):
+        if phone == SILENCE:
+            continue
+        plain = phone.rstrip("012")
+        if plain not in KNOWN:
+            raise AlignmentError(f"phone {phone!r} is none of ARPAbet's 39")
+        if word != last:
+            words.append([])
+            places.append([])
+            last = word
+        words[-1].append(plain)
+        places[-1].append(index)
+    return words, places
