@@ -1,0 +1,133 @@
+"""`ellav train ar|nar`: train a model on a tokenised set (stages 6 and 7)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+
+# Before torch loads: waiting threads sleep instead of spinning, so that a second busy
+# process on the machine does not cost a factor of ten.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from ellav.bin.options import add_choice, parse, parser
+from ellav.config import build, read_yaml
+from ellav.data.outputs import fingerprint, need
+from ellav.errors import UserError
+
+LENGTH = {"max_steps", "max_minutes", "max_frames_seen", "log_every", "sample_minutes", "threads", "dtype"}
+"""Options that a resumed run may change."""
+
+
+def main(argv: list[str]) -> None:
+    options = parse(_parser(), argv)
+    import torch
+    from accelerate import Accelerator
+
+    from ellav.data.batching import Batches, Place
+    from ellav.data.dataset import Dataset, Tokens
+    from ellav.models.options import ModelOptions
+    from ellav.train import checkpoint
+    from ellav.train.config import TrainConfig
+    from ellav.train.objectives import ARObjective, NARObjective
+    from ellav.train.trainer import Trainer
+
+    model_conf, train_conf = _split(options, ModelOptions, TrainConfig)
+    config = build(TrainConfig, train_conf, "train_conf")
+    model_options = build(ModelOptions, model_conf, "model_conf")
+    tokens = Tokens.read(need(options.tokens, "5 (token list and statistics)"))
+    codec = Path(need(options.codec, "4 (codes)"))
+    described = checkpoint.describe_model(
+        options.kind,
+        model_options,
+        options.ordering,
+        options.ordering_conf,
+        tokens.phones,
+        tokens.stats,
+        {"fingerprint": fingerprint(codec), **read_yaml(codec / "codec.yaml")},
+    )
+    described["train"] = train_conf
+    out = Path(options.out)
+    resume = options.resume == "auto" and (out / checkpoint.STATE).exists()
+    if resume:
+        _same(read_yaml(out / "config.yaml"), described, out)
+
+    torch.manual_seed(config.seed)
+    model, ordering = checkpoint.build_model(described)
+    train = Dataset(need(options.train, "5 (token list and statistics)"), tokens)
+    valid = Dataset(need(options.valid, "5 (token list and statistics)"), tokens)
+    rate = tokens.stats["frame_rate"]
+    if options.kind == "ar":
+        objective = ARObjective(model, ordering)
+    else:
+        objective = NARObjective(model, (round(rate * config.prompt_least), round(rate * config.prompt_most)))
+    longest = config.max_frames or 2 * int(tokens.stats["max_frames"])
+    accelerator = Accelerator()
+
+    def batches(data, seed: int, rank: int, world: int) -> Batches:
+        return Batches(
+            data,
+            objective.arrange,
+            objective.collate,
+            config.batch_tokens,
+            longest,
+            seed,
+            rank,
+            world,
+            config.window,
+        )
+
+    mine = batches(train, config.seed, accelerator.process_index, accelerator.num_processes)
+    held_out = [batch for batch, _ in batches(valid, 0, 0, 1).epoch(Place())][: config.valid_batches]
+    out.mkdir(parents=True, exist_ok=True)
+    if accelerator.is_main_process:
+        checkpoint.save_config(described, out)
+    Trainer(objective, mine, held_out, config, out, accelerator=accelerator).run(resume)
+
+
+def _parser():
+    made = parser("train", "Train the AR or the NAR model. Under torchrun it trains with all its processes.")
+    made.add_argument("kind", choices=("ar", "nar"), help="which model")
+    made.add_argument("--train", required=True, metavar="DIR", help="training set of stage 5")
+    made.add_argument("--valid", required=True, metavar="DIR", help="validation set of stage 5")
+    made.add_argument("--tokens", required=True, metavar="DIR", help="token list of stage 5")
+    made.add_argument("--codec", required=True, metavar="DIR", help="codec that made the codes")
+    made.add_argument("--out", required=True, metavar="DIR", help="folder of the trained model")
+    made.add_argument("--resume", choices=("auto", "never"), default="auto", help="go on from --out, if it is there")
+    add_choice(made, "ordering", "interleaved", "orderings")
+    for name, what in (
+        ("model", "size and kind of the model"),
+        ("train", "how it is trained"),
+        ("ar", "options of model_conf or train_conf for the AR model only"),
+        ("nar", "the same for the NAR model"),
+    ):
+        made.add_argument(f"--{name}_conf", action="append", nargs="+", default=[], metavar="KEY=VALUE", help=what)
+    return made
+
+
+def _split(options, model_type: type, train_type: type) -> tuple[dict, dict]:
+    """model_conf and train_conf, with `ar_conf` or `nar_conf` dealt out on top of them."""
+    model_conf, train_conf = dict(options.model_conf), dict(options.train_conf)
+    own = options.ar_conf if options.kind == "ar" else options.nar_conf
+    of_model, of_train = ({f.name for f in fields(t)} for t in (model_type, train_type))
+    for name, value in own.items():
+        key = name.replace("-", "_")
+        if key in of_model:
+            model_conf[key] = value
+        elif key in of_train:
+            train_conf[key] = value
+        else:
+            known = ", ".join(sorted(of_model | of_train))
+            raise UserError(f"{options.kind}_conf: unknown option {name!r}; accepted: {known}")
+    return model_conf, train_conf
+
+
+def _same(before: dict, now: dict, out: Path) -> None:
+    """Refuse to go on with another configuration than the one that began."""
+    differing = [k for k in now if k not in ("version", "train") and before.get(k) != now[k]]
+    old, new = before.get("train", {}), now["train"]
+    differing += [k for k in sorted({*old, *new} - LENGTH) if old.get(k) != new.get(k)]
+    if differing:
+        raise UserError(
+            f"{out}: began with another {differing[0]!r}; give the same options, another --out, or --resume never"
+        )

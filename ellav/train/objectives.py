@@ -1,0 +1,212 @@
+"""What is learned: how utterances become batches, and the loss and figures of a batch.
+
+An objective is the module that the trainer wraps. `arrange` and `collate` run in the
+background on numpy; `forward` returns the sum of the loss over target tokens, so that the
+trainer can divide by the targets of the whole global batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ellav.errors import UserError
+from ellav.models.ar import ARModel
+from ellav.models.nar import NARModel
+from ellav.plugins.orderings import Ordering
+from ellav.types import TokenSequence, Utterance
+
+Figures = dict[str, tuple[Tensor, Tensor]]
+"""Name -> (sum, count), so that batches and processes can be added up."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Packed sequences. names: of their utterances. lengths: rows of each, together `tokens`.
+    targets: tokens with loss. frames: codec frames. tensors: what the objective computes with."""
+
+    names: list[str]
+    lengths: list[int]
+    tokens: int
+    targets: int
+    frames: int
+    tensors: dict[str, Tensor]
+    text_lens: list[int] | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch with its tensors on `device`."""
+        return replace(self, tensors={k: v.to(device, non_blocking=True) for k, v in self.tensors.items()})
+
+
+class Objective(Protocol):
+    """What the trainer trains: an nn.Module with the model as `model`."""
+
+    model: nn.Module
+
+    def arrange(self, utterance: Utterance, rng: np.random.Generator):
+        """One sequence, with a length in tokens."""
+
+    def collate(self, items: list) -> Batch:
+        """A batch of several."""
+
+    def __call__(self, batch: Batch, measure: bool = False) -> tuple[Tensor, Figures]:
+        """Sum of the loss over target tokens; figures, only if `measure`."""
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """Token rows of one utterance."""
+
+    name: str
+    frames: int
+    rows: TokenSequence
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class ARObjective(nn.Module):
+    """Next-row prediction over an ordering's token rows."""
+
+    def __init__(self, model: ARModel, ordering: Ordering):
+        super().__init__()
+        self.model, self.ordering = model, ordering
+        self.columns = model.column.numpy().copy()
+        self.triggers = sorted({int(self.columns[s.trigger]) for s in ordering.states if s.trigger >= 0})
+
+    def arrange(self, utterance: Utterance, rng: np.random.Generator) -> Arranged:
+        try:
+            return Arranged(utterance.id, utterance.frames, self.ordering.arrange(utterance))
+        except ValueError as error:
+            raise UserError(f"utterance {utterance.id!r} cannot be arranged: {error}") from error
+
+    def collate(self, items: list[Arranged]) -> Batch:
+        targets = np.concatenate([item.rows.targets for item in items])
+        columns = np.where(targets >= 0, self.columns[targets], -100)
+        if (columns == -1).any():
+            name = next(i.name for i in items if (self.columns[i.rows.targets[i.rows.targets >= 0]] < 0).any())
+            raise UserError(f"ordering {self.ordering.name}: utterance {name!r} has targets that are never sampled")
+        rows = np.flatnonzero((columns >= 0).any(axis=1))
+        tensors = {
+            "ids": torch.from_numpy(np.concatenate([item.rows.ids for item in items]).astype(np.int64)),
+            "positions": torch.from_numpy(np.concatenate([item.rows.positions for item in items]).astype(np.int64)),
+            "rows": torch.from_numpy(rows),
+            "columns": torch.from_numpy(columns[rows].astype(np.int64)),
+        }
+        return Batch(
+            [item.name for item in items],
+            [len(item) for item in items],
+            len(targets),
+            int((columns >= 0).sum()),
+            sum(item.frames for item in items),
+            tensors,
+            [item.rows.prefix_len for item in items],
+        )
+
+    def forward(self, batch: Batch, measure: bool = False) -> tuple[Tensor, Figures]:
+        t = batch.tensors
+        hidden = self.model(t["ids"], t["positions"], batch.lengths, batch.text_lens)
+        logits = self.model.logits(hidden[t["rows"]]).float()  # (n, S, O)
+        loss = F.cross_entropy(logits.flatten(0, 1), t["columns"].flatten(), reduction="sum")
+        if not measure:
+            return loss, {}
+        figures = {"loss": (loss.detach(), _count(t["columns"] >= 0))}
+        rank = ranks(logits.detach(), t["columns"])
+        is_trigger = torch.isin(t["columns"], torch.tensor(self.triggers, device=rank.device))
+        is_code = (t["columns"] >= 0) & ~is_trigger
+        for stream in range(self.model.streams):
+            hits = (rank[:, stream] < 10) & is_code[:, stream]
+            figures[f"top10/stream{stream + 1}"] = (_count(hits), _count(is_code[:, stream]))
+        figures["trigger"] = (_count((rank == 0) & is_trigger), _count(is_trigger))
+        return loss, figures
+
+
+@dataclass(frozen=True)
+class Levelled:
+    """The rows of one utterance at one level. rows, targets: (n,) where the loss is, and on what."""
+
+    name: str
+    frames: int
+    codebook: int
+    ids: np.ndarray
+    positions: np.ndarray
+    rows: np.ndarray
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class NARObjective(nn.Module):
+    """One random further codebook an utterance, after a prompt that is its own beginning.
+
+    prompt: the least and the most frames of the prompt; never more than half the utterance.
+    """
+
+    def __init__(self, model: NARModel, prompt: tuple[int, int]):
+        super().__init__()
+        self.model, self.prompt = model, prompt
+
+    def arrange(self, utterance: Utterance, rng: np.random.Generator) -> Levelled:
+        model, frames = self.model, utterance.frames
+        prompt = min(int(rng.integers(self.prompt[0], self.prompt[1] + 1)), frames // 2)
+        codebook = int(rng.integers(model.known, model.codebooks))
+        made = model.rows(utterance.phones, utterance.durations, utterance.codes, prompt, codebook)
+        rows = np.arange(made.first + prompt, len(made))
+        targets = utterance.codes[prompt:, codebook].astype(np.int64)
+        return Levelled(utterance.id, frames, codebook, made.ids, made.positions, rows, targets)
+
+    def collate(self, items: list[Levelled]) -> Batch:
+        items = sorted(items, key=lambda item: item.codebook)
+        lengths = [len(item) for item in items]
+        starts = np.cumsum(lengths) - lengths
+        tensors = {
+            "ids": np.concatenate([item.ids for item in items]),
+            "positions": np.concatenate([item.positions for item in items]),
+            "level": np.repeat([item.codebook - self.model.known for item in items], lengths),
+            "rows": np.concatenate([item.rows + start for item, start in zip(items, starts, strict=True)]),
+            "targets": np.concatenate([item.targets for item in items]),
+            "per_book": np.bincount(
+                [item.codebook for item in items],
+                weights=[len(item.rows) for item in items],
+                minlength=self.model.codebooks,
+            ).astype(np.int64),
+        }
+        tensors = {name: torch.from_numpy(value) for name, value in tensors.items()}
+        frames = sum(item.frames for item in items)
+        return Batch([i.name for i in items], lengths, sum(lengths), len(tensors["rows"]), frames, tensors)
+
+    def forward(self, batch: Batch, measure: bool = False) -> tuple[Tensor, Figures]:
+        t = batch.tensors
+        hidden = self.model(t["ids"], t["positions"], batch.lengths, t["level"])
+        per_book = t["per_book"].tolist()
+        parts = zip(hidden[t["rows"]].split(per_book), t["targets"].split(per_book), strict=True)
+        losses, figures = [], {}
+        for codebook, (rows, targets) in enumerate(parts):
+            if codebook < self.model.known or not (measure or len(rows)):
+                continue
+            logits = self.model.logits(rows, codebook).float()
+            losses.append(F.cross_entropy(logits, targets, reduction="sum"))
+            if measure:
+                hits = ranks(logits.detach(), targets) < 10
+                figures[f"top10/codebook{codebook + 1}"] = (_count(hits), _count(hits >= 0))
+                figures[f"loss/codebook{codebook + 1}"] = (losses[-1].detach(), _count(hits >= 0))
+        loss = torch.stack(losses).sum()
+        if measure:
+            figures["loss"] = (loss.detach(), torch.tensor(float(batch.targets), device=loss.device))
+        return loss, figures
+
+
+def ranks(logits: Tensor, targets: Tensor) -> Tensor:
+    """How many ids score higher than the target: logits (..., O), targets (...)."""
+    score = logits.gather(-1, targets.clamp(min=0)[..., None])
+    return (logits > score).sum(-1)
+
+
+def _count(mask: Tensor) -> Tensor:
+    return mask.sum().float()

@@ -1,0 +1,294 @@
+"""The one trainer: steps, schedule, validation, checkpoints and exact resume."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from ellav.data.batching import Batches, Place
+from ellav.data.outputs import write_text
+from ellav.errors import UserError
+from ellav.train import checkpoint
+from ellav.train.config import TrainConfig
+from ellav.train.log import Log
+from ellav.train.objectives import Batch, Objective
+from ellav.train.optimizers import build_optimizers
+from ellav.train.precision import choose_dtype, set_threads
+
+
+class Trainer:
+    """Trains an objective into a folder.
+
+    config: the run. train: the batches of this process. valid: batches to validate on.
+    on_sample: called as on_sample(model, step, board) every few minutes on the first
+    process, for instance to write audio to the TensorBoard writer.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        train: Batches,
+        valid: list[Batch],
+        config: TrainConfig,
+        folder: Path,
+        on_sample: Callable | None = None,
+        accelerator: Accelerator | None = None,
+    ):
+        self.accelerator = accelerator or Accelerator()
+        self.config, self.folder, self.on_sample = config, Path(folder), on_sample
+        self.train, self.valid = train, valid
+        self.device, self.world = self.accelerator.device, self.accelerator.num_processes
+        self.main = self.accelerator.is_main_process
+        self.threads = set_threads(self.device, config.threads)
+        self.objective = objective
+        self.wrapped = self.accelerator.prepare_model(objective)
+        self.parameters = [p for p in objective.parameters() if p.requires_grad]
+        self.optimizers = build_optimizers(objective.model, config)
+        self.place, self.step, self.tokens, self.frames, self.seconds = Place(), 0, 0, 0, 0.0
+        self.best, self.averaged, self.average = math.inf, 0, {}
+        self.dtype, self.speeds, self.last_valid = None, {}, {}
+
+    def run(self, resume: bool = True) -> dict:
+        """Train to the end of the schedule; returns the content of summary.json.
+
+        Raises UserError naming the utterances where loss or gradient is not finite, and
+        SystemExit after saving where SIGTERM came.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = checkpoint.load_state(self.folder) if resume else None
+        if state:
+            self._restore(state)
+        if self._share() >= 1:
+            print(f"{self.folder}: trained already ({self.step} steps)")
+            return self._summary()
+        if self.dtype is None:
+            first = next(iter(self.train.epoch(Place())))[0].to(self.device)
+            self.dtype, self.speeds = choose_dtype(self.objective, first, self.config.dtype, self.accelerator)
+        log = Log(self.folder, f"train {self.folder.name}", self.step) if self.main else None
+        stream = self.train.stream(self.place)
+        try:
+            if log:
+                count = sum(p.numel() for p in self.parameters)
+                log.say(f"{count / 1e6:.1f} M parameters, {self.dtype}, {self.device}, {self.threads} threads")
+            with _stopping() as stop:
+                self._loop(stream, log, stop)
+        finally:
+            stream.close()
+            if log:
+                log.close()
+        return self._summary()
+
+    def _loop(self, stream, log: Log | None, stop: list) -> None:
+        begun_at, sampled = self._share(), time.monotonic()
+        marked, seen, losses = time.monotonic(), 0, []
+        clock = time.monotonic()
+        while self._share() < 1:
+            measure = (self.step + 1) % self.config.log_every == 0
+            loss, norm, scale, figures, tokens, stopped = self._train_step(stream, measure, bool(stop))
+            self.seconds += time.monotonic() - clock
+            clock = time.monotonic()
+            losses.append(loss)
+            seen += tokens
+            ended = self._share() >= 1
+            if log and measure:
+                speed = seen / (time.monotonic() - marked)
+                lr = scale * self.config.lr
+                named = {f"train/{k}": v for k, v in figures.items()}
+                named |= {"train/loss": sum(losses) / len(losses), "train/gradient_norm": norm, "train/lr": lr}
+                log.scalars(self.step, self.seconds, named | {"train/tokens_per_second": speed})
+                log.progress(self.step, min(1.0, self._share()), begun_at, named["train/loss"], speed)
+                marked, seen, losses = time.monotonic(), 0, []
+            if self.step % self.config.valid_every == 0 or ended:
+                self._validate(log)
+            if self.step % self.config.save_every == 0 or ended or stopped:
+                self._save()
+            if stopped and not ended:
+                if log:
+                    log.say(f"stopped by signal at step {self.step}; the same command goes on from there")
+                raise SystemExit(143)
+            if log and self.on_sample and time.monotonic() - sampled > 60 * self.config.sample_minutes:
+                self.objective.eval()
+                self.on_sample(self.objective.model, self.step, log.board)
+                sampled = time.monotonic()
+        if log:
+            log.say(f"{self.step} steps, {self.frames:,} frames, validation loss {self.last_valid.get('loss', 0):.3f}")
+
+    def _train_step(self, stream, measure: bool, stop: bool):
+        """One step over `accumulate` batches of every process."""
+        torch.manual_seed(hash((self.config.seed, self.step, self.accelerator.process_index)) % 2**63)
+        drawn = [next(stream) for _ in range(self.config.accumulate)]
+        batches = [batch for batch, _ in drawn]
+        counts = torch.tensor(
+            [
+                sum(b.targets for b in batches),
+                sum(b.tokens for b in batches),
+                sum(b.frames for b in batches),
+                float(stop),
+            ],
+            dtype=torch.float64,
+            device=self.device,
+        )
+        targets, tokens, frames, stopped = self.accelerator.reduce(counts, "sum").tolist()
+        share = self._share()
+        scale = self.config.lr_scale(self.step, share)
+        self.objective.train()
+        total, figures = torch.zeros((), device=self.device), {}
+        for index, batch in enumerate(batches):
+            last = index + 1 == len(batches)
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.wrapped):
+                with self._autocast():
+                    loss, figures = self.wrapped(batch.to(self.device), measure)
+                (loss * (self.world / targets)).backward()  # DDP divides by the world
+            total += loss.detach()
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip))
+        loss = float(self.accelerator.reduce(total, "sum")) / targets
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            self._refuse(batches, loss, norm)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * scale
+            optimizer.step()
+            optimizer.zero_grad()
+        self.place = drawn[-1][1]
+        self.step += 1
+        self.tokens += int(tokens)
+        self.frames += int(frames)
+        if share >= 1 - self.config.average:
+            self._average()
+        return loss, norm, scale, self._means(figures) if measure else {}, int(tokens), bool(stopped)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Add the weights to their running mean."""
+        if not self.average:
+            self.average = {n: p.detach().clone() for n, p in self.objective.model.named_parameters()}
+        self.averaged += 1
+        weights = [p.detach() for p in self.objective.model.parameters()]
+        torch._foreach_lerp_(list(self.average.values()), weights, 1 / self.averaged)
+
+    @torch.no_grad()
+    def _validate(self, log: Log | None) -> None:
+        """Figures on the validation batches, which the processes share; saves the best weights."""
+        if not self.valid:
+            return
+        self.objective.eval()
+        added: dict[str, torch.Tensor] = {}
+        mine = self.valid[self.accelerator.process_index :: self.world]
+        for batch in mine or self.valid[:1]:
+            with self._autocast():
+                _, figures = self.objective(batch.to(self.device), True)
+            for name, pair in figures.items():
+                weight = 1.0 if mine else 0.0
+                added[name] = added.get(name, 0) + weight * torch.stack([x.double() for x in pair])
+        self.last_valid = self._means({name: tuple(pair) for name, pair in added.items()})
+        if self.last_valid["loss"] < self.best:
+            self.best = self.last_valid["loss"]
+            if self.main:
+                checkpoint.save_weights(self.objective.model.state_dict(), self.folder / "best.safetensors")
+        if log:
+            log.scalars(self.step, self.seconds, {f"valid/{k}": v for k, v in self.last_valid.items()})
+
+    def _means(self, figures: dict) -> dict[str, float]:
+        """Means over all processes from (sum, count) pairs; names without counts are left out."""
+        if not figures:
+            return {}
+        names = sorted(figures)
+        pairs = torch.stack([torch.stack([x.double() for x in figures[n]]) for n in names])
+        sums = self.accelerator.reduce(pairs, "sum").tolist()
+        return {name: total / count for name, (total, count) in zip(names, sums, strict=True) if count}
+
+    def _refuse(self, batches: list[Batch], loss: float, norm: float) -> None:
+        names = [name for batch in batches for name in batch.names]
+        what = "loss" if not math.isfinite(loss) else "gradient norm"
+        raise UserError(
+            f"step {self.step + 1}: {what} is {loss if what == 'loss' else norm}; the batch held {' '.join(names)}. "
+            f"Look at their codes and durations; lower lr={self.config.lr}, or use dtype=float32"
+        )
+
+    def _share(self) -> float:
+        return self.config.progress(self.step, self.seconds, self.frames)
+
+    def _autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == "bfloat16")
+
+    def _save(self) -> None:
+        """All files of the folder; state.pt alone is what a resumed run reads."""
+        if not self.main:
+            return
+        weights = self.objective.model.state_dict()
+        state = {
+            "model": weights,
+            "average": self.average,
+            "averaged": self.averaged,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "place": [self.place.epoch, self.place.window, self.place.batch],
+            "step": self.step,
+            "tokens": self.tokens,
+            "frames": self.frames,
+            "seconds": self.seconds,
+            "best": self.best,
+            "dtype": self.dtype,
+            "speeds": self.speeds,
+            "valid": self.last_valid,
+        }
+        checkpoint.save_weights(weights, self.folder / "last.safetensors")
+        checkpoint.save_weights(weights | self.average, self.folder / "averaged.safetensors")
+        checkpoint.save_state(state, self.folder)
+        write_text(self.folder / "summary.json", json.dumps(self._summary(), indent=1) + "\n")
+
+    def _restore(self, state: dict) -> None:
+        try:
+            self.objective.model.load_state_dict(state["model"])
+            for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{self.folder}: its state is of another model or optimizer: {reason}") from None
+        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
+        self.place = Place(*state["place"])
+        self.averaged, self.best, self.last_valid = state["averaged"], state["best"], state["valid"]
+        self.step, self.tokens, self.frames, self.seconds = (state[k] for k in ("step", "tokens", "frames", "seconds"))
+        self.dtype, self.speeds = state["dtype"], state["speeds"]
+
+    def _summary(self) -> dict:
+        return {
+            "steps": self.step,
+            "tokens": self.tokens,
+            "frames": self.frames,
+            "seconds": round(self.seconds, 1),
+            "tokens_per_second": round(self.tokens / max(self.seconds, 1e-9)),
+            "dtype": self.dtype,
+            "measured_tokens_per_second": self.speeds,
+            "device": str(self.device),
+            "processes": self.world,
+            "threads": self.threads,
+            "parameters": sum(p.numel() for p in self.parameters),
+            "valid": self.last_valid,
+            "best_valid_loss": self.best if math.isfinite(self.best) else None,
+            "averaged_steps": self.averaged,
+            "config": asdict(self.config),
+        }
+
+
+@contextlib.contextmanager
+def _stopping():
+    """A list that gets an entry on SIGTERM, so that a step can end and be saved."""
+    came: list[int] = []
+    try:
+        before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    except ValueError:  # not the main thread: nothing to catch
+        yield came
+        return
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
