@@ -27,6 +27,7 @@ def main(argv: list[str]) -> None:
     from ellav.data.batching import Batches, Place
     from ellav.data.dataset import Dataset, Tokens
     from ellav.models.options import ModelOptions
+    from ellav.models.trained import build_model
     from ellav.train import checkpoint
     from ellav.train.config import TrainConfig
     from ellav.train.objectives import ARObjective, NARObjective
@@ -53,7 +54,7 @@ def main(argv: list[str]) -> None:
         _same(read_yaml(out / "config.yaml"), described, out)
 
     torch.manual_seed(config.seed)
-    model, ordering = checkpoint.build_model(described)
+    model, ordering = build_model(described)
     train = Dataset(need(options.train, "5 (token list and statistics)"), tokens)
     valid = Dataset(need(options.valid, "5 (token list and statistics)"), tokens)
     rate = tokens.stats["frame_rate"]

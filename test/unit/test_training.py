@@ -11,6 +11,7 @@ from ellav import config as options
 from ellav.data.batching import Batches, Place
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
+from ellav.models.trained import build_model, load_trained
 from ellav.train import checkpoint
 from ellav.train.config import TrainConfig
 from ellav.train.objectives import ARObjective, NARObjective
@@ -47,7 +48,7 @@ def described(kind="ar", ordering="interleaved", **model) -> dict:
 
 def objective_of(config: dict):
     torch.manual_seed(0)
-    model, ordering = checkpoint.build_model(config)
+    model, ordering = build_model(config)
     return ARObjective(model, ordering) if config["kind"] == "ar" else NARObjective(model, (1, 4))
 
 
@@ -173,7 +174,7 @@ def test_a_trained_folder_is_complete_and_loads(tmp_path):
     stored = json.loads((tmp_path / "summary.json").read_text())
     assert stored == json.loads(json.dumps(summary)) and stored["frames"] > 0 and stored["steps"] == 5
     for which in ("averaged", "best", "last"):
-        trained = checkpoint.load_trained(tmp_path, which)
+        trained = load_trained(tmp_path, which)
         assert trained.ordering.name == "concat" and not trained.model.training
     assert any((tmp_path / "tensorboard").iterdir())
     again = trainer(tmp_path, described(ordering="concat"), max_steps=5).run()
@@ -184,12 +185,12 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     trainer(tmp_path, max_steps=1).run()
     checkpoint.save_config(described(width=64), tmp_path)
     with pytest.raises(UserError, match=r"last\.safetensors: does not fit"):
-        checkpoint.load_trained(tmp_path, "last")
+        load_trained(tmp_path, "last")
     with pytest.raises(UserError, match="another model"):
         trainer(tmp_path, described(width=64)).run()
     (tmp_path / "last.safetensors").write_bytes(b"torn")
     with pytest.raises(UserError, match="does not fit"):
-        checkpoint.load_trained(tmp_path, "last")
+        load_trained(tmp_path, "last")
 
 
 def test_samples_are_made_in_evaluation_mode(tmp_path):
