@@ -241,7 +241,7 @@ if prepares 3; then
         on "${train_cmd}" phones --data "${dumpdir}/raw/${set}" --out "${dumpdir}/phones/${set}" \
             "${text_options[@]}" --nj "${nj}"
         on "${train_cmd}" align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
-            --out "${dumpdir}/align/${set}" "${aligner_options[@]}" "${text_options[@]}" \
+            --out "${dumpdir}/align/${set}" "${aligner_options[@]}" \
             --max_rejected "${max_rejected}" --nj "${nj}"
     done
     finish
