@@ -1,6 +1,6 @@
 """ellav: zero-shot text-to-speech with neural codec language models."""
 
-__version__ = "0.1.0"
+from ellav.version import __version__
 
 __all__ = ["Synthesizer", "__version__"]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import yaml
 
-from ellav import __version__
 from ellav.bin.options import add_choice, parse, parser
 from ellav.data.dataset import Tokens
 from ellav.data.outputs import RECORD, writing
@@ -17,6 +16,7 @@ from ellav.plugins.aligners import aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.text import text
+from ellav.version import __version__
 
 
 def main(argv: list[str]) -> None:

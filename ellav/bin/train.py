@@ -26,8 +26,12 @@ def main(argv: list[str]) -> None:
 
     from ellav.data.batching import Batches, Place
     from ellav.data.dataset import Dataset, Tokens
+    from ellav.infer.samples import sampler
     from ellav.models.options import ModelOptions
     from ellav.models.trained import build_model
+    from ellav.plugins.codecs import load_codec
+    from ellav.plugins.decoders import decoders
+    from ellav.plugins.orderings import orderings
     from ellav.train import checkpoint
     from ellav.train.config import TrainConfig
     from ellav.train.objectives import ARObjective, NARObjective
@@ -35,6 +39,9 @@ def main(argv: list[str]) -> None:
 
     model_conf, train_conf = _split(options, ModelOptions, TrainConfig)
     config = build(TrainConfig, train_conf, "train_conf")
+    if model_conf.get("text") == "auto":
+        keeps = orderings.create(options.ordering, options.ordering_conf).needs_durations
+        model_conf["text"] = "aligned" if keeps else "prefix"
     model_options = build(ModelOptions, model_conf, "model_conf")
     tokens = Tokens.read(need(options.tokens, "5 (token list and statistics)"))
     codec = Path(need(options.codec, "4 (codes)"))
@@ -83,7 +90,9 @@ def main(argv: list[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if accelerator.is_main_process:
         checkpoint.save_config(described, out)
-    Trainer(objective, mine, held_out, config, out, accelerator=accelerator).run(resume)
+    decoder = decoders.create(options.sample_decoder, options.sample_decoder_conf)
+    on_sample = sampler(options.kind, ordering, valid, tokens, load_codec(codec), decoder)
+    Trainer(objective, mine, held_out, config, out, on_sample, accelerator).run(resume)
 
 
 def _parser():
@@ -96,6 +105,7 @@ def _parser():
     made.add_argument("--out", required=True, metavar="DIR", help="folder of the trained model")
     made.add_argument("--resume", choices=("auto", "never"), default="auto", help="go on from --out, if it is there")
     add_choice(made, "ordering", "interleaved", "orderings")
+    add_choice(made, "sample_decoder", "nucleus", "decoders, for the audio samples")
     for name, what in (
         ("model", "size and kind of the model"),
         ("train", "how it is trained"),

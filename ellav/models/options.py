@@ -14,7 +14,8 @@ class ModelOptions:
     block adds. positions: absolute sinusoids added to the input, or rotary attention.
     qk_norm: normalise queries and keys of each head, which allows larger learning rates.
     text_attention (AR only): causal everywhere, or full among the rows of the text prefix.
-    text (NAR only): phones stand before the frames, or are added to their own frames.
+    text (NAR only): phones stand before the frames, or are added to their own frames;
+    auto takes the latter for orderings that keep durations when they decode.
     place (NAR with aligned text only): tell each frame how far inside its phone it is.
     """
 
@@ -26,7 +27,7 @@ class ModelOptions:
     positions: Literal["sinusoidal", "rotary"] = "rotary"
     qk_norm: bool = False
     text_attention: Literal["causal", "full"] = "causal"
-    text: Literal["prefix", "aligned"] = "prefix"
+    text: Literal["prefix", "aligned", "auto"] = "prefix"
     place: bool = True
 
     def __post_init__(self):

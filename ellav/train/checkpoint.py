@@ -15,11 +15,11 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ellav import __version__
 from ellav.data.outputs import write_text
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
 from ellav.plugins.orderings import orderings
+from ellav.version import __version__
 
 STATE = "state.pt"
 
