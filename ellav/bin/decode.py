@@ -9,15 +9,16 @@ from pathlib import Path
 import soundfile
 from rich.progress import track
 
-from ellav.bin.options import add_choice, parse, parser
+from ellav.bin.options import add_choice, parse, parse_bool, parser
 from ellav.data.codes import CodesWriter
 from ellav.data.dataset import Dataset, Tokens
 from ellav.data.kaldi import invert, read_table, write_table
-from ellav.data.outputs import writing
+from ellav.data.outputs import write_text, writing
 from ellav.errors import UserError
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
 from ellav.infer.requests import continuation, cross_sentence
+from ellav.infer.speed import measure_decoding
 from ellav.infer.textgrid import write_textgrid
 from ellav.models.trained import load_trained
 from ellav.plugins.codecs import load_codec
@@ -49,6 +50,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--seed", type=int, default=0, help="of sampling")
     made.add_argument("--batch", type=int, default=32, help="utterances decoded together")
     made.add_argument("--limit", type=int, help="decode only the first so many utterances")
+    made.add_argument("--measure", type=parse_bool, default=True, help="measure decoding speed afterwards (true|false)")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
     add_choice(made, "decoder", "nucleus", "decoders")
     options = parse(made, argv)
@@ -119,6 +121,11 @@ def _decode(options, decoder, folder: Path) -> None:
     write_table(folder / "utt2prompt", {u: prompts[u] for u in done})
     seconds = sum(f["seconds"] for f in facts.values())
     audio = sum(f["audio_seconds"] for f in facts.values())
+    summary = {"utterances": len(done), "audio_seconds": round(audio, 1), "seconds": round(seconds, 1)}
+    if options.measure:
+        scripts = [ar.ordering.script(request) for request in requests[: options.batch]]
+        summary |= measure_decoding(pipeline.engine, scripts)
+    write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     print(f"{options.out}: {len(done)} utterances, {audio:.0f} s of speech in {seconds:.0f} s")
 
 

@@ -66,6 +66,13 @@ def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
     return options
 
 
+def parse_bool(value: str) -> bool:
+    """`true` or `false`, as the recipes write them; for argparse's `type`."""
+    if value not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"must be true or false, not {value!r}")
+    return value == "true"
+
+
 def _underscores(argument: str) -> str:
     if not argument.startswith("--"):
         return argument

@@ -13,37 +13,28 @@ from ellav.types import DecodingScript
 def measure_decoding(engine: Engine, scripts: list[DecodingScript], batches: tuple[int, ...] = (1, 32)) -> dict:
     """Decode the scripts with each batch size; plain figures for results and `ellav bench`.
 
-    For each batch size: steps and rows (tokens) a second. For single decoding also
-    `reading_share`: the share of a step's time that reading every weight once from memory
-    would take at the measured bandwidth, the floor of any decoder that batches nothing.
+    For each batch size: forwards (steps) and rows (tokens) a second. For one utterance at a
+    time also the share of a step that reading every weight once from memory would take at
+    the measured bandwidth, the floor of any decoder that batches nothing.
     """
     weights = sum(p.numel() * p.element_size() for p in engine.model.parameters())
     bandwidth = reading_bandwidth(engine.device)
-    result = {
-        "device": str(engine.device),
-        "threads": torch.get_num_threads(),
-        "weights_mib": round(weights / 2**20, 2),
-        "reading_gb_per_s": round(bandwidth / 1e9, 2),
-        "batches": {},
-    }
+    figures: dict = {"weights_mib": round(weights / 2**20, 2), "memory_reading_gb_per_s": round(bandwidth / 1e9, 1)}
     for batch in batches:
-        chosen = scripts[: max(2, batch)] if batch == 1 else scripts[:batch]
-        alone = Engine(engine.model, engine.ordering, engine.decoder, batch, engine.width)
+        chosen = scripts[: max(3, batch)]
         names = [str(i) for i in range(len(chosen))]
+        alone = Engine(engine.model, engine.ordering, engine.decoder, batch, engine.width)
         alone.decode(names[:1], chosen[:1])
         warm = alone.forwards
         began = time.perf_counter()
         made = alone.decode(names, chosen)
-        if engine.device.type == "cuda":
-            torch.cuda.synchronize()
         seconds = time.perf_counter() - began
-        rows = sum(decoded.steps for decoded in made)
         steps = (alone.forwards - warm) / seconds
-        figures = {"sequences": len(chosen), "steps_per_s": round(steps, 1), "rows_per_s": round(rows / seconds, 1)}
+        figures[f"ar_steps_per_s_batch_{batch}"] = round(steps, 1)
+        figures[f"ar_tokens_per_s_batch_{batch}"] = round(sum(d.steps for d in made) / seconds, 1)
         if batch == 1:
-            figures["reading_share"] = round(weights / bandwidth * steps, 3)
-        result["batches"][str(batch)] = figures
-    return result
+            figures["share_of_a_step_for_reading_weights_batch_1"] = round(weights / bandwidth * steps, 3)
+    return figures
 
 
 def reading_bandwidth(device: torch.device, size: int = 2**28, repeats: int = 5) -> float:
