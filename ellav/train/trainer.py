@@ -20,7 +20,7 @@ from ellav.errors import UserError
 from ellav.train import checkpoint
 from ellav.train.config import TrainConfig
 from ellav.train.log import Log
-from ellav.train.objectives import Batch, Objective
+from ellav.train.objectives import Batch, Figures, Objective
 from ellav.train.optimizers import build_optimizers
 from ellav.train.precision import choose_dtype, set_threads
 
@@ -128,12 +128,7 @@ class Trainer:
         drawn = [next(stream) for _ in range(self.config.accumulate)]
         batches = [batch for batch, _ in drawn]
         counts = torch.tensor(
-            [
-                sum(b.targets for b in batches),
-                sum(b.tokens for b in batches),
-                sum(b.frames for b in batches),
-                float(stop),
-            ],
+            [*(sum(getattr(b, name) for b in batches) for name in ("targets", "tokens", "frames")), float(stop)],
             dtype=torch.float64,
             device=self.device,
         )
@@ -141,14 +136,16 @@ class Trainer:
         share = self._share()
         scale = self.config.lr_scale(self.step, share)
         self.objective.train()
-        total, figures = torch.zeros((), device=self.device), {}
+        total = torch.zeros((), device=self.device)
+        figures: Figures = {}
         for index, batch in enumerate(batches):
             last = index + 1 == len(batches)
             with contextlib.nullcontext() if last else self.accelerator.no_sync(self.wrapped):
                 with self._autocast():
-                    loss, figures = self.wrapped(batch.to(self.device), measure)
+                    loss, new = self.wrapped(batch.to(self.device), measure)
                 (loss * (self.world / targets)).backward()  # DDP divides by the world
             total += loss.detach()
+            _add(figures, new)
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip))
         loss = float(self.accelerator.reduce(total, "sum")) / targets
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -181,15 +178,13 @@ class Trainer:
         if not self.valid:
             return
         self.objective.eval()
-        added: dict[str, torch.Tensor] = {}
+        figures: Figures = {}
         mine = self.valid[self.accelerator.process_index :: self.world]
         for batch in mine or self.valid[:1]:
             with self._autocast():
-                _, figures = self.objective(batch.to(self.device), True)
-            for name, pair in figures.items():
-                weight = 1.0 if mine else 0.0
-                added[name] = added.get(name, 0) + weight * torch.stack([x.double() for x in pair])
-        self.last_valid = self._means({name: tuple(pair) for name, pair in added.items()})
+                _, new = self.objective(batch.to(self.device), True)
+            _add(figures, new if mine else {name: (a * 0, b * 0) for name, (a, b) in new.items()})
+        self.last_valid = self._means(figures)
         if self.last_valid["loss"] < self.best:
             self.best = self.last_valid["loss"]
             if self.main:
@@ -202,7 +197,7 @@ class Trainer:
         if not figures:
             return {}
         names = sorted(figures)
-        pairs = torch.stack([torch.stack([x.double() for x in figures[n]]) for n in names])
+        pairs = torch.stack([torch.stack(figures[n]) for n in names])
         sums = self.accelerator.reduce(pairs, "sum").tolist()
         return {name: total / count for name, (total, count) in zip(names, sums, strict=True) if count}
 
@@ -277,6 +272,12 @@ class Trainer:
             "averaged_steps": self.averaged,
             "config": asdict(self.config),
         }
+
+
+def _add(figures: Figures, new: Figures) -> None:
+    for name, pair in new.items():
+        before = figures.get(name, (0, 0))
+        figures[name] = (before[0] + pair[0].double(), before[1] + pair[1].double())
 
 
 @contextlib.contextmanager
