@@ -18,7 +18,7 @@ skip_eval=false
 smoke=false
 
 # Machine
-nj=$(nproc)
+nj=$(env -u OMP_NUM_THREADS nproc)
 ngpu=1
 python=python3
 allow_pipes=false
@@ -152,7 +152,7 @@ if [ "${smoke}" = true ]; then
     expdir=${expdir}/smoke
     train_config=conf/train/smoke.yaml
     nar_config=
-    local_data_opts="${local_data_opts} --hours 0.02"
+    local_data_opts="--hours 0.02 ${local_data_opts}"
 fi
 tag=${tag:-${ordering}}
 exp=${expdir}/${tag}
@@ -206,7 +206,7 @@ begin() {
 }
 finish() { log "Stage ${current} took $((SECONDS - began)) s"; }
 # need PATH STAGE: stops with what is missing and how to make it.
-need() { [ -e "$1" ] || die "stage ${current} needs ${recipe##*egs/}/$1, which is not there; run stage $2 first (--stage ${2%% *})"; }
+need() { [ -e "$1" ] || die "stage ${current} needs $1, which is not there; run stage $2 first (--stage ${2%% *})"; }
 runs() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 prepares() { [ "${skip_data_prep}" = false ] && runs "$1"; }
 trains() { [ "${skip_train}" = false ] && runs "$1"; }

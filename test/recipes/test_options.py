@@ -1,0 +1,258 @@
+"""The recipe scripts: options, messages, and which commands they run. No stage does real work here."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "egs/TEMPLATE/tts1"
+MINI = ROOT / "egs/mini/tts1"
+
+INTERPRETER = f"""#!{sys.executable}
+# Stands in for Python: notes its arguments and makes the folders that a stage would make.
+import json, os, pathlib, sys
+with open(os.environ["CALLS"], "a") as stream:
+    stream.write(json.dumps(sys.argv[1:]) + "\\n")
+options = sys.argv[1:]
+if "--out" in options:
+    pathlib.Path(options[options.index("--out") + 1]).mkdir(parents=True, exist_ok=True)
+if "tokens" in options[:3]:
+    for name in ("train", "valid", "test", "list"):
+        (pathlib.Path(options[options.index("--out") + 1]) / name).mkdir(exist_ok=True)
+"""
+
+
+def run(command, cwd=None, **environment):
+    settings = {**os.environ, "ELLAV_VENV": sys.prefix, **environment}
+    return subprocess.run(list(map(str, command)), cwd=cwd, env=settings, capture_output=True, text=True, timeout=60)
+
+
+def parsed(arguments, setup):
+    """What parse_options.sh leaves in the variables that `setup` (bash) declares."""
+    names = [line.partition("=")[0] for line in setup.splitlines()]
+    script = f"""set -euo pipefail
+help_message="help 100%"
+{setup}
+. "{TEMPLATE}/utils/parse_options.sh"
+for name in {" ".join(names)} positional; do declare -n value=$name; echo "$name:${{value[*]}}"; done"""
+    return run(["bash", "-c", script, "tts.sh", *arguments])
+
+
+SETUP = "nj=4\nsmoke=false\ntrain_args=\nplugin=()\nordering_conf=()\ntag="
+
+
+def values(done):
+    assert done.returncode == 0, done.stderr
+    return dict(line.split(":", 1) for line in done.stdout.splitlines())
+
+
+def test_dashes_and_underscores_are_the_same():
+    for option in ("--train-args", "--train_args"):
+        assert values(parsed([option, "--lr 3"], SETUP))["train_args"] == "--lr 3"
+
+
+def test_flags_take_a_value_or_none():
+    assert values(parsed(["--smoke", "--nj", "2"], SETUP))["smoke"] == "true"
+    assert values(parsed(["--smoke", "false"], SETUP))["smoke"] == "false"
+    assert values(parsed(["--smoke"], SETUP))["smoke"] == "true"
+
+
+def test_arrays_collect():
+    made = values(
+        parsed(["--plugin", "a.py", "--plugin", "b c.py", "--ordering_conf", "x=1", "y=2", "--nj", "3"], SETUP)
+    )
+    assert made["plugin"] == "a.py b c.py" and made["ordering_conf"] == "x=1 y=2" and made["nj"] == "3"
+
+
+def test_config_lies_below_the_command_line(tmp_path):
+    (tmp_path / "c.sh").write_text("nj=7\ntag=fromfile\n")
+    made = values(parsed(["--nj", "9", "--config", tmp_path / "c.sh"], SETUP))
+    assert made["nj"] == "9" and made["tag"] == "fromfile"
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--nonsense", "3"], "unknown option '--nonsense'"),
+        (["--PATH", "x"], "unknown option '--PATH'"),
+        (["--nj=3"], "write '--nj 3'"),
+        (["--nj"], "--nj needs a value"),
+        (["--tag", "--nj", "3"], "--tag needs a value"),
+        (["--smoke", "perhaps"], "must be true or false, not 'perhaps'"),
+        (["--plugin"], "--plugin needs a value"),
+        (["--config", "/nowhere.sh"], "/nowhere.sh: no such file"),
+    ],
+)
+def test_wrong_use_is_one_line(arguments, message):
+    done = parsed(arguments, SETUP)
+    assert done.returncode == 2
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_help_is_the_tasks_help_from_anywhere(tmp_path):
+    done = run([MINI / "run.sh", "--help"], cwd=tmp_path)
+    assert done.returncode == 0 and "--ordering_conf" not in done.stderr
+    for option in ("--stage", "--stop-stage", "--nj", "--expdir", "--tag", "--ordering", "--smoke", "--plugin"):
+        assert option in done.stdout
+    assert parsed(["--help"], SETUP).stdout == "help 100%\n"
+
+
+def test_unknown_option_and_wrong_number_of_a_recipe(tmp_path):
+    done = run([MINI / "run.sh", "--stages", "3"], cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr == "tts.sh: unknown option '--stages'; see --help\n"
+    done = run([MINI / "run.sh", "--nj", "many"], cwd=tmp_path)
+    assert done.returncode == 1 and "--nj must be a whole number, not 'many'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "stage, message",
+    [
+        (2, "run stage 1 (data) first"),
+        (3, "run stage 2 (format wavs) first"),
+        (4, "run stage 2 (format wavs) first"),
+        (5, "run stage 3 (phones and alignment) first"),
+        (6, "run stage 5 (token list and statistics) first"),
+        (7, "run stage 5 (token list and statistics) first"),
+        (8, "run stage 6 (train AR) first"),
+        (9, "run stage 8 (decode) first"),
+        (10, "run stage 6 (train AR) first"),
+    ],
+)
+def test_a_stage_says_what_is_missing(tmp_path, stage, message):
+    folders = [f"--{name}dir" for name in ("data", "dump", "exp")]
+    arguments = [word for option in folders for word in (option, tmp_path / "none")]
+    done = run([MINI / "run.sh", *arguments, "--stage", stage, "--stop-stage", stage], cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_missing_configuration_is_named(recipe):
+    done = recipe("--stage", 6, "--train-config", "conf/train/none.yaml", stages=range(1, 6))
+    assert done.returncode == 1 and "conf/train/none.yaml: no such file in" in done.stderr
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A recipe made by setup.sh in a copy of the scripts, under a path with a space in it."""
+    root = tmp_path / "with space" / "ellav"
+    for part in ("egs/TEMPLATE", "conf"):
+        shutil.copytree(ROOT / part, root / part, symlinks=True)
+    folder = root / "egs/new corpus/tts1"
+    made = run([root / "egs/TEMPLATE/tts1/setup.sh", folder])
+    assert made.returncode == 0, made.stderr
+    (folder / "local/data.sh").write_text(
+        'set -eu; for s in train valid test; do mkdir -p "$2/$s"; done; echo "$@" > opts\n'
+    )
+    interpreter = tmp_path / "py thon"
+    interpreter.write_text(INTERPRETER)
+    interpreter.chmod(0o755)
+    calls = tmp_path / "calls"
+    config = tmp_path / "conf/train/mini.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("{}\n")
+
+    def call(*arguments, stages=()):
+        base = [folder / "run.sh", "--python", interpreter]
+        if stages:
+            first = run([*base, "--stop-stage", max(stages)], cwd=tmp_path, CALLS=str(calls))
+            assert first.returncode == 0, first.stderr
+        calls.unlink(missing_ok=True)
+        done = run([*base, *arguments], cwd=tmp_path, CALLS=str(calls))
+        done.calls = [json.loads(line) for line in calls.read_text().splitlines()] if calls.exists() else []
+        done.folder = folder
+        return done
+
+    return call
+
+
+def named(call):
+    """The command's name: `-m ellav.bin.main NAME ...`."""
+    return call[call.index("ellav.bin.main") + 1]
+
+
+def test_all_ten_stages_in_order_on_a_path_with_spaces(recipe):
+    done = recipe("--local-data-opts", "--hours '1 2'")
+    assert done.returncode == 0, done.stderr
+    assert "Successfully finished. [elapsed=" in done.stdout.splitlines()[-1]
+    per_set = ["data"] * 3 + ["format-wavs"] * 3 + ["phones", "align"] * 3 + ["fit-codec"] + ["encode"] * 3
+    assert [named(call) for call in done.calls] == [*per_set, "tokens", "train", "train", "decode", "score", "pack"]
+    assert (done.folder / "opts").read_text().split()[-3:] == ["--hours", "1", "2"]
+    assert (done.folder / "exp/interleaved/packed").is_dir()
+
+
+def test_stages_can_be_chosen_and_skipped(recipe):
+    done = recipe("--stage", 3, "--stop-stage", 6, stages=range(1, 3))
+    assert {named(call) for call in done.calls} == {"phones", "align", "fit-codec", "encode", "tokens", "train"}
+    done = recipe("--skip-data-prep", "--skip_eval", "true")
+    assert [named(call) for call in done.calls] == ["train", "train", "pack"]
+
+
+def test_options_reach_their_commands(recipe, tmp_path):
+    (tmp_path / "my plugin.py").write_text("")
+    done = recipe(
+        *("--ordering", "concat", "--tag", "valle", "--ordering_conf", "a=1 b=2", "--ordering_conf", "c=x y"),
+        *("--plugin", "my plugin.py", "--plugin", "some.module", "--decoder", "ras", "--decoder_conf", "window=10"),
+        *("--train-args", "--train_conf 'lr=1 e'", "--continuation", "--codec_conf", "codebooks=2", "--nj", 3),
+    )
+    assert done.returncode == 0, done.stderr
+    calls = {named(call): call for call in done.calls}
+    for call in done.calls:
+        assert call[-4:] == ["--plugin", str(tmp_path / "my plugin.py"), "--plugin", "some.module"]
+    training = next(call for call in done.calls if named(call) == "train")
+    text = "\n".join(training)
+    assert "--ordering\nconcat\n--ordering_conf\na=1\nb=2\n--ordering_conf\nc=x y" in text
+    assert "--train_conf\nlr=1 e" in text and str(tmp_path / "conf/train/mini.yaml") in training
+    assert "exp/valle/ar" in training
+    decoding = "\n".join(calls["decode"])
+    assert "--decoder\nras\n--decoder_conf\nwindow=10" in decoding and "--mode\ncontinuation" in decoding
+    assert "--codec_conf\ncodebooks=2" in "\n".join(calls["fit-codec"])
+    assert "--nj\n3" in "\n".join(calls["align"])
+
+
+def test_smoke_keeps_to_its_own_folders(recipe):
+    done = recipe("--smoke")
+    assert done.returncode == 0, done.stderr
+    assert (done.folder / "opts").read_text().split()[-2:] == ["--hours", "0.02"]
+    made = {call[call.index("--out") + 1] for call in done.calls if "--out" in call}
+    assert made and all(path.split("/")[1] == "smoke" for path in made)
+
+
+def test_several_gpus_start_torchrun(recipe):
+    done = recipe("--ngpu", 2)
+    training = next(call for call in done.calls if named(call) == "train")
+    assert training[:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    assert "torch.distributed.run" not in done.calls[-1]
+
+
+def test_slurm_puts_srun_in_front(recipe, tmp_path, monkeypatch):
+    srun = tmp_path / "bin/srun"
+    srun.parent.mkdir()
+    srun.write_text('#!/bin/bash\necho "$@" >> "$CALLS.srun"\nwhile [[ $1 == --* ]]; do shift; done; exec "$@"\n')
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{srun.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("cmd_backend", "slurm")
+    done = recipe("--stage", 6, stages=range(1, 6))
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "calls.srun").read_text().splitlines()
+    training = [line for line in lines if "ellav.bin.main train " in line]
+    assert len(training) == 2 and all("--gres=gpu:1" in line for line in training)
+    monkeypatch.setenv("cmd_backend", "sheep")
+    assert "unknown cmd_backend 'sheep'; known: local, slurm" in recipe("--stage", 6).stderr
+
+
+def test_a_failing_stage_says_how_to_go_on(recipe, tmp_path):
+    (tmp_path / "py thon").write_text("#!/bin/sh\nexit 3\n")
+    done = recipe("--stage", 1)
+    assert done.returncode == 3 and "stopped in stage 1" in done.stderr and "--stage 1 goes on" in done.stderr
+
+
+def test_setup_refuses_an_existing_folder(recipe, tmp_path):
+    done = run([TEMPLATE / "setup.sh", tmp_path])
+    assert done.returncode == 1 and "already there" in done.stderr
+    assert run([TEMPLATE / "setup.sh"]).returncode == 2

@@ -1,0 +1,83 @@
+"""The whole recipe, from nothing to a packed model and a table of results, small."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+MINI = Path(__file__).resolve().parents[2] / "egs/mini/tts1"
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """(finished process, folder of the experiment, seconds)."""
+    folder = tmp_path_factory.mktemp("smoke run")  # the space is on purpose
+    places = [word for name in ("data", "dump", "exp") for word in (f"--{name}dir", str(folder / name))]
+    began = time.monotonic()
+    done = subprocess.run(
+        [MINI / "run.sh", "--smoke", "--nj", "2", *places],
+        cwd=folder,
+        env={**os.environ, "ELLAV_VENV": sys.prefix},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done, folder, time.monotonic() - began
+
+
+def test_it_ends_well_and_in_time(smoke):
+    done, _, seconds = smoke
+    assert "Successfully finished." in done.stdout
+    for stage in range(1, 11):
+        assert f"Stage {stage}: " in done.stdout
+    assert seconds < 300 or os.getloadavg()[0] > 2.5  # a promise of the idle machine
+
+
+def test_results_are_complete(smoke):
+    _, folder, _ = smoke
+    results = json.loads((folder / "exp/smoke/interleaved/results.json").read_text())
+    for rows in results["sets"].values():
+        assert set(rows) == {"recorded", "resynthesis", "synthesized", "shuffled", "silence"}
+        assert rows["recorded"]["wer"]["value"] < rows["shuffled"]["wer"]["value"]
+        assert rows["silence"]["wer"]["value"] >= 80
+        assert {"wer", "similarity", "inf", "cut", "duration_ratio", "rtf"} <= set(rows["synthesized"])
+    table = (folder / "exp/smoke/interleaved/RESULTS.md").read_text()
+    assert results["environment"]["cpu"] in table and "run.sh" in table or "tts.sh" in table
+
+
+def test_what_the_model_packs_speaks(smoke, tmp_path):
+    _, folder, _ = smoke
+    text = (folder / "data/smoke/test_seen/text").read_text().splitlines()[0].split(" ", 1)
+    wav = dict(line.split(" ", 1) for line in (folder / "dump/smoke/raw/test_seen/wav.scp").read_text().splitlines())
+    prompt = wav[text[0]]
+    out = tmp_path / "out.wav"
+    done = subprocess.run(
+        [sys.executable, "-m", "ellav.bin.main", "synth", "--model", folder / "exp/smoke/interleaved/packed"]
+        + ["--text", "The old king sold a carpet.", "--prompt", prompt, "--prompt-text", text[1], "--out", out],
+        capture_output=True,
+        text=True,
+        cwd=MINI,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert out.stat().st_size > 44
+
+
+def test_a_second_run_repeats_nothing(smoke):
+    _, folder, _ = smoke
+    places = [word for name in ("data", "dump", "exp") for word in (f"--{name}dir", str(folder / name))]
+    before = {path: path.stat().st_mtime_ns for path in (folder / "exp").rglob("*.safetensors")}
+    done = subprocess.run(
+        [MINI / "run.sh", "--smoke", "--nj", "2", *places],
+        env={**os.environ, "ELLAV_VENV": sys.prefix},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert before == {path: path.stat().st_mtime_ns for path in (folder / "exp").rglob("*.safetensors")}
