@@ -1,0 +1,91 @@
+"""`ellav align`: when each phone of each utterance ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from ellav.bin.format_wavs import resample
+from ellav.bin.options import add_choice, parse, parser
+from ellav.bin.rejects import Rejected, keep
+from ellav.data.kaldi import read_table, write_table
+from ellav.data.outputs import need, read_record, writing
+from ellav.data.parallel import parallel_map
+from ellav.errors import UserError
+from ellav.plugins.aligners import Alignment, AlignmentError, aligners
+from ellav.plugins.text import Phones
+
+
+class Line(NamedTuple):
+    """One utterance to align."""
+
+    wav: str
+    phones: Phones
+
+
+def main(argv: list[str]) -> None:
+    """Write the tables ends (seconds), scores and rejected."""
+    made = parser("align", "Stage 3: phones to the seconds at which they end.")
+    made.add_argument("--data", type=Path, required=True, help="data folder made by format-wavs")
+    made.add_argument("--phones", type=Path, required=True, help="folder made by phones")
+    made.add_argument("--out", type=Path, required=True, help="folder to write")
+    add_choice(made, "aligner", "pocketsphinx", "aligners")
+    made.add_argument("--text", default=None, metavar="NAME", help="accepted and not needed: --phones knows it")
+    made.add_argument("--nj", type=int, default=1, help="processes")
+    made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
+    options = parse(made, argv)
+    need(options.data, "2 (format wavs)")
+    need(options.phones, "3 (phones)")
+    aligner = aligners.get(options.aligner)
+    phone_set = read_record(options.phones).get("options", {}).get("phone_set")
+    if phone_set not in aligner.phone_sets:
+        accepted = ", ".join(aligner.phone_sets)
+        raise UserError(
+            f"{options.phones}: phones of the set {phone_set!r}, but aligner {options.aligner} accepts: {accepted};"
+            " choose another --text or --aligner"
+        )
+    aligners.create(options.aligner, options.aligner_conf)
+    settings = {"aligner": aligners.record(options.aligner), "aligner_conf": options.aligner_conf}
+    with writing(options.out, "3 (alignment)", settings, [options.data, options.phones]) as folder:
+        if folder is None:
+            return
+        wavs = read_table(options.data / "wav.scp")
+        lines = {utterance: Line(wavs[utterance], phones) for utterance, phones in read_phones(options.phones).items()}
+        make = partial(aligning, options.aligner, options.aligner_conf)
+        results = parallel_map(make, list(lines.values()), options.nj, f"aligning {options.data.name}", options.plugin)
+        found = keep(zip(lines, results, strict=True), folder, options.max_rejected)
+        write_table(folder / "ends", {u: [f"{end:.4f}" for end in a.ends] for u, a in found.items()})
+        write_table(folder / "scores", {u: f"{a.score:.4f}" for u, a in found.items()})
+    print(f"{options.out}: {len(found)} utterances")
+
+
+def read_phones(folder: Path) -> dict[str, Phones]:
+    """What `ellav phones` wrote. Raises UserError where the tables do not fit together."""
+    phones, words, owners = (read_table(folder / name) for name in ("phones", "words", "word_of_phone"))
+    found = {}
+    for utterance, line in phones.items():
+        symbols, owner = line.split(), [int(word) for word in owners.get(utterance, "").split()]
+        if len(symbols) != len(owner) or utterance not in words:
+            raise UserError(f"{folder}: {utterance!r} differs between phones, words and word_of_phone; rerun stage 3")
+        found[utterance] = Phones(symbols, owner, words[utterance].split())
+    return found
+
+
+def aligning(name: str, conf: dict) -> Callable[[Line], Alignment | Rejected]:
+    """A function from a line to its alignment, or to why there is none."""
+    import soundfile as sf
+
+    aligner = aligners.create(name, conf)
+
+    def align(line: Line) -> Alignment | Rejected:
+        try:
+            wav, rate = sf.read(line.wav, dtype="float32")
+            return aligner.align(resample(wav, rate, aligner.sample_rate), line.phones)
+        except AlignmentError as error:
+            return Rejected(str(error))
+        except (sf.LibsndfileError, OSError) as error:
+            raise UserError(f"{line.wav}: not readable ({error}); rerun stage 2") from None
+
+    return align
