@@ -11,10 +11,10 @@ from ellav.bin.options import add_choice, parse, parser
 from ellav.data.kaldi import read_table
 from ellav.data.language_model import write_language_model
 from ellav.data.outputs import need, writing
-from ellav.data.report import write_results
+from ellav.data.report import read_results, write_results
 from ellav.data.results import environment, summarise
 from ellav.errors import UserError
-from ellav.infer.scoring import ROWS, STAGE, Item, Setup, enroll, items_of, recordings_of, score_set
+from ellav.infer.scoring import ROWS, STAGE, Item, Setup, Task, enroll, items_of, recordings_of, score_all
 from ellav.plugins.scorers import scorers
 from ellav.plugins.transcribers import transcribers
 
@@ -45,29 +45,23 @@ def main(argv: list[str]) -> None:
     options = parse(made, argv)
 
     codec = config.read_yaml(need(options.codec / "codec.yaml", "4 (codes)"))
+    beside = [read_results(folder) for folder in options.compare]
     specs = scorer_options(options)
     inputs = [options.lm] if options.lm_order > 0 else []
     setup = Setup(specs, options.codec, codec["sample_rate"], enrolled_arrays(options, specs, codec["sample_rate"]))
     inputs += [options.cache / f"enrolled_{name}" for name in setup.enrolled]
 
+    metrics = {metric: meaning for name in specs for metric, meaning in scorers.get(name).metrics.items()}
+    key = [[scorers.record(name), conf] for name, conf in specs.items()]
+    tasks = {name: tasks_of(options, name, codec["frame_rate"], key, inputs) for name in options.sets}
+    records = score_all([task for of_set in tasks.values() for task in of_set], setup, options.nj, options.plugin)
     sets, utterances = {}, {}
-    for name in options.sets:
-        records = []
-        sources = {
-            "recorded": (options.cache / name / "recorded", [options.raw / name]),
-            "resynthesis": (options.cache / name / "resynthesis", [options.codes / name, options.codec]),
-            "synthesized": (options.exp / "scores" / name, [options.exp / "decode" / name]),
+    for name, of_set in tasks.items():
+        utterances[name] = len(of_set[0].items)
+        rows = {
+            row: summarise([r for r in records if (r["set"], r["row"]) == (name, row)], list(metrics)) for row in ROWS
         }
-        for kind, (out, made_from) in sources.items():
-            items = items_of(
-                kind, name, options.raw, options.phones, options.codes, options.exp / "decode", codec["frame_rate"]
-            )
-            key = {"scorers": [[scorers.record(n), o] for n, o in specs.items()], "items": _plain(items)}
-            records += score_set(out, items, setup, key, made_from + inputs, options.nj, options.plugin)
-        metrics = {metric: meaning for n in specs for metric, meaning in scorers.get(n).metrics.items()}
-        sets[name] = {row: summarise([r for r in records if r["row"] == row], list(metrics)) for row in ROWS}
-        sets[name] = {row: figures for row, figures in sets[name].items() if figures}
-        utterances[name] = len(items)
+        sets[name] = {row: figures for row, figures in rows.items() if figures}
 
     results = {
         "tag": options.exp.name,
@@ -78,8 +72,23 @@ def main(argv: list[str]) -> None:
         "sets": sets,
         "summaries": summaries(options.exp, options.sets),
     }
-    write_results(options.exp, results, options.compare)
+    write_results(options.exp, results, beside)
     print(f"{options.exp}/RESULTS.md")
+
+
+def tasks_of(options, name: str, frame_rate: float, key: list, inputs: list[Path]) -> list[Task]:
+    """Recorded, resynthesized and synthesized speech of a test set."""
+    decoded = options.exp / "decode"
+    places = {
+        "recorded": (options.cache / name / "recorded", [options.raw / name]),
+        "resynthesis": (options.cache / name / "resynthesis", [options.codes / name, options.codec]),
+        "synthesized": (options.exp / "scores" / name, [decoded / name]),
+    }
+    tasks = []
+    for kind, (out, made_from) in places.items():
+        items = items_of(kind, name, options.raw, options.phones, options.codes, decoded, frame_rate)
+        tasks.append(Task(out, items, {"scorers": key, "items": _plain(items)}, made_from + inputs))
+    return tasks
 
 
 def scorer_options(options) -> dict[str, dict]:

@@ -19,10 +19,10 @@ LABELS = {
 PROMISE = "Values with their 95 % intervals by bootstrap over utterances (1000 resamples)."
 
 
-def write_results(folder: Path, results: dict, compare: list[Path]) -> None:
-    """Write `results.json` and `RESULTS.md`; compare: folders of experiments to show beside."""
+def write_results(folder: Path, results: dict, beside: list[dict]) -> None:
+    """Write `results.json` and `RESULTS.md`; beside: results of other experiments to show in its tables."""
     write_text(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    write_text(folder / "RESULTS.md", render(results, [read_results(other) for other in compare]))
+    write_text(folder / "RESULTS.md", render(results, beside))
 
 
 def read_results(folder: Path) -> dict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ class Item:
     prompt_seconds: how much of the prompt's beginning was heard, None for all.
     """
 
+    set_name: str
     id: str
     speaker: str
     text: str
@@ -80,7 +82,7 @@ def items_of(
     items = []
     for id in ids:
         prompt = prompts.get(id)
-        item = Item(id, speakers[id], words[id], places[id], kind == "resynthesis", prompt=wavs.get(prompt))
+        item = Item(set_name, id, speakers[id], words[id], places[id], kind == "resynthesis", prompt=wavs.get(prompt))
         if prompt == id:  # a continuation: only the beginning was given
             item = replace(item, prompt_seconds=facts[id]["prompt_frames"] / frame_rate)
         if kind == "synthesized":
@@ -101,16 +103,32 @@ def read_facts(path: Path) -> dict[str, dict]:
     return facts
 
 
-def score_set(
-    out: Path, items: list[Item], setup: Setup, options: dict, inputs: list[Path], jobs: int, plugins: list[str]
-) -> list[dict]:
-    """Records {id, row, metric: [numerator, denominator], ...} of all items, written to and kept in `out`."""
-    with writing(out, STAGE, options, inputs) as folder:
-        if folder is not None:
-            results = parallel_map(partial(_scorer, setup), items, jobs, f"score {out.name}", plugins)
-            lines = [json.dumps(record, ensure_ascii=False) + "\n" for records in results for record in records]
-            write_text(folder / "scores.jsonl", "".join(lines))
-    return [json.loads(line) for line in (out / "scores.jsonl").read_text(encoding="utf-8").splitlines()]
+@dataclass(frozen=True)
+class Task:
+    """Items to score into the folder `out`. options and inputs: what the scores depend on."""
+
+    out: Path
+    items: list[Item]
+    options: dict
+    inputs: list[Path]
+
+
+def score_all(tasks: list[Task], setup: Setup, jobs: int, plugins: list[str]) -> list[dict]:
+    """Records {set, id, row, metric: [numerator, denominator], ...} of all tasks, kept in their folders.
+
+    Only what is not there yet is scored, all of it by the same processes.
+    """
+    with ExitStack() as stack:
+        folders = [stack.enter_context(writing(t.out, STAGE, t.options, t.inputs)) for t in tasks]
+        waiting = [(folder, item) for folder, task in zip(folders, tasks, strict=True) if folder for item in task.items]
+        results = parallel_map(partial(_scorer, setup), [item for _, item in waiting], jobs, "score", plugins)
+        lines: dict[Path, list[str]] = {folder: [] for folder in folders if folder}
+        if waiting:
+            for (folder, _), records in zip(waiting, results, strict=True):
+                lines[folder] += [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+        for folder, content in lines.items():
+            write_text(folder / "scores.jsonl", "".join(content))
+    return [json.loads(line) for t in tasks for line in (t.out / "scores.jsonl").read_text("utf-8").splitlines()]
 
 
 def _scorer(setup: Setup) -> Callable[[Item], list[dict]]:
@@ -138,12 +156,12 @@ class _Process:
         rate = self.setup.sample_rate
         utterance = Scored(item.id, item.speaker, item.text, wav, rate, prompt, item.facts)
         row = "resynthesis" if item.is_codes else "synthesized" if item.facts else "recorded"
-        records = [self._record(row, utterance, self.scorers)]
+        records = [self._record(item, row, utterance, self.scorers)]
         if row == "synthesized":
             readers = [scorer for scorer in self.scorers if scorer.reads_text]
             if item.other is not None:
-                records.append(self._record("shuffled", replace(utterance, text=item.other), readers))
-            records.append(self._record("silence", replace(utterance, wav=np.zeros_like(wav)), readers))
+                records.append(self._record(item, "shuffled", replace(utterance, text=item.other), readers))
+            records.append(self._record(item, "silence", replace(utterance, wav=np.zeros_like(wav)), readers))
         return records
 
     def _speech(self, item: Item) -> np.ndarray:
@@ -155,8 +173,8 @@ class _Process:
             self.codec = load_codec(self.setup.codec)
         return self.codec.decode([self.reader.read(item.place)])[0]
 
-    def _record(self, row: str, utterance: Scored, judges: list) -> dict:
-        record = {"id": utterance.id, "row": row}
+    def _record(self, item: Item, row: str, utterance: Scored, judges: list) -> dict:
+        record = {"set": item.set_name, "id": item.id, "row": row}
         for scorer in judges:
             record.update(scorer.score(utterance))
         return record
@@ -188,7 +206,7 @@ def recordings_of(folders: list[Path], most: int = 10) -> list[Item]:
             if speaker in known:
                 continue
             places = np.linspace(0, len(utterances) - 1, min(wanted, len(utterances))).round().astype(int)
-            items += [Item(utterances[i], speaker, "", data.wavs[utterances[i]]) for i in places]
+            items += [Item(folder.name, utterances[i], speaker, "", data.wavs[utterances[i]]) for i in places]
         known |= set(data.speakers.values())
     return items
 

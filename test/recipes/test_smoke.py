@@ -12,22 +12,24 @@ import pytest
 MINI = Path(__file__).resolve().parents[2] / "egs/mini/tts1"
 
 
+def call(command, cwd=MINI, timeout=300):
+    environment = {**os.environ, "ELLAV_VENV": sys.prefix}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout)
+
+
+def recipe(folder):
+    places = [word for name in ("data", "dump", "exp") for word in (f"--{name}dir", str(folder / name))]
+    done = call([MINI / "run.sh", "--smoke", "--nj", "2", *places], cwd=folder, timeout=600)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    """(finished process, folder of the experiment, seconds)."""
+    """(finished process, folder of the run, seconds)."""
     folder = tmp_path_factory.mktemp("smoke run")  # the space is on purpose
-    places = [word for name in ("data", "dump", "exp") for word in (f"--{name}dir", str(folder / name))]
     began = time.monotonic()
-    done = subprocess.run(
-        [MINI / "run.sh", "--smoke", "--nj", "2", *places],
-        cwd=folder,
-        env={**os.environ, "ELLAV_VENV": sys.prefix},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done, folder, time.monotonic() - began
+    return recipe(folder), folder, time.monotonic() - began
 
 
 def test_it_ends_well_and_in_time(smoke):
@@ -47,7 +49,7 @@ def test_results_are_complete(smoke):
         assert rows["silence"]["wer"]["value"] >= 80
         assert {"wer", "similarity", "inf", "cut", "duration_ratio", "rtf"} <= set(rows["synthesized"])
     table = (folder / "exp/smoke/interleaved/RESULTS.md").read_text()
-    assert results["environment"]["cpu"] in table and "run.sh" in table or "tts.sh" in table
+    assert results["environment"]["cpu"] in table and "./tts.sh" in table
 
 
 def test_what_the_model_packs_speaks(smoke, tmp_path):
@@ -56,28 +58,15 @@ def test_what_the_model_packs_speaks(smoke, tmp_path):
     wav = dict(line.split(" ", 1) for line in (folder / "dump/smoke/raw/test_seen/wav.scp").read_text().splitlines())
     prompt = wav[text[0]]
     out = tmp_path / "out.wav"
-    done = subprocess.run(
-        [sys.executable, "-m", "ellav.bin.main", "synth", "--model", folder / "exp/smoke/interleaved/packed"]
-        + ["--text", "The old king sold a carpet.", "--prompt", prompt, "--prompt-text", text[1], "--out", out],
-        capture_output=True,
-        text=True,
-        cwd=MINI,
-        timeout=300,
-    )
+    synth = [sys.executable, "-m", "ellav.bin.main", "synth", "--text", "The old king sold a carpet."]
+    model = folder / "exp/smoke/interleaved/packed"
+    done = call([*synth, "--model", model, "--prompt", prompt, "--prompt-text", text[1], "--out", out])
     assert done.returncode == 0, done.stderr
     assert out.stat().st_size > 44
 
 
 def test_a_second_run_repeats_nothing(smoke):
     _, folder, _ = smoke
-    places = [word for name in ("data", "dump", "exp") for word in (f"--{name}dir", str(folder / name))]
     before = {path: path.stat().st_mtime_ns for path in (folder / "exp").rglob("*.safetensors")}
-    done = subprocess.run(
-        [MINI / "run.sh", "--smoke", "--nj", "2", *places],
-        env={**os.environ, "ELLAV_VENV": sys.prefix},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    recipe(folder)
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "exp").rglob("*.safetensors")}

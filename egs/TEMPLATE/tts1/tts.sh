@@ -7,7 +7,7 @@ log() { echo "$(date '+%F %T') (${recipe##*egs/}) $*"; }
 die() { echo "tts.sh: $*" >&2; trap - EXIT; exit 1; }
 caller=${PWD}
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-command_line="$0 $*"
+command_line="cd egs/${recipe##*egs/} && ./tts.sh$(printf ' %q' "$@")"
 
 # Stages
 stage=1

@@ -1,0 +1,198 @@
+"""`ellav score` on a miniature experiment whose figures are known beforehand."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+import soundfile
+
+from ellav.bin.main import main
+from ellav.data.codes import CodesWriter
+from ellav.data.kaldi import DataFolder, write_table
+
+SENTENCES = [
+    "THE OLD KING SOLD A HEAVY CARPET TO THE SAILOR",
+    "EVERY MORNING THE YOUNG QUEEN PAINTED A WOODEN LADDER",
+    "A TALL DOCTOR CARRIED THE YELLOW BASKET OVER THE BRIDGE",
+    "THE FARMER FOUND A SILVER BUTTON UNDER THE TABLE",
+    "SEVEN CHILDREN FOLLOWED THE MUSIC INTO THE GARDEN",
+]
+VOICES = ("awb", "slt")
+
+CODEC = '''
+import numpy as np
+from ellav.plugins.codecs import codecs
+
+@codecs.register("samples")
+class Samples:
+    """The high and the low byte of every sample, 160 samples a frame."""
+
+    trainable = False
+    sample_rate, frame_rate, codebooks, size = 16000, 100.0, 320, 256
+
+    def frames(self, samples):
+        return samples // 160
+
+    def decode(self, codes):
+        pcm = [(c[:, 0::2].astype(int) * 256 + c[:, 1::2] - 32768).reshape(-1) for c in codes]
+        return [wav.astype(np.float32) / 32768 for wav in pcm]
+
+    def load(self, folder):
+        pass
+
+    def save(self, folder):
+        pass
+'''
+
+
+def encode(wav):
+    frames = len(wav) // 160
+    pcm = (np.round(wav[: frames * 160] * 32768).astype(int) + 32768).reshape(frames, 160)
+    return np.stack([pcm // 256, pcm % 256], axis=2).reshape(frames, 320).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    """{utterance: path}: every voice says every sentence."""
+    folder = tmp_path_factory.mktemp("flite")
+    made = {}
+    for voice in VOICES:
+        for number, text in enumerate(SENTENCES):
+            made[f"{voice}-{number}"] = path = folder / f"{voice}-{number}.wav"
+            subprocess.run(["flite", "-voice", voice, "-t", text.lower(), "-o", str(path)], check=True)
+    return made
+
+
+@pytest.fixture
+def experiment(tmp_path, speech, monkeypatch):
+    """What stages 2 to 8 would leave. The synthesized speech is the recorded, but for two utterances:
+    `slt-0` came out empty, and `slt-1` was spoken in the other voice."""
+    monkeypatch.chdir(tmp_path)
+    texts = {utterance: SENTENCES[int(utterance[-1])] for utterance in speech}
+    speakers = {utterance: utterance[:3] for utterance in speech}
+    for name in ("train", "test"):
+        folder = tmp_path / "dump/raw" / name
+        folder.mkdir(parents=True)
+        data = DataFolder({u: str(p) for u, p in speech.items()}, texts, speakers)
+        if name == "train":  # other recordings than the tested ones, as far as names go
+            data = DataFolder(*({f"{u}t": v for u, v in t.items()} for t in (data.wavs, texts, speakers)))
+        data.write(folder)
+        phones = tmp_path / "dump/phones" / name
+        phones.mkdir(parents=True)
+        write_table(phones / "words", data.text)
+        write_table(phones / "phones", {u: "sp" for u in data.text})
+        write_table(phones / "word_of_phone", {u: "-1" for u in data.text})
+    codes = tmp_path / "dump/codes/test"
+    codes.mkdir(parents=True)
+    with CodesWriter(codes) as writer:
+        for utterance, path in speech.items():
+            writer.write(utterance, encode(soundfile.read(path)[0]))
+    codec = tmp_path / "exp/codec"
+    codec.mkdir(parents=True)
+    (codec / "codec.yaml").write_text(
+        "{name: samples, conf: {}, sample_rate: 16000, frame_rate: 100.0, codebooks: 320, size: 256}\n"
+    )
+    decode = tmp_path / "exp/one/decode/test"
+    (decode / "wav").mkdir(parents=True)
+    facts = []
+    for utterance, path in speech.items():
+        source = {"slt-1": speech["awb-1"]}.get(utterance, path)
+        wav = soundfile.read(source)[0]
+        if utterance == "slt-0":
+            wav = wav[:0]
+        soundfile.write(decode / "wav" / f"{utterance}.wav", wav, 16000)
+        facts.append({"id": utterance, "cuts": 1, "phones": 20, "hit_bound": utterance == "slt-0", "prompt_frames": 9})
+        facts[-1] |= {"frames": 90, "target_frames": 100, "seconds": 0.25, "audio_seconds": 0.5}
+    (decode / "facts.jsonl").write_text("".join(json.dumps(fact) + "\n" for fact in facts))
+    write_table(decode / "wav.scp", {u: f"exp/one/decode/test/wav/{u}.wav" for u in speech})
+    write_table(decode / "utt2spk", speakers)
+    write_table(decode / "utt2prompt", {u: f"{u[:4]}{(int(u[-1]) + 1) % len(SENTENCES)}" for u in speech})
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plugin") / "codec.py"
+    path.write_text(CODEC)
+    return ["--plugin", str(path)]
+
+
+@pytest.fixture
+def score(plugin):
+    return lambda *more, exp="exp/one": main(["score", "--exp", exp, "--sets", "test", *plugin, *more])
+
+
+def test_all_rows_and_their_figures(experiment, score):
+    (experiment / "exp/one/ar").mkdir()
+    (experiment / "exp/one/ar/summary.json").write_text('{"tokens_per_second": 12345.6, "steps": 7}')
+    assert score("--nj", "2") == 0
+    results = json.loads((experiment / "exp/one/results.json").read_text())
+    rows = results["sets"]["test"]
+    assert set(rows) == {"recorded", "resynthesis", "synthesized", "shuffled", "silence"}
+    words = sum(len(s.split()) for s in SENTENCES) * 2
+    lost = len(SENTENCES[0].split())
+    value = {row: figures["wer"]["value"] for row, figures in rows.items()}
+    assert value["recorded"] <= 8 and value["resynthesis"] == value["recorded"]
+    assert 100 * lost / words <= value["synthesized"] <= 100 * lost / words + 8
+    assert value["shuffled"] >= 80 and value["silence"] >= 80
+    assert rows["recorded"]["own_first"]["value"] == 100
+    assert rows["synthesized"]["own_first"]["value"] == 80  # the empty one and the other voice
+    assert rows["synthesized"]["inf"]["value"] == 10 and rows["synthesized"]["cut"]["value"] == 5
+    assert rows["synthesized"]["duration_ratio"]["value"] == pytest.approx(0.9)
+    assert rows["synthesized"]["rtf"]["value"] == pytest.approx(0.5)
+    assert "inf" not in rows["recorded"] and "similarity" not in rows["shuffled"]
+    for figures in rows.values():
+        assert all(f["low"] <= f["value"] <= f["high"] for f in figures.values())
+    table = (experiment / "exp/one/RESULTS.md").read_text()
+    assert "12,346" in table and "control: silence" in table and results["environment"]["cpu"] in table
+
+
+def test_what_does_not_depend_on_the_experiment_is_kept(experiment, score, capsys):
+    assert score("--scorers", "wer", "stability") == 0
+    (experiment / "exp/one").rename(experiment / "exp/two")
+    scp = experiment / "exp/two/decode/test/wav.scp"
+    scp.write_text(scp.read_text().replace("exp/one", "exp/two"))
+    (experiment / "exp/one").mkdir()
+    results = experiment / "exp/two/results.json"
+    (experiment / "exp/one/results.json").write_text(results.read_text())
+    capsys.readouterr()
+    assert score("--scorers", "wer", "stability", "--compare", "exp/one", exp="exp/two") == 0
+    said = capsys.readouterr().out
+    assert "exp/scores/test/recorded: up to date" in said and "exp/scores/test/resynthesis: up to date" in said
+    table = (experiment / "exp/two/RESULTS.md").read_text()
+    assert "**two**" in table and "**one**" in table
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda d: (d / "exp/one/decode/test/wav.scp").unlink(), "run stage 8 (decode) first"),
+        (lambda d: (d / "exp/one/decode/test/facts.jsonl").write_text("{}\n"), "facts.jsonl:1: not a JSON record"),
+        (lambda d: (d / "exp/one/decode/test/facts.jsonl").write_text(""), "'awb-0' has no facts.jsonl"),
+        (lambda d: (d / "dump/phones/test/words").write_text("awb-0 A\n"), "'awb-1' has no words"),
+        (lambda d: (d / "exp/codec/codec.yaml").unlink(), "run stage 4 (codes) first"),
+        (lambda d: (d / "dump/codes/test/codes.scp").unlink(), "run stage 4 (codes) first"),
+    ],
+)
+def test_missing_files_are_named(experiment, score, capsys, spoil, message):
+    spoil(experiment)
+    assert score("--scorers", "wer", "stability") == 1
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--scorers", "beauty"), "no plugin named 'beauty'"),
+        (("--scorers", "rtf", "--scorer_conf", "wer.x=1"), "write NAME.KEY=VALUE"),
+        (("--scorers", "similarity", "--scorer_conf", "similarity.x=1"), "unknown option 'x'"),
+        (("--scorers", "wer", "--transcriber_conf", "volume=11"), "unknown option 'volume'"),
+        (("--scorers", "rtf", "--compare", "exp/none"), "run stage 9 (score) of that experiment first"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(experiment, score, capsys, options, message):
+    assert score(*options) == 1
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1
