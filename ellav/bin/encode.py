@@ -1,0 +1,74 @@
+"""`ellav encode`: the codes of a data folder's waveforms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ellav.bin.options import parse, parser
+from ellav.bin.rejects import Rejected, keep
+from ellav.data.audio import read_wav
+from ellav.data.codes import CodesWriter
+from ellav.data.kaldi import DataFolder, write_table
+from ellav.data.outputs import need, writing
+from ellav.data.parallel import parallel_map
+from ellav.errors import UserError
+from ellav.plugins.codecs import load_codec
+
+
+def main(argv: list[str]) -> None:
+    """Write codes.ark, codes.scp, utt2num_frames and rejected."""
+    made = parser("encode", "Stage 4: waveforms to codes.")
+    made.add_argument("--data", type=Path, required=True, help="formatted data folder")
+    made.add_argument("--codec", type=Path, required=True, help="folder made by fit-codec")
+    made.add_argument("--out", type=Path, required=True, help="folder to write")
+    made.add_argument("--nj", type=int, default=1, help="processes")
+    made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
+    options = parse(made, argv)
+    need(options.data, "2 (format wavs)")
+    need(options.codec / "codec.yaml", "4 (codes)")
+    frame_rate = load_codec(options.codec).frame_rate
+    with writing(options.out, "4 (codes)", {}, [options.data, options.codec]) as folder:
+        if folder is None:
+            return
+        wavs = DataFolder.read(options.data).wavs
+        with CodesWriter(folder, options.out) as writer:
+            todo = [path for utterance, path in wavs.items() if utterance not in writer.written]
+            make = partial(encoder, options.codec)
+            results = parallel_map(make, todo, options.nj, f"encoding {options.data.name}", options.plugin)
+            frames = keep(write_all(writer, wavs, results), folder, options.max_rejected)
+        write_table(folder / "utt2num_frames", frames)
+    hours = sum(frames.values()) / frame_rate / 3600
+    print(f"{options.out}: {len(frames)} utterances, {sum(frames.values())} frames, {hours:.2f} h")
+
+
+def encoder(folder: Path) -> Callable[[str], np.ndarray | Rejected]:
+    """A function that encodes one waveform, or says why it cannot be encoded."""
+    return partial(encode_one, load_codec(folder))
+
+
+def encode_one(codec, path: str) -> np.ndarray | Rejected:
+    """(T, Q) int16 of one file."""
+    try:
+        wav = read_wav(path, codec.sample_rate)
+    except UserError as error:
+        return Rejected(str(error))
+    codes = codec.encode([wav])[0]
+    if codes.shape != (codec.frames(len(wav)), codec.codebooks):
+        raise UserError(f"codec {codec.name}: {path}: codes are {codes.shape}, not (frames, {codec.codebooks})")
+    return codes if len(codes) else Rejected(f"{path}: too short for one frame")
+
+
+def write_all(writer: CodesWriter, wavs: dict[str, str], results: Iterator) -> Iterator[tuple[str, int | Rejected]]:
+    """Write codes as they come; yields each utterance with its frames, or why it has none."""
+    for utterance in wavs:
+        if utterance not in writer.written:
+            result = next(results)
+            if isinstance(result, Rejected):
+                yield utterance, result
+                continue
+            writer.write(utterance, result)
+        yield utterance, writer.written[utterance]

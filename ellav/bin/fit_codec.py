@@ -1,0 +1,74 @@
+"""`ellav fit-codec`: the codec of a recipe, trained where it is trainable."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import yaml
+
+from ellav.bin.options import add_choice, parse, parser
+from ellav.config import checked
+from ellav.data.audio import read_wav
+from ellav.data.kaldi import DataFolder
+from ellav.data.outputs import need, write_text, writing
+from ellav.errors import UserError
+from ellav.plugins.codecs import codecs
+
+
+def main(argv: list[str]) -> None:
+    """Write codec.yaml (name, options, what the codec is like) and the codec's weights."""
+    made = parser("fit-codec", "Stage 4: the codec, trained where it is trainable.")
+    made.add_argument("--data", type=Path, required=True, help="formatted data folder to learn from")
+    made.add_argument("--out", type=Path, required=True, help="folder to write")
+    add_choice(made, "codec", "rvq_mel", "codecs")
+    made.add_argument("--hours", type=float, default=1.0, help="learn from at most so much, whole utterances at random")
+    made.add_argument("--seed", type=int, default=0, help="of the choice and of the training")
+    options = parse(made, argv)
+    if options.hours <= 0:
+        raise UserError(f"--hours {options.hours:g} is not above 0")
+    need(options.data, "2 (format wavs)")
+    codec = codecs.create(options.codec, options.codec_conf)
+    conf = checked(codecs.get(options.codec), options.codec_conf, f"codecs {options.codec}")
+    plugin = codecs.record(options.codec)
+    settings = {"codec": plugin["name"], "conf": conf, "source": plugin["sha256"]}
+    if codec.trainable:
+        settings |= {"hours": options.hours, "seed": options.seed}
+    with writing(options.out, "4 (codes)", settings, [options.data] if codec.trainable else []) as folder:
+        if folder is None:
+            return
+        started = time.monotonic()
+        if codec.trainable:
+            wavs = read_some(options.data, codec.sample_rate, options.hours, options.seed)
+            hours = sum(map(len, wavs)) / codec.sample_rate / 3600
+            print(f"{options.out}: learning from {len(wavs)} utterances, {hours:.2f} h", flush=True)
+            codec.fit(wavs, options.seed)
+        codec.save(folder)
+        described = {
+            "name": options.codec,
+            "conf": conf,
+            "sample_rate": codec.sample_rate,
+            "frame_rate": codec.frame_rate,
+            "codebooks": codec.codebooks,
+            "size": codec.size,
+            "plugin": plugin,
+        }
+        write_text(folder / "codec.yaml", yaml.safe_dump(described, sort_keys=False))
+    print(
+        f"{options.out}: {options.codec}, {codec.frame_rate:g} frames a second, {codec.codebooks} codebooks of "
+        f"{codec.size}, {time.monotonic() - started:.0f} s"
+    )
+
+
+def read_some(folder: Path, sample_rate: int, hours: float, seed: int) -> list:
+    """Waveforms of utterances in random order, until they last for `hours`."""
+    paths = list(DataFolder.read(folder).wavs.values())
+    random.Random(seed).shuffle(paths)
+    wavs, samples = [], 0
+    for path in paths:
+        if samples >= hours * 3600 * sample_rate:
+            break
+        wavs.append(read_wav(path, sample_rate))
+        samples += len(wavs[-1])
+    return wavs

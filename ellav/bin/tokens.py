@@ -1,0 +1,185 @@
+"""`ellav tokens`: the token list, whole-frame durations and statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+
+from ellav.bin.options import parse, parser
+from ellav.bin.rejects import Rejected, keep
+from ellav.config import read_yaml
+from ellav.data.dataset import Tokens
+from ellav.data.durations import to_frames
+from ellav.data.kaldi import read_table, write_table
+from ellav.data.outputs import need, write_text, writing
+from ellav.errors import UserError
+from ellav.types import SILENCE
+
+
+class Row(NamedTuple):
+    """One utterance: its phones, frames per phone (N,), and all its frames."""
+
+    phones: list[str]
+    durations: np.ndarray
+    frames: int
+
+
+class Inputs(NamedTuple):
+    """Folders of earlier stages, each holding one folder per set."""
+
+    raw: Path
+    phones: Path
+    align: Path
+    codes: Path
+
+    def of(self, name: str) -> list[Path]:
+        """The four folders of a set; raises UserError naming the stage that has not run."""
+        return [
+            need(self.raw / name, "2 (format wavs)"),
+            need(self.phones / name, "3 (phones)"),
+            need(self.align / name, "3 (alignment)"),
+            need(self.codes / name, "4 (codes)"),
+        ]
+
+
+def main(argv: list[str]) -> None:
+    """Write list/{tokens.txt,stats.yaml}, and per set the tables that training reads."""
+    made = parser("tokens", "Stage 5: token list, durations, statistics.")
+    made.add_argument("--sets", nargs="+", required=True, help="sets to write; the training set among them")
+    made.add_argument("--train-set", default="train", help="the set that list and statistics come from")
+    made.add_argument("--raw", type=Path, required=True, help="folder of stage 2, one folder a set inside")
+    made.add_argument("--phones", type=Path, required=True, help="folder of the phones of stage 3")
+    made.add_argument("--align", type=Path, required=True, help="folder of the times of stage 3")
+    made.add_argument("--codes", type=Path, required=True, help="folder of stage 4")
+    made.add_argument("--codec", type=Path, required=True, help="folder made by fit-codec")
+    made.add_argument("--out", type=Path, required=True, help="folder to write, one folder a set and list/ inside")
+    made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances set aside")
+    options = parse(made, argv)
+    if options.train_set not in options.sets:
+        raise UserError(f"--train-set {options.train_set} is not among --sets {' '.join(options.sets)}")
+    inputs = Inputs(options.raw, options.phones, options.align, options.codes)
+    codec = read_yaml(need(options.codec / "codec.yaml", "4 (codes)"))
+    for name in options.sets:
+        inputs.of(name)
+    listed = options.out / "list"
+    with writing(listed, "5 (tokens)", {"train_set": options.train_set}, inputs.of(options.train_set)) as folder:
+        if folder is not None:
+            rows = [row for _, row in read_rows(inputs, options.train_set, codec) if isinstance(row, Row)]
+            write_list(folder, rows, codec)
+    tokens = Tokens.read(listed)
+    for name in options.sets:
+        training = name == options.train_set
+        with writing(options.out / name, "5 (tokens)", {"training": training}, [listed, *inputs.of(name)]) as folder:
+            if folder is not None:
+                rows = fitting(read_rows(inputs, name, codec), tokens, training)
+                write_set(folder, inputs, name, keep(rows, folder, options.max_rejected))
+    print(f"{listed}: {len(tokens)} tokens, " + ", ".join(f"{key} {value}" for key, value in tokens.stats.items()))
+
+
+def read_rows(inputs: Inputs, name: str, codec: dict) -> Iterator[tuple[str, Row | Rejected]]:
+    """Every utterance that has phones, times and codes; the others were set aside before."""
+    phones = read_table(inputs.phones / name / "phones")
+    ends = read_table(inputs.align / name / "ends")
+    frames = read_table(inputs.codes / name / "utt2num_frames")
+    for utterance in phones:
+        if utterance in ends and utterance in frames:
+            where = f"{inputs.align / name}/ends: {utterance!r}"
+            yield utterance, read_row(phones[utterance].split(), ends[utterance], int(frames[utterance]), codec, where)
+
+
+def read_row(phones: list[str], ends: str, frames: int, codec: dict, where: str) -> Row | Rejected:
+    """Whole-frame durations of one utterance, or why there are none."""
+    try:
+        times = np.array(ends.split(), dtype=np.float64)
+    except ValueError as error:
+        raise UserError(f"{where}: {error}; rerun stage 3") from None
+    if not phones or len(times) != len(phones):
+        raise UserError(f"{where}: {len(times)} times for {len(phones)} phones; rerun stage 3")
+    off = times[-1] * codec["frame_rate"] - frames
+    if abs(off) > 2:
+        return Rejected(f"its alignment ends {off:.1f} frames after its codes; rerun stages 3 and 4 for it")
+    try:
+        silent = np.array([phone == SILENCE for phone in phones])
+        return Row(phones, to_frames(times, codec["frame_rate"], frames, silent), frames)
+    except ValueError as error:
+        return Rejected(str(error))
+
+
+def write_list(folder: Path, rows: list[Row], codec: dict) -> None:
+    """The phones of the training set, silence first, and what their durations are like."""
+    if not rows:
+        raise UserError("no training utterance has phones, times and codes")
+    phones = np.array([phone for row in rows for phone in row.phones])
+    durations = np.concatenate([row.durations for row in rows])
+    silent = phones == SILENCE
+    most = longest(durations[~silent])
+    most_silence = longest(durations[silent]) if silent.any() else 0
+    kept = [row for row in rows if beyond(row, most, most_silence) is None]
+    stats = {
+        "frame_rate": codec["frame_rate"],
+        "codebooks": codec["codebooks"],
+        "codebook_size": codec["size"],
+        "most_phone": most,
+        "most_silence": most_silence,
+        "mean_frames": round(sum(row.frames for row in kept) / len(kept), 2),
+        "frames_per_phone": round(sum(row.frames for row in kept) / sum(len(row.phones) for row in kept), 4),
+        "max_frames": max(row.frames for row in kept),
+    }
+    symbols = [SILENCE, *sorted(set(phones.tolist()) - {SILENCE})]
+    write_text(folder / "tokens.txt", "".join(f"{symbol}\n" for symbol in symbols))
+    write_text(folder / "stats.yaml", yaml.safe_dump(stats, sort_keys=False))
+
+
+def longest(durations: np.ndarray) -> int:
+    """Twice the 99.9th percentile: more frames than this are no good pronunciation."""
+    return math.ceil(2 * np.percentile(durations, 99.9)) if len(durations) else 0
+
+
+def beyond(row: Row, most: int, most_silence: int) -> str | None:
+    """Which phone lasts longer than it may, if one does."""
+    for phone, duration in zip(row.phones, row.durations, strict=True):
+        bound = most_silence if phone == SILENCE else most
+        if duration > bound:
+            return f"phone {phone!r} lasts {duration} frames, more than {bound}"
+    return None
+
+
+def fitting(
+    rows: Iterator[tuple[str, Row | Rejected]], tokens: Tokens, training: bool
+) -> Iterator[tuple[str, Row | Rejected]]:
+    """Reject what the token list does not know, and in training what lasts too long."""
+    for utterance, row in rows:
+        if isinstance(row, Row):
+            unknown = sorted(set(row.phones) - tokens.id.keys())
+            reason = f"phone {unknown[0]!r} is not in the training set" if unknown else None
+            if training and not reason:
+                reason = beyond(row, tokens.stats["most_phone"], tokens.stats["most_silence"])
+            row = Rejected(reason) if reason else row
+        yield utterance, row
+
+
+def write_set(folder: Path, inputs: Inputs, name: str, rows: dict[str, Row]) -> None:
+    """The tables of one set, all with the same utterances."""
+    copied = {
+        "word_of_phone": inputs.phones / name / "word_of_phone",
+        "codes.scp": inputs.codes / name / "codes.scp",
+        "utt2spk": inputs.raw / name / "utt2spk",
+        "text": inputs.raw / name / "text",
+    }
+    if (inputs.raw / name / "utt2lang").exists():
+        copied["utt2lang"] = inputs.raw / name / "utt2lang"
+    for file, source in copied.items():
+        table = read_table(source)
+        missing = [utterance for utterance in rows if utterance not in table]
+        if missing:
+            raise UserError(f"{source}: utterance {missing[0]!r} is missing ({len(missing)} such)")
+        write_table(folder / file, {utterance: table[utterance] for utterance in rows})
+    write_table(folder / "phones", {utterance: row.phones for utterance, row in rows.items()})
+    write_table(folder / "durations", {utterance: row.durations.tolist() for utterance, row in rows.items()})
+    write_table(folder / "utt2num_frames", {utterance: row.frames for utterance, row in rows.items()})
+    print(f"{folder.with_suffix('')}: {len(rows)} utterances")
