@@ -1,0 +1,130 @@
+"""Registries and typed options: what is accepted, and how the rest is refused."""
+
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ellav.bin.options import add_choice, parse, parser
+from ellav.config import build, checked, fit, parse_pairs
+from ellav.errors import UserError
+from ellav.plugins.registry import Registry, load_plugin
+
+
+@dataclass(frozen=True)
+class Options:
+    size: int = 3
+    rate: float = 1.0
+    kind: Literal["a", "b"] = "a"
+    names: list[str] | None = None
+    strict: bool = True
+
+
+def test_values_are_fitted_to_their_types():
+    made = build(Options, {"size": 4, "rate": "1e-3", "names": ["x"], "strict": False}, "options")
+    assert made == Options(4, 1e-3, "a", ["x"], False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"siz": 3}, r"unknown option 'siz' \(did you mean 'size'\?\).*accepted: size: int = 3"),
+        ({"size": "many"}, "option 'size' must be int, not 'many'"),
+        ({"size": True}, "option 'size' must be int, not True"),
+        ({"kind": "c"}, r"must be a \| b, not 'c'"),
+        ({"strict": 1}, "must be bool"),
+        ({"names": "x"}, "'names' must be"),
+    ],
+)
+def test_other_values_are_refused_in_one_line(options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        checked(Options, options, "options")
+    assert "\n" not in str(caught.value)
+
+
+@given(st.integers() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.none())
+def test_what_fits_has_the_type(value):
+    for kind in (int, float, str, bool):
+        try:
+            assert type(fit(value, kind)) is kind
+        except (TypeError, ValueError):
+            continue
+
+
+def test_pairs_are_read_as_yaml():
+    assert parse_pairs(["a=1", "b-c=true", "d=[1, 2]", "e="]) == {"a": 1, "b_c": True, "d": [1, 2], "e": None}
+    with pytest.raises(UserError, match="key=value"):
+        parse_pairs(["a"])
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    family = Registry("things", {"built_in": "nowhere"})
+
+    @family.register("mine")
+    class Mine:
+        pass
+
+    assert family.names() == ["built_in", "mine"]
+    with pytest.raises(UserError, match=r"no plugin named 'mime' \(did you mean 'mine'\?\); known: built_in, mine"):
+        family.get("mime")
+    with pytest.raises(UserError, match="already registered"):
+        family.register("mine")(type("Other", (), {}))
+
+
+def test_entry_points_are_found_and_broken_ones_skipped():
+    family = Registry("things", {})
+    family._entry_points = {
+        "good": EntryPoint("good", "argparse:Namespace", "ellav.things"),
+        "broken": EntryPoint("broken", "no_such_module:Nothing", "ellav.things"),
+    }
+    assert family.names() == ["broken", "good"]
+    assert family.get("good").__name__ == "Namespace"
+    with warnings.catch_warnings(record=True) as caught, pytest.raises(UserError, match="no plugin named 'broken'"):
+        warnings.simplefilter("always")
+        family.get("broken")
+    assert "no_such_module" in str(caught[0].message)
+
+
+def test_plugin_files_are_imported_once_and_their_faults_named(tmp_path):
+    good = tmp_path / "good.py"
+    good.write_text("import sys\nsys.ellav_test_loads = getattr(sys, 'ellav_test_loads', 0) + 1\n")
+    load_plugin(str(good))
+    load_plugin(str(good))
+    assert sys.ellav_test_loads == 1
+    bad = tmp_path / "bad.py"
+    bad.write_text("x = 1 / 0\n")
+    with pytest.raises(UserError, match=r"bad\.py: ZeroDivisionError"):
+        load_plugin(str(bad))
+    with pytest.raises(UserError, match="no such file"):
+        load_plugin(str(tmp_path / "missing.py"))
+
+
+def options(argv):
+    made = parser("test", "A test.")
+    made.add_argument("--batch_size", type=int, default=1)
+    made.add_argument("--needed", required=True)
+    add_choice(made, "ordering", "concat", "orderings")
+    return parse(made, argv)
+
+
+def test_dashes_and_underscores_config_and_command_line(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("batch-size: 5\nneeded: here\nordering_conf: {local_advance: 3, silence: fold}\n")
+    got = options(
+        ["--config", str(config), "--ordering-conf", "local_advance=7", "--ordering_conf=global_advance=false"]
+    )
+    assert (got.batch_size, got.needed) == (5, "here")
+    assert got.ordering_conf == {"local_advance": 7, "silence": "fold", "global_advance": False}
+    assert options(["--config", str(config), "--batch-size", "9"]).batch_size == 9
+
+
+def test_unknown_keys_of_a_config_are_refused(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("batch: 5\n")
+    with pytest.raises(UserError, match=r"c\.yaml: unknown option 'batch'; accepted: .*batch_size"):
+        options(["--config", str(config), "--needed", "x"])
