@@ -3,5 +3,6 @@
 # Options: --hours H (of training speech), --nj N, --seed S. Run from the recipe's folder.
 set -euo pipefail
 
+# shellcheck source=../path.sh
 . ./path.sh
 exec python local/corpus.py "$@"
