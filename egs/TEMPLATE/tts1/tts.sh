@@ -98,7 +98,7 @@ Parts (ellav plugins list); options of each as --NAME_conf key=value ...
   --plugin FILE        import a plugin: file or module (repeatable)
   --text NAME          text front end (${text})
   --aligner NAME       (${aligner})
-  --max-rejected X     share of utterances that may fail to align (${max_rejected})
+  --max-rejected X     share of utterances that a stage may set aside (${max_rejected})
   --codec NAME         (${codec})
   --ordering NAME      (${ordering})
 
@@ -153,6 +153,8 @@ if [ "${smoke}" = true ]; then
     train_config=conf/train/smoke.yaml
     nar_config=
     local_data_opts="--hours 0.02 ${local_data_opts}"
+    max_rejected=0.5 # so few sentences do not hold every phone
+    inference_args="--limit 4 ${inference_args}" # a toy speaks each phone as long as it may
 fi
 tag=${tag:-${ordering}}
 exp=${expdir}/${tag}
@@ -217,7 +219,7 @@ if prepares 1; then
     split "${local_data_opts}"
     local/data.sh --out "${datadir}" --nj "${nj}" "${words[@]}"
     for set in "${sets[@]}"; do
-        on "${train_cmd}" data check "${datadir}/${set}"
+        on "${train_cmd}" data check --data "${datadir}/${set}"
     done
     finish
 fi
@@ -229,7 +231,7 @@ if prepares 2; then
         pipes=()
         [ "${allow_pipes}" = false ] || pipes=(--allow_pipes true)
         on "${train_cmd}" format-wavs --data "${datadir}/${set}" --out "${dumpdir}/raw/${set}" \
-            --sample_rate "${fs}" --nj "${nj}" "${pipes[@]}"
+            --sample_rate "${fs}" --max_rejected "${max_rejected}" --nj "${nj}" "${pipes[@]}"
     done
     finish
 fi
@@ -239,7 +241,7 @@ if prepares 3; then
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
         on "${train_cmd}" phones --data "${dumpdir}/raw/${set}" --out "${dumpdir}/phones/${set}" \
-            "${text_options[@]}" --nj "${nj}"
+            "${text_options[@]}" --max_rejected "${max_rejected}" --nj "${nj}"
         on "${train_cmd}" align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
             --out "${dumpdir}/align/${set}" "${aligner_options[@]}" \
             --max_rejected "${max_rejected}" --nj "${nj}"
@@ -254,7 +256,7 @@ if prepares 4; then
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
         on "${cuda_cmd}" encode --data "${dumpdir}/raw/${set}" --codec "${expdir}/codec" \
-            --out "${dumpdir}/codes/${set}" --nj "${nj}"
+            --out "${dumpdir}/codes/${set}" --max_rejected "${max_rejected}" --nj "${nj}"
     done
     finish
 fi
@@ -267,7 +269,7 @@ if prepares 5; then
     done
     on "${train_cmd}" tokens --sets "${sets[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
         --phones "${dumpdir}/phones" --align "${dumpdir}/align" --codes "${dumpdir}/codes" \
-        --codec "${expdir}/codec" --out "${tokens}"
+        --codec "${expdir}/codec" --out "${tokens}" --max_rejected "${max_rejected}"
     finish
 fi
 
