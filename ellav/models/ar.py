@@ -25,7 +25,9 @@ class ARModel(nn.Module):
         super().__init__()
         width = options.width
         self.options, self.streams, self.combine = options, streams, combine
-        self.table = nn.Parameter(torch.randn(vocabulary + 1, width) * width**-0.5)
+        # Half of what would make inputs of unit size: every block starts as the identity, so
+        # a row's output first points at its own id, with a logit of half the root of the width.
+        self.table = nn.Parameter(torch.randn(vocabulary + 1, width) * 0.5 * width**-0.5)
         with torch.no_grad():
             self.table[vocabulary] = 0  # the embedding of -1
         self.join = nn.Linear(streams * width, width, bias=False) if combine == "concat" and streams > 1 else None

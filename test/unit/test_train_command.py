@@ -1,0 +1,40 @@
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from ellav.bin.options import parse
+from ellav.bin.train import _parser, _same, _split
+from ellav.config import build, read_yaml
+from ellav.errors import UserError
+from ellav.models.options import ModelOptions
+from ellav.train.config import TrainConfig
+
+PRESETS = sorted((Path(__file__).parents[2] / "conf/train").glob("*.yaml"))
+PLACES = [f"--{name}=x" for name in ("train", "valid", "tokens", "codec", "out")]
+
+
+@pytest.mark.parametrize("kind", ["ar", "nar"])
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_describes_both_models(preset, kind):
+    options = parse(_parser(), [kind, f"--config={preset}", *PLACES])
+    model_conf, train_conf = _split(options, ModelOptions, TrainConfig)
+    assert build(ModelOptions, model_conf, "model_conf").layers == read_yaml(preset)["model_conf"]["layers"]
+    build(TrainConfig, train_conf, "train_conf")
+
+
+def test_options_of_one_model_stand_above_the_common_ones():
+    options = parse(
+        _parser(), ["ar", *PLACES, "--train_conf", "lr=1", "--ar_conf", "lr=2", "width=64", "--nar-conf", "lr=3"]
+    )
+    assert _split(options, ModelOptions, TrainConfig) == ({"width": 64}, {"lr": 2})
+    with pytest.raises(UserError, match="nar_conf: unknown option 'depth'"):
+        _split(Namespace(kind="nar", model_conf={}, train_conf={}, nar_conf={"depth": 2}), ModelOptions, TrainConfig)
+
+
+def test_a_run_goes_on_only_with_what_it_began_with():
+    before = {"kind": "ar", "model": {"width": 8}, "train": {"lr": 1, "max_steps": 10}, "version": "0"}
+    _same(before, {**before, "version": "1", "train": {"lr": 1, "max_steps": 20}}, Path("exp"))
+    for changed in ({"model": {"width": 9}}, {"train": {"lr": 2, "max_steps": 10}}):
+        with pytest.raises(UserError, match="began with another"):
+            _same(before, {**before, **changed}, Path("exp"))
