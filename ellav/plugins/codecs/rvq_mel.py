@@ -147,12 +147,15 @@ class RVQMel:
         length = self.window_length
         count = self.frames(len(wav)) * self.subframes
         step = self.sample_rate / (self.frame_rate * self.subframes)
-        padded = F.pad(torch.as_tensor(np.asarray(wav, dtype=np.float32)), (length, length + math.ceil(step)))
+        padded = F.pad(
+            torch.as_tensor(np.asarray(wav, dtype=np.float32)), (length, length + math.ceil(step * self.subframes))
+        )
         padded = padded.nan_to_num()
         starts = torch.round((torch.arange(count) + 0.5) * step).long() + length // 2
         mels = [
             torch.fft.rfft(padded[some[:, None] + torch.arange(length)] * self.window).abs() @ self.bank.T
             for some in starts.split(_ROWS)
+            if len(some)
         ]
         magnitudes = torch.cat(mels) if mels else torch.zeros(0, self.mel_bins)
         return magnitudes.clamp(min=self.floor).log()
@@ -280,7 +283,7 @@ def nearest(vectors: torch.Tensor, book: torch.Tensor) -> torch.Tensor:
     """(n,) int64: the entry of `book` (K, D) nearest to each of `vectors` (n, D)."""
     half = (book**2).sum(dim=1) / 2
     found = [(some @ book.T - half).argmax(dim=1) for some in vectors.split(_ROWS)]
-    return torch.cat(found) if found else torch.zeros(0, dtype=torch.long)
+    return torch.cat(found)
 
 
 def kmeans(vectors: torch.Tensor, size: int, iterations: int, rng: torch.Generator) -> torch.Tensor:
