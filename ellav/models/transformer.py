@@ -12,6 +12,10 @@ from torch import Tensor, nn
 from ellav.models.cpu_attention import BlockAttention
 from ellav.models.options import ModelOptions
 
+ROWS = 128
+"""Packed rows are padded to a multiple of this for the linear layers: on CPUs every new
+number of rows costs the compilation of its kernels."""
+
 
 @dataclass
 class KVCache:
@@ -58,10 +62,16 @@ class Transformer(nn.Module):
         although `causal`. level: () or (T,), for AdaLN.
         """
 
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            return packed_attention(q, k, v, lengths, causal, text_lens)
+        rows, more = len(x), -len(x) % ROWS
 
-        return self._run(x, positions, attend, level)
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            out = packed_attention(q[:rows], k[:rows], v[:rows], lengths, causal, text_lens)
+            return F.pad(out, (0, 0, 0, 0, 0, more))
+
+        if level is not None and level.ndim:
+            level = F.pad(level, (0, more))
+        x, positions = F.pad(x, (0, 0, 0, more)), F.pad(positions, (0, more))
+        return self._run(x, positions, attend, level)[:rows]
 
     def step(
         self,

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ellav.errors import UserError
 from ellav.models.ar import ARModel
 from ellav.models.nar import NARModel
+from ellav.models.transformer import ROWS
 from ellav.plugins.orderings import Ordering
 from ellav.types import TokenSequence, Utterance
 
@@ -92,11 +93,14 @@ class ARObjective(nn.Module):
             name = next(i.name for i in items if (self.columns[i.rows.targets[i.rows.targets >= 0]] < 0).any())
             raise UserError(f"ordering {self.ordering.name}: utterance {name!r} has targets that are never sampled")
         rows = np.flatnonzero((columns >= 0).any(axis=1))
+        more = -len(rows) % ROWS  # rows without loss: see there
         tensors = {
             "ids": torch.from_numpy(np.concatenate([item.rows.ids for item in items]).astype(np.int64)),
             "positions": torch.from_numpy(np.concatenate([item.rows.positions for item in items]).astype(np.int64)),
-            "rows": torch.from_numpy(rows),
-            "columns": torch.from_numpy(columns[rows].astype(np.int64)),
+            "rows": torch.from_numpy(np.pad(rows, (0, more))),
+            "columns": torch.from_numpy(
+                np.pad(columns[rows], ((0, more), (0, 0)), constant_values=-100).astype(np.int64)
+            ),
         }
         return Batch(
             [item.name for item in items],
@@ -165,21 +169,26 @@ class NARObjective(nn.Module):
         items = sorted(items, key=lambda item: item.codebook)
         lengths = [len(item) for item in items]
         starts = np.cumsum(lengths) - lengths
+        rows, targets, per_book = [], [], np.zeros(self.model.codebooks, np.int64)
+        for codebook in range(self.model.known, self.model.codebooks):
+            own = [(i, start) for i, start in zip(items, starts, strict=True) if i.codebook == codebook]
+            count = sum(len(item.rows) for item, _ in own)
+            more = -count % ROWS  # rows without loss: see there
+            rows += [*(item.rows + start for item, start in own), np.zeros(more, np.int64)]
+            targets += [*(item.targets for item, _ in own), np.full(more, -100)]
+            per_book[codebook] = count + more
         tensors = {
             "ids": np.concatenate([item.ids for item in items]),
             "positions": np.concatenate([item.positions for item in items]),
             "level": np.repeat([item.codebook - self.model.known for item in items], lengths),
-            "rows": np.concatenate([item.rows + start for item, start in zip(items, starts, strict=True)]),
-            "targets": np.concatenate([item.targets for item in items]),
-            "per_book": np.bincount(
-                [item.codebook for item in items],
-                weights=[len(item.rows) for item in items],
-                minlength=self.model.codebooks,
-            ).astype(np.int64),
+            "rows": np.concatenate(rows),
+            "targets": np.concatenate(targets),
+            "per_book": per_book,
         }
         tensors = {name: torch.from_numpy(value) for name, value in tensors.items()}
+        count = sum(len(item.rows) for item in items)
         frames = sum(item.frames for item in items)
-        return Batch([i.name for i in items], lengths, sum(lengths), len(tensors["rows"]), frames, tensors)
+        return Batch([i.name for i in items], lengths, sum(lengths), count, frames, tensors)
 
     def forward(self, batch: Batch, measure: bool = False) -> tuple[Tensor, Figures]:
         t = batch.tensors
@@ -193,9 +202,10 @@ class NARObjective(nn.Module):
             logits = self.model.logits(rows, codebook).float()
             losses.append(F.cross_entropy(logits, targets, reduction="sum"))
             if measure:
-                hits = ranks(logits.detach(), targets) < 10
-                figures[f"top10/codebook{codebook + 1}"] = (_count(hits), _count(hits >= 0))
-                figures[f"loss/codebook{codebook + 1}"] = (losses[-1].detach(), _count(hits >= 0))
+                real = targets >= 0
+                hits = (ranks(logits.detach(), targets) < 10) & real
+                figures[f"top10/codebook{codebook + 1}"] = (_count(hits), _count(real))
+                figures[f"loss/codebook{codebook + 1}"] = (losses[-1].detach(), _count(real))
         loss = torch.stack(losses).sum()
         if measure:
             figures["loss"] = (loss.detach(), torch.tensor(float(batch.targets), device=loss.device))
