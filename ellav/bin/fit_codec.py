@@ -32,7 +32,7 @@ def main(argv: list[str]) -> None:
     codec = codecs.create(options.codec, options.codec_conf)
     conf = checked(codecs.get(options.codec), options.codec_conf, f"codecs {options.codec}")
     plugin = codecs.record(options.codec)
-    settings = {"codec": plugin["name"], "conf": conf, "source": plugin["sha256"]}
+    settings = {"codec": plugin["name"], "conf": conf}
     if codec.trainable:
         settings |= {"hours": options.hours, "seed": options.seed}
     with writing(options.out, "4 (codes)", settings, [options.data] if codec.trainable else []) as folder:

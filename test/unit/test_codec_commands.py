@@ -1,0 +1,223 @@
+"""Stages 4 and 5 on a small folder of machine-made sounds."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile as sf
+import yaml
+
+from ellav.bin import encode, fit_codec, tokens
+from ellav.data.codes import CodesReader
+from ellav.data.dataset import Dataset, Tokens
+from ellav.data.kaldi import DataFolder, read_table, write_table
+from ellav.errors import UserError
+from ellav.plugins.codecs import load_codec
+from ellav.testing.codec import sound
+
+RATE = 16000
+PHONES = ["sp", "HH", "AY1", "sp"]
+
+
+def make_set(root, name, count, seed):
+    """Stages 2 and 3 as they would have left a set: raw/, phones/, align/."""
+    rng = np.random.default_rng(seed)
+    for part in ("raw", "phones", "align"):
+        (root / part / name).mkdir(parents=True)
+    wavs, ends = {}, {}
+    for i in range(count):
+        utterance = f"{name}-{i:02d}"
+        wav = sound(rng, RATE, 0.6 + 0.1 * (i % 5))
+        wavs[utterance] = str(root / "raw" / name / f"{utterance}.wav")
+        sf.write(wavs[utterance], wav, RATE)
+        seconds = len(wav) / RATE
+        ends[utterance] = [f"{share * seconds:.4f}" for share in (0.1, 0.4, 0.8, 1)]
+    texts = dict.fromkeys(wavs, "Hi.")
+    DataFolder(wavs, texts, {u: f"speaker{i % 2}" for i, u in enumerate(wavs)}).write(root / "raw" / name)
+    write_table(root / "phones" / name / "phones", dict.fromkeys(wavs, PHONES))
+    write_table(root / "phones" / name / "word_of_phone", {utterance: [-1, 0, 0, -1] for utterance in wavs})
+    write_table(root / "align" / name / "ends", ends)
+
+
+def run_fit(root, *more):
+    options = ["--codec_conf", "size=16", "codebooks=2", "mel_bins=20", "training_frames=500", *more]
+    fit_codec.main(["--data", f"{root}/raw/train", "--out", f"{root}/codec", *options])
+
+
+def run_encode(root, name, *more):
+    encode.main(["--data", f"{root}/raw/{name}", "--codec", f"{root}/codec", "--out", f"{root}/codes/{name}", *more])
+
+
+def run_tokens(root, *more):
+    folders = [word for part in ("raw", "phones", "align", "codes") for word in (f"--{part}", f"{root}/{part}")]
+    tokens.main(["--sets", "train", "test", *folders, "--codec", f"{root}/codec", "--out", f"{root}/tokens", *more])
+
+
+@pytest.fixture
+def root(tmp_path):
+    make_set(tmp_path, "train", 20, 0)
+    make_set(tmp_path, "test", 4, 1)
+    return tmp_path
+
+
+@pytest.fixture
+def coded(root):
+    run_fit(root)
+    for name in ("train", "test"):
+        run_encode(root, name)
+    return root
+
+
+def test_codes_are_those_of_the_saved_codec(coded):
+    described = yaml.safe_load((coded / "codec" / "codec.yaml").read_text())
+    assert described["name"] == "rvq_mel" and described["conf"]["size"] == 16
+    assert (described["sample_rate"], described["frame_rate"], described["codebooks"]) == (RATE, 50.0, 2)
+    codec = load_codec(coded / "codec")
+    places = read_table(coded / "codes" / "test" / "codes.scp")
+    frames = read_table(coded / "codes" / "test" / "utt2num_frames")
+    assert list(places) == [f"test-{i:02d}" for i in range(4)]
+    for utterance, place in places.items():
+        wav, _ = sf.read(coded / "raw" / "test" / f"{utterance}.wav", dtype="float32")
+        codes = CodesReader().read(place)
+        np.testing.assert_array_equal(codes, codec.encode([wav])[0])
+        assert len(codes) == int(frames[utterance])
+
+
+def test_two_processes_write_what_one_writes(coded):
+    before = (coded / "codes" / "train" / "codes.ark").read_bytes()
+    (coded / "codes" / "train" / "done.json").unlink()
+    run_encode(coded, "train", "--nj", "2")
+    assert (coded / "codes" / "train" / "codes.ark").read_bytes() == before
+
+
+def test_an_interrupted_encode_keeps_its_codes(coded, monkeypatch):
+    before = (coded / "codes" / "train" / "codes.ark").read_bytes()
+    (coded / "codes" / "train" / "done.json").unlink()
+    done = []
+    real = encode.encode_one
+
+    def failing(codec, path):
+        if len(done) == 7:
+            raise KeyboardInterrupt
+        done.append(path)
+        return real(codec, path)
+
+    monkeypatch.setattr(encode, "encode_one", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run_encode(coded, "train")
+    again = []
+    monkeypatch.setattr(encode, "encode_one", lambda codec, path: again.append(path) or real(codec, path))
+    run_encode(coded, "train")
+    assert len(again) == 20 - 7 and not set(again) & set(done)
+    assert (coded / "codes" / "train" / "codes.ark").read_bytes() == before
+
+
+def test_bad_waveforms_are_set_aside_up_to_a_share(coded):
+    (coded / "raw" / "test" / "test-02.wav").write_bytes(b"no wav")
+    write_table(coded / "raw" / "test" / "extra", {"changes": "the folder's hash"})
+    with pytest.raises(UserError, match=r"1 of 4 utterances.*test-02"):
+        run_encode(coded, "test")
+    run_encode(coded, "test", "--max-rejected", "0.3")
+    assert list(read_table(coded / "codes" / "test" / "rejected")) == ["test-02"]
+    assert list(read_table(coded / "codes" / "test" / "codes.scp")) == ["test-00", "test-01", "test-03"]
+    run_tokens(coded)
+    assert Dataset(coded / "tokens" / "test", Tokens.read(coded / "tokens" / "list")).ids == [
+        "test-00",
+        "test-01",
+        "test-03",
+    ]
+
+
+def test_tokens_are_read_as_utterances(coded):
+    run_tokens(coded)
+    listed = Tokens.read(coded / "tokens" / "list")
+    assert listed.phones == ["sp", "AY1", "HH"]
+    dataset = Dataset(coded / "tokens" / "train", listed)
+    assert len(dataset) == 20
+    ends = read_table(coded / "align" / "train" / "ends")
+    for i in range(20):
+        utterance = dataset[i]
+        assert listed.decode(utterance.phones) == PHONES and utterance.word_of_phone.tolist() == [-1, 0, 0, -1]
+        wanted = np.array(ends[utterance.id].split(), float) * 50
+        assert np.abs(np.cumsum(utterance.durations) - wanted)[:-1].max() <= 0.5
+        assert utterance.durations.sum() == len(utterance.codes)
+        assert (utterance.speaker, dataset.text(i)) == (f"speaker{i % 2}", "Hi.")
+    durations = np.array([dataset[i].durations for i in range(20)])
+    assert listed.stats["most_phone"] == int(np.ceil(2 * np.percentile(durations[:, 1:3], 99.9)))
+    assert listed.stats["most_silence"] == int(np.ceil(2 * np.percentile(durations[:, [0, 3]], 99.9)))
+    assert listed.stats["max_frames"] == dataset.lengths.max()
+    assert listed.stats["mean_frames"] == pytest.approx(dataset.lengths.mean(), abs=0.01)
+    assert listed.stats["frames_per_phone"] == pytest.approx(durations.mean(), abs=1e-3)
+    assert (listed.stats["frame_rate"], listed.stats["codebooks"], listed.stats["codebook_size"]) == (50.0, 2, 16)
+
+
+def change(path, **rows):
+    write_table(path, read_table(path) | {key.replace("_", "-"): value for key, value in rows.items()})
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda r: change(r / "align" / "test" / "ends", test_01="0.1 0.2 0.3 9.0"), "after its codes"),
+        (lambda r: change(r / "align" / "test" / "ends", test_01="0.1 0.3 0.2 0.7"), "non-decreasing"),
+        (lambda r: change(r / "phones" / "test" / "phones", test_01="sp ZH AY1 sp"), "'ZH' is not in the training"),
+    ],
+)
+def test_what_training_cannot_read_is_set_aside_with_its_reason(coded, harm, reason):
+    harm(coded)
+    with pytest.raises(UserError, match="1 of 4 utterances"):
+        run_tokens(coded)
+    run_tokens(coded, "--max-rejected", "0.25")
+    assert reason in read_table(coded / "tokens" / "test" / "rejected")["test-01"]
+
+
+def test_training_utterances_with_an_endless_phone_are_set_aside(tmp_path):
+    """Many utterances of the usual kind, and one in which a phone lasts almost all the time."""
+    rows = [tokens.Row(PHONES, np.array([2, 10, 10, 2]), 24)] * 2000
+    odd = tokens.Row(PHONES, np.array([2, 10, 380, 2]), 394)
+    folder = tmp_path
+    tokens.write_list(folder, [*rows, odd], {"frame_rate": 50.0, "codebooks": 2, "size": 16})
+    listed = Tokens.read(folder)
+    assert listed.stats["most_phone"] == 20 and listed.stats["max_frames"] == 24
+    named = [("usual", rows[0]), ("odd", odd)]
+    kept = dict(tokens.fitting(iter(named), listed, training=True))
+    assert kept["usual"] is rows[0] and "'AY1' lasts 380 frames, more than 20" in kept["odd"].reason
+    assert dict(tokens.fitting(iter(named), listed, training=False))["odd"] is odd
+
+
+def test_unequal_numbers_of_phones_and_times_name_the_utterance(coded):
+    change(coded / "align" / "test" / "ends", test_01="0.1 0.2 0.3")
+    with pytest.raises(UserError, match=r"align/test/ends: 'test-01'.*3 times for 4 phones"):
+        run_tokens(coded)
+
+
+def test_stages_are_cheap_to_repeat_and_refuse_stale_inputs(coded, capsys):
+    run_tokens(coded)
+    capsys.readouterr()
+    run_fit(coded)
+    run_encode(coded, "train")
+    assert capsys.readouterr().out.count("up to date") == 2
+    key = json.loads((coded / "codec" / "done.json").read_text())["key"]
+    run_fit(coded, "codebooks=1")
+    assert json.loads((coded / "codec" / "done.json").read_text())["key"] != key
+    with pytest.raises(UserError, match=r"codes/train: made from an older .*codec; rerun stage 4"):
+        run_tokens(coded)
+
+
+def test_missing_stages_are_named(root):
+    with pytest.raises(UserError, match=r"codec\.yaml.*stage 4"):
+        run_encode(root, "train")
+    run_fit(root)
+    with pytest.raises(UserError, match=r"codes/train.*stage 4"):
+        run_tokens(root)
+    with pytest.raises(UserError, match=r"nowhere.*stage 2"):
+        fit_codec.main(["--data", f"{root}/nowhere", "--out", f"{root}/other"])
+
+
+def test_options_that_cannot_be_are_refused(root):
+    with pytest.raises(UserError, match=r"accepted: .*codebooks"):
+        run_fit(root, "books=3")
+    with pytest.raises(UserError, match="--hours"):
+        run_fit(root, "--hours", "0")
+    with pytest.raises(UserError, match="--train-set dev is not among"):
+        run_tokens(root, "--train-set", "dev")
