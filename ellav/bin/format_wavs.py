@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ellav.bin.options import parse, parser
+from ellav.bin.options import parse, parse_bool, parser
 from ellav.bin.rejects import Rejected, keep
+from ellav.data.audio import resample
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
@@ -36,6 +39,9 @@ def main(argv: list[str]) -> None:
     made.add_argument("--sample-rate", type=int, default=16000, help="Hz")
     made.add_argument("--nj", type=int, default=1, help="processes")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
+    made.add_argument(
+        "--allow-pipes", type=parse_bool, default=False, help="run commands that wav.scp holds (true|false)"
+    )
     options = parse(made, argv)
     if options.sample_rate < 1000:
         raise UserError(f"--sample-rate is in Hz; {options.sample_rate} is too low for speech")
@@ -46,7 +52,7 @@ def main(argv: list[str]) -> None:
             return
         data, cuts = read(options.data, folder / "wav")
         (folder / "wav").mkdir(exist_ok=True)
-        make = partial(formatter, options.sample_rate)
+        make = partial(formatter, options.sample_rate, options.allow_pipes)
         results = parallel_map(make, cuts, options.nj, f"formatting {options.data.name}", options.plugin)
         samples = keep(zip((cut.utterance for cut in cuts), results, strict=True), folder, options.max_rejected)
         write_table(folder / "utt2num_samples", samples)
@@ -85,23 +91,28 @@ def read(folder: Path, wavs: Path) -> tuple[DataFolder, list[Cut]]:
     return data, cuts
 
 
-def formatter(sample_rate: int) -> Callable[[Cut], int | Rejected]:
+def formatter(sample_rate: int, allow_pipes: bool = False) -> Callable[[Cut], int | Rejected]:
     """A function that makes one utterance and returns its samples, or why it cannot be."""
-    return partial(format_one, sample_rate)
+    return partial(format_one, sample_rate, allow_pipes)
 
 
-def format_one(sample_rate: int, cut: Cut) -> int | Rejected:
-    """Write one utterance; what an interrupted run already wrote is kept."""
+def format_one(sample_rate: int, allow_pipes: bool, cut: Cut) -> int | Rejected:
+    """Write one utterance; what an interrupted run already wrote is kept.
+
+    allow_pipes: a wav that ends in `|` is a command, whose output is the audio file.
+    """
     import soundfile as sf
 
     if cut.out.exists():
         return sf.info(cut.out).frames
-    if cut.wav.endswith("|"):
-        return Rejected(f"{cut.wav!r} is a command; write its output to a file first")
+    is_command = cut.wav.endswith("|")
+    if is_command and not allow_pipes:
+        return Rejected(f"{cut.wav!r} is a command; commands run only with --allow-pipes true")
     if "/" in cut.utterance:
         return Rejected("its id holds a '/' and cannot name a file")
     try:
-        with sf.SoundFile(cut.wav) as file:
+        source = io.BytesIO(subprocess.check_output(cut.wav[:-1], shell=True)) if is_command else cut.wav
+        with sf.SoundFile(source) as file:
             rate, promised = file.samplerate, file.frames
             start = round(cut.start * rate)
             stop = promised if cut.end is None else round(cut.end * rate)
@@ -109,7 +120,7 @@ def format_one(sample_rate: int, cut: Cut) -> int | Rejected:
                 return Rejected(f"{cut.wav}: empty" if cut.end is None else f"{cut.wav}: empty between start and end")
             file.seek(start)
             wav = file.read(min(stop, promised) - start, dtype="float32", always_2d=True)  # (samples, channels)
-    except (sf.LibsndfileError, OSError) as error:
+    except (sf.LibsndfileError, OSError, subprocess.CalledProcessError) as error:
         return Rejected(f"{cut.wav}: not readable ({' '.join(str(error).split())})")
     if len(wav) < min(stop, promised) - start or stop > promised + 0.1 * rate:
         return Rejected(f"{cut.wav}: truncated, {(start + len(wav)) / rate:.2f} s are there")
@@ -122,12 +133,3 @@ def format_one(sample_rate: int, cut: Cut) -> int | Rejected:
     sf.write(beside, np.clip(mono, -1, 1), sample_rate, subtype="PCM_16", format="FLAC")
     os.replace(beside, cut.out)
     return len(mono)
-
-
-def resample(wav: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """(samples,) at `rate` Hz -> (samples,) at `wanted` Hz."""
-    if rate == wanted:
-        return wav
-    import soxr
-
-    return soxr.resample(wav, rate, wanted, quality="VHQ")

@@ -105,6 +105,17 @@ def test_bad_recordings_are_set_aside_with_reasons(folder, capsys):
     assert set(DataFolder.read("raw").wavs) == set(folder.wavs)
 
 
+def test_commands_run_only_when_they_may(folder):
+    sf.write("said.wav", TONE, 16000)
+    add("s-pipe", "cat said.wav |")
+    add("s-wrong", "cat nowhere.wav |")
+    assert (
+        main(["format-wavs", "--data", "data", "--out", "raw", "--allow-pipes", "true", "--max-rejected", "0.5"]) == 0
+    )
+    assert list(read_table("raw/rejected")) == ["s-wrong"]
+    assert read_table("raw/utt2num_samples")["s-pipe"] == "16000"
+
+
 def test_segments_are_cut(folder, tmp_path):
     (tmp_path / "data/segments").write_text("s-one plain 0.25 0.75\ns-two plain 0.5 -1\n")
     (tmp_path / "data/wav.scp").write_text("plain plain.wav\n")
