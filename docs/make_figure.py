@@ -1,6 +1,6 @@
 """Make docs/speech.png: a synthesized sentence's spectrogram with its phone boundaries.
 
-    python docs/make_figure.py egs/mini/tts1/exp/interleaved/decode/test_seen UTTERANCE docs/speech.png
+python docs/make_figure.py egs/mini/tts1/exp/interleaved/decode/test_seen UTTERANCE docs/speech.png
 """
 
 import sys
