@@ -23,7 +23,7 @@ def main(folder: str, utterance: str, out: str) -> None:
     said = read_table(Path(folder) / "text")[utterance]
     figure, axes = plt.subplots(figsize=(11, 3.2), dpi=110)
     noise = 1e-6 * np.random.default_rng(0).standard_normal(len(wav))  # no logarithm of zero
-    axes.specgram(wav + noise, 512, rate, noverlap=448, cmap="magma")
+    axes.specgram(wav + noise, NFFT=512, Fs=rate, noverlap=448, cmap="magma", vmin=-120)
     top = rate / 2
     for phone in grid.getTier("phones").entries:
         axes.axvline(phone.end, color="white", linewidth=0.6, alpha=0.7)

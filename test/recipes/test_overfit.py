@@ -76,8 +76,8 @@ def spoken(tmp_path_factory):
         durations = to_frames(aligner.align(wav, s).ends, codec.frame_rate, len(codes), silent)
         phones = np.array([symbols.index(phone) for phone in s.phones], np.int32)
         words = np.array(s.word_of_phone, np.int32)
-        speaker = ("slt", "rms")[number % 2]
-        utterances.append(Utterance(f"u{number:02}", speaker, "en", phones, words, durations, codes))
+        # Each is a speaker of its own, so that none is joined with another.
+        utterances.append(Utterance(f"u{number:02}", f"s{number:02}", "en", phones, words, durations, codes))
     stats = {
         "frame_rate": codec.frame_rate,
         "codebooks": 2,
@@ -112,7 +112,7 @@ def learn(spoken, folder, kind, ordering, conf, steps, **model):
         max_steps=steps, batch_tokens=2500, max_frames=int(data.lengths.max()), lr=3e-3, muon_lr=0.02,
         optimizer="muon", warmup=20, weight_decay=0.0, valid_every=10**6, save_every=10**6, dtype="bfloat16",
     )  # fmt: skip
-    batches = Batches(data, objective.arrange, objective.collate, config.batch_tokens, 1, config.seed)
+    batches = Batches(data, objective.arrange, objective.collate, config.batch_tokens, config.max_frames, config.seed)
     folder.mkdir(parents=True)
     checkpoint.save_config(described, folder)
     held_out = [batch for batch, _ in batches.epoch(Place())]
