@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +26,19 @@ from ellav.types import NONE, DecodingScript
 
 HEADROOM = 256
 """Cache slots added when a batch outgrows its cache."""
+
+COLUMNS, FORCED_END, NEVER = 8, 7, 2**30
+"""Of `Engine._segments`: its columns, which one says where a segment's forced rows end, and
+a count that no segment reaches."""
+
+
+class State(NamedTuple):
+    """Of a state of the ordering: its trigger as a column of the logits or NONE, whether that
+    is a row of its own, and the stream it is sampled in."""
+
+    trigger: int
+    own_row: bool
+    stream: int
 
 
 @dataclass(frozen=True)
@@ -53,18 +67,25 @@ class Engine:
         self.forwards = 0
         self.device = model.table.device
         sampled = model.sampled.cpu().numpy()
-        states = ordering.states
-        column = model.column.cpu()
-        triggers = torch.tensor([state.trigger for state in states])
-        self._allowed = self._to(np.stack([state.allowed[:, sampled] for state in states]))  # (states, S, O)
-        self._trigger = torch.where(triggers >= 0, column[triggers.clamp(min=0)], NONE).to(self.device)
-        self._own_row = torch.tensor([state.own_row for state in states], device=self.device)
-        self._stream = torch.tensor(
-            [0 if s.own_row or s.trigger < 0 else int(s.allowed[:, s.trigger].argmax()) for s in states],
-            device=self.device,
-        )
+        self._states = [
+            State(
+                trigger=int(model.column[state.trigger]) if state.trigger >= 0 else NONE,
+                own_row=state.own_row,
+                stream=0 if state.own_row or state.trigger < 0 else int(state.allowed[:, state.trigger].argmax()),
+            )
+            for state in ordering.states
+        ]
+        allowed = np.stack([state.allowed[:, sampled] for state in ordering.states])  # (states, S, O)
+        early = allowed.copy()
+        for number, state in enumerate(self._states):
+            early[number, :, state.trigger] &= state.trigger < 0
+        # What is added to the logits in each state, then the same with its trigger forbidden too.
+        barred = ~self._to(np.concatenate([allowed, early]))
+        self._bias = torch.zeros(barred.shape, device=self.device).masked_fill_(barred, float("-inf"))
         codes = [name for name in ordering.vocabulary.sizes if name.startswith("codes")]
         self._codes = self._to(ordering.vocabulary.mask(*codes)[sampled])  # (O,)
+        with torch.inference_mode():
+            self._head = model.head()
 
     @torch.inference_mode()
     def decode(
@@ -98,9 +119,9 @@ class Engine:
 
     def _decode_batch(self, utterances: list[str], scripts: list[DecodingScript], seed: int) -> list[Decoded]:
         keys = [utterance_key(seed, utterance) for utterance in utterances]
-        rows = self._tensors(scripts, keys)
-        hidden, cache = self._prefill(rows, scripts)
         width = self.width or (2 if self.device.type == "cuda" or len(scripts) <= 4 else 1)
+        rows = self._tensors(scripts, keys, width)
+        hidden, cache = self._prefill(rows, scripts)
         look = 16 if self.device.type == "cuda" else 1
         reach = max(len(script.prefix) for script in scripts)
         results: list[Decoded | None] = [None] * len(scripts)
@@ -109,9 +130,10 @@ class Engine:
             self._sample(rows, hidden)
             if step % look == 0:
                 finished = rows["done"]
-                if bool(finished.all()) or int(finished.sum()) * 2 > len(finished):
+                count = int(finished.sum())
+                if count * 2 > len(finished):
                     self._collect(rows, finished, scripts, results)
-                    if bool(finished.all()):
+                    if count == len(finished):
                         return results
                     left = torch.nonzero(~finished)[:, 0]
                     rows = {name: value[left] for name, value in rows.items()}
@@ -121,25 +143,21 @@ class Engine:
             reach += width
             step += 1
 
-    def _tensors(self, scripts: list[DecodingScript], keys: list[int]) -> dict[str, Tensor]:
+    def _tensors(self, scripts: list[DecodingScript], keys: list[int], width: int) -> dict[str, Tensor]:
         """The scripts and their state, padded; every tensor has the batch in front."""
         count = len(scripts)
         segments = np.array([len(script.state) for script in scripts])
-        most_segments = int(segments.max())
-        most_forced = max(len(script.forced) for script in scripts)
-        size = max(script.bound for script in scripts)
+        most_forced = max(len(script.forced) for script in scripts) + width
+        samples = max(script.bound for script in scripts) + 1
+        size = max(len(script.prefix) + script.bound for script in scripts) + width
         streams = self.ordering.streams
-        forced = np.full((count, most_forced + 1, streams), NONE)
-        offset = np.zeros((count, most_segments + 2), np.int64)
-        hold = np.full((count, most_segments + 1, streams), NONE)
-        table = np.zeros((count, most_segments + 1, 3), np.int64)  # state, least, most
+        forced = np.full((count, most_forced, streams), NONE)
+        table = np.zeros((count, int(segments.max()) + 1, COLUMNS + streams), np.int64)
         for b, script in enumerate(scripts):
-            k = segments[b]
             forced[b, : len(script.forced)] = script.forced
-            offset[b, : k + 2] = script.offset
-            offset[b, k + 2 :] = script.offset[-1]
-            hold[b, :k] = script.hold
-            table[b, :k] = np.stack([script.state, script.least, script.most], axis=1)
+            k = segments[b]
+            table[b, :k] = self._segments(script)
+            table[b, k:, FORCED_END] = NONE  # the closing rows are nobody's to feed
         history = np.full((count, streams, self.decoder.history), NONE)
         column = self.model.column.cpu().numpy()
         for b, script in enumerate(scripts if self.decoder.history else []):
@@ -151,14 +169,12 @@ class Engine:
         state = {
             "row": np.arange(count),
             "forced": forced,
-            "offset": offset,
-            "hold": hold,
             "table": table,
             "history": history,
             "segments": segments,
-            "key": np.array(keys, np.int64),
             "text_len": np.array([script.text_len for script in scripts]),
             "segment": number,
+            "now": table[:, 0],
             "next_forced": number,
             "count": np.array([script.count for script in scripts]),
             "position": np.array([script.next_position for script in scripts]),
@@ -166,15 +182,29 @@ class Engine:
             "samples": number,
             "cuts": number,
             "last_cut": number > 0,
-            "ready": np.array([script.offset[1] == 0 for script in scripts]),
+            "ready": table[:, 0, FORCED_END] == 0,
             "done": number > 0,
             "has_token": number > 0,
             "token": np.full((count, streams), NONE),
             "holds_frame": number > 0,
-            "rows": np.full((count, size + 1, streams), NONE, np.int32),
-            "length": number,
+            "ids": np.full((count, size, streams), NONE),
         }
-        return {name: self._to(value.copy()) for name, value in state.items()}
+        rows = {name: self._to(value.copy()) for name, value in state.items()}
+        draws = torch.arange(samples, device=self.device).repeat(count)
+        each = self._to(np.array(keys, np.int64)).repeat_interleave(samples)
+        rows["uniforms"] = uniforms(each, draws, 2 * streams).view(count, samples, 2 * streams)
+        return rows
+
+    def _segments(self, script: DecodingScript) -> np.ndarray:
+        """(K, COLUMNS + S): what a step has to know of each segment, then its held ids."""
+        state = np.asarray(script.state)
+        trigger, own_row, stream = (np.array([getattr(s, name) for s in self._states])[state] for name in State._fields)
+        beside = (~own_row).astype(np.int64)  # a trigger beside a code counts as a row
+        force_at = np.where(trigger >= 0, script.most - beside, NEVER)
+        early_below = np.where(trigger >= 0, np.minimum(script.least - beside, force_at), NONE)
+        end_at = np.where(trigger >= 0, NEVER, script.most)
+        columns = [state, trigger, own_row, stream, early_below, force_at, end_at, script.offset[1:-1]]
+        return np.concatenate([np.stack(columns, axis=1), script.hold], axis=1)
 
     def _prefill(self, rows: dict[str, Tensor], scripts: list[DecodingScript]):
         """All prefixes in one padded step: the hidden state (B, D) at each one's end."""
@@ -193,22 +223,16 @@ class Engine:
     def _sample(self, rows: dict[str, Tensor], hidden: Tensor) -> None:
         """Sample where a row is ready, and advance its pointers. hidden: (B, D)."""
         batch = torch.arange(len(hidden), device=self.device)
-        segment = rows["segment"]
-        state, least, most = rows["table"][batch, segment].unbind(1)  # (B,) each
-        trigger, own_row, stream = self._trigger[state], self._own_row[state], self._stream[state]
-        active = rows["ready"] & ~rows["done"]
-        last = rows["count"] + (~own_row).long()  # rows of the segment, if its trigger came now
-        triggered = trigger >= 0
-        force = triggered & (last >= most)
-        early = triggered & (last < least) & ~force
-
-        logits = self.model.logits(hidden).float()  # (B, S, O)
-        allowed = self._allowed[state].clone()  # (B, S, O)
-        column = trigger.clamp(min=0)
-        allowed[batch, :, column] &= ~early[:, None]
-        logits = logits.masked_fill(~allowed, float("-inf"))
         streams = self.ordering.streams
-        numbers = uniforms(rows["key"], rows["samples"], 2 * streams)  # (B, 2 S)
+        state, trigger, own_row, stream, early_below, force_at, end_at, _ = rows["now"][:, :COLUMNS].unbind(1)
+        hold = rows["now"][:, COLUMNS:]  # (B, S)
+        active, count = rows["ready"], rows["count"]
+        force = count >= force_at
+        early = count < early_below
+
+        logits = self.model.logits(hidden, self._head).float()  # (B, S, O)
+        logits = logits + self._bias[state + early * len(self._states)]
+        numbers = rows["uniforms"][batch, rows["samples"]]  # (B, 2 S)
         chosen = torch.stack(
             [
                 self.decoder(logits[:, s], numbers[:, 2 * s : 2 * s + 2], rows["history"][:, s], self._codes)
@@ -216,84 +240,81 @@ class Engine:
             ],
             dim=1,
         )  # (B, S)
-        chosen[batch, stream] = torch.where(force, column, chosen[batch, stream])
-        hold = rows["hold"][batch, segment]  # (B, S)
-        holds_trigger = force[:, None] & (torch.arange(streams, device=self.device) == stream[:, None])
-        ids = torch.where((hold >= 0) & ~holds_trigger, hold, self.model.sampled[chosen])
-        own_trigger = triggered & own_row & (chosen[:, 0] == trigger)
-        beside = triggered & ~own_row & (chosen == trigger[:, None]).any(dim=1)
-        ids[:, 1:] = torch.where(own_trigger[:, None], NONE, ids[:, 1:])
+        forced = force[:, None] & (torch.arange(streams, device=self.device) == stream[:, None])
+        chosen = torch.where(forced, trigger[:, None], chosen)
+        held = (hold >= 0) & ~forced
+        ids = torch.where(held, hold, self.model.sampled[chosen])
+        triggered = chosen == trigger[:, None]  # (B, S)
+        own_trigger = triggered[:, 0] & (own_row > 0)
+        ids[:, 1:].masked_fill_(own_trigger[:, None], NONE)
 
         holds_frame = active & ~own_trigger
         if self.decoder.history:
             shifted = torch.cat([rows["history"][:, :, 1:], chosen[:, :, None]], dim=2)
             is_code = holds_frame[:, None] & self._codes[chosen] & (hold < 0)
             rows["history"] = torch.where(is_code[:, :, None], shifted, rows["history"])
-        count = rows["count"] + holds_frame.long()
-        ended = active & (own_trigger | beside | (~triggered & (count >= most)))
-        cut = active & force
-        rows["last_cut"] = torch.where(active, cut, rows["last_cut"])
-        rows["cuts"] += cut.long()
-        rows["count"] = torch.where(ended, 0, count)
-        rows["segment"] = segment + ended.long()
-        rows["samples"] += active.long()
+        count = count + holds_frame
+        beside = triggered.any(dim=1) & (own_row == 0)
+        ended = active & (own_trigger | beside | (count >= end_at))
+        rows["last_cut"] = torch.where(active, force, rows["last_cut"])
+        rows["cuts"] += active & force
+        rows["count"] = count.masked_fill(ended, 0)
+        rows["segment"] += ended
+        rows["samples"] += active
         rows["done"] = rows["segment"] >= rows["segments"]
-        rows["token"] = ids
-        rows["has_token"] = active
+        rows["token"] = torch.where(active[:, None], ids, rows["token"])
+        rows["has_token"] = active & ~rows["done"]
         rows["holds_frame"] = holds_frame
-        self._record(rows, batch, ids, active)
+        rows["now"] = rows["table"][batch, rows["segment"]]
 
     def _feed(self, rows: dict[str, Tensor], cache, width: int, reach: int) -> Tensor:
         """Feed each live row its sampled token and forced rows, up to `width`: (B, D) of the last."""
         batch = torch.arange(len(rows["slot"]), device=self.device)
-        live = ~rows["done"]
-        end = rows["offset"][batch, rows["segment"] + 1]
-        ids, positions = [], []
-        fed = torch.zeros_like(rows["slot"])
-        for w in range(width):
-            token = live & rows["has_token"] if w == 0 else torch.zeros_like(live)
-            force = live & ~token & (rows["next_forced"] < end)
-            forced = rows["forced"][batch, rows["next_forced"]]  # (B, S)
-            row = torch.where(token[:, None], rows["token"], torch.where(force[:, None], forced, NONE))
-            ids.append(row)
-            positions.append(rows["position"].clone())
-            self._record(rows, batch, forced, force)
-            rows["next_forced"] += force.long()
-            used = token | force
-            rows["position"] += (used if self.ordering.positions == "token" else token & rows["holds_frame"]).long()
-            fed += used.long()
+        places = torch.arange(width, device=self.device)
+        token, end = rows["has_token"], rows["now"][:, FORCED_END]
+        next_forced = (rows["next_forced"] - token.long())[:, None] + places  # (B, W), a place before for the token
+        forced = (next_forced < end[:, None]) & (next_forced >= rows["next_forced"][:, None])
+        ids = rows["forced"][batch[:, None], next_forced].masked_fill_(~forced[:, :, None], NONE)  # (B, W, S)
+        ids[:, 0] = torch.where(token[:, None], rows["token"], ids[:, 0])
+        count = forced.sum(dim=1)
+        fed = count + token
+        positions = rows["position"][:, None].expand(-1, width)  # (B, W)
+        if self.ordering.positions == "token":
+            positions = positions + places
+            rows["position"] = rows["position"] + fed
+        else:
+            moved = (token & rows["holds_frame"]).long()
+            positions = positions + moved[:, None] * (places > 0)
+            rows["position"] = rows["position"] + moved
+        # What is written past the end of what was fed is overwritten by the next step.
+        slots = batch[:, None] * rows["ids"].shape[1] + rows["slot"][:, None] + places
+        rows["ids"].view(-1, ids.shape[-1]).index_copy_(0, slots.flatten(), ids.flatten(0, 1))
         if reach > cache.length:
             self._grow(cache, reach + HEADROOM)
         self.forwards += 1
-        hidden = self.model.step(
-            torch.stack(ids, dim=1), torch.stack(positions, dim=1), cache, rows["slot"], rows["text_len"], reach
-        )  # (B, W, D)
-        rows["slot"] += fed
-        rows["has_token"] = torch.zeros_like(live)
-        rows["ready"] = live & (rows["next_forced"] == end)
+        hidden = self.model.step(ids, positions, cache, rows["slot"], rows["text_len"], reach)  # (B, W, D)
+        rows["slot"] = rows["slot"] + fed
+        rows["next_forced"] = rows["next_forced"] + count
+        rows["ready"] = rows["next_forced"] == end
         return hidden[batch, (fed - 1).clamp(min=0)]
 
-    def _record(self, rows: dict[str, Tensor], batch: Tensor, ids: Tensor, where: Tensor) -> None:
-        old = rows["rows"][batch, rows["length"]]
-        rows["rows"][batch, rows["length"]] = torch.where(where[:, None], ids.to(torch.int32), old)
-        rows["length"] += where.long()
-
     def _grow(self, cache, length: int) -> None:
-        extra = length - cache.length
-        cache.keys = torch.nn.functional.pad(cache.keys, (0, 0, 0, extra))
-        cache.values = torch.nn.functional.pad(cache.values, (0, 0, 0, extra))
+        extra = (0, 0, 0, length - cache.length)
+        cache.keys = torch.nn.functional.pad(cache.keys, extra)
+        cache.values = torch.nn.functional.pad(cache.values, extra)
 
     def _collect(self, rows: dict[str, Tensor], finished: Tensor, scripts: list, results: list) -> None:
         """Write what is finished into `results`, at its place in the batch as it began."""
-        wanted = ("row", "rows", "length", "cuts", "last_cut")
+        wanted = ("row", "ids", "slot", "token", "cuts", "last_cut")
         at = {name: rows[name][finished].cpu().numpy() for name in wanted}
-        for i in range(len(at["row"])):
-            number, length = int(at["row"][i]), int(at["length"][i])
+        for i, number in enumerate(at["row"].tolist()):
             script = scripts[number]
+            prefix = len(script.prefix)
+            fed = at["ids"][i, prefix : at["slot"][i]]
             closing = script.forced[script.offset[-2] : script.offset[-1]]
-            ids = np.concatenate([script.prefix, at["rows"][i, :length], closing]).astype(np.int32)
+            ids = np.concatenate([script.prefix, fed, at["token"][i : i + 1], closing]).astype(np.int32)
             results[number] = Decoded(
-                ids, int(at["cuts"][i]), bool(at["last_cut"][i]), len(script.state), len(ids) - len(script.prefix)
+                ids, int(at["cuts"][i]), bool(at["last_cut"][i]), len(script.state), len(ids) - prefix
             )
 
     def _to(self, array: np.ndarray) -> Tensor:

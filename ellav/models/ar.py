@@ -79,13 +79,20 @@ class ARModel(nn.Module):
             return self.join(scaled.flatten(-2))
         return scaled.squeeze(-2) if self.streams == 1 else scaled.sum(-2)
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """(..., D) -> (..., S, O): scores of the `sampled` ids in each stream."""
+    def head(self) -> Tensor:
+        """(O, D): the table's rows of the `sampled` ids, which score them too."""
+        return self.table[self.sampled]
+
+    def logits(self, hidden: Tensor, head: Tensor | None = None) -> Tensor:
+        """(..., D) -> (..., S, O): scores of the `sampled` ids in each stream.
+
+        head: `head()`, where it was gathered once for many calls.
+        """
         if self.split is not None:
             hidden = self.split(hidden).unflatten(-1, (self.streams, -1))
         else:
             hidden = hidden.unsqueeze(-2)
-        return F.linear(hidden, self.table[self.sampled])
+        return F.linear(hidden, self.head() if head is None else head)
 
     def _text(self, text_lens):
         if self.options.text_attention == "causal":

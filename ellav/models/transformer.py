@@ -93,15 +93,18 @@ class Transformer(nn.Module):
         slots = start[:, None] + torch.arange(x.shape[1], device=x.device)  # (B, W)
         seen = slots + 1 if text_lens is None else torch.maximum(slots + 1, text_lens[:, None])
         length = length or cache.length
-        mask = torch.arange(length, device=x.device) < seen[:, None, :, None]  # (B, 1, W, L)
+        hidden = torch.arange(length, device=x.device) >= seen[:, None, :, None]  # (B, 1, W, L)
+        mask = torch.zeros(hidden.shape, dtype=x.dtype, device=x.device).masked_fill_(hidden, float("-inf"))
+        # Where new entries go, with the slots of all rows and heads laid end to end: (B, W, H).
+        heads = torch.arange(self.options.heads, device=x.device)
+        places = ((rows[:, :, None] * self.options.heads + heads) * cache.length + slots[:, :, None]).flatten()
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            keys, values = cache.keys[layer], cache.values[layer]  # (B, H, L, hd)
-            keys[rows, :, slots] = k.to(keys.dtype)
-            values[rows, :, slots] = v.to(values.dtype)
-            out = F.scaled_dot_product_attention(
-                q.transpose(1, 2), keys[:, :, :length].to(q.dtype), values[:, :, :length].to(q.dtype), attn_mask=mask
-            )
+            seen_by_all = []
+            for cached, new in ((cache.keys[layer], k), (cache.values[layer], v)):  # (B, H, L, hd)
+                cached.view(-1, cached.shape[-1]).index_copy_(0, places, new.flatten(0, 2).to(cached.dtype))
+                seen_by_all.append(cached[:, :, :length].to(q.dtype))
+            out = F.scaled_dot_product_attention(q.transpose(1, 2), *seen_by_all, attn_mask=mask)
             return out.transpose(1, 2)  # (B, W, H, hd)
 
         return self._run(x, positions, attend, None)
@@ -120,7 +123,9 @@ class Transformer(nn.Module):
             waves = torch.cat([angles.sin(), angles.cos()], dim=-1)  # (..., D)
             x = x + self.position_scale.to(x.dtype) * waves.to(x.dtype)
         else:
-            rotation = angles.cos()[..., None, :], angles.sin()[..., None, :]  # (..., 1, hd/2) each
+            angles = angles[..., None, None, :]  # (..., 1, 1, hd/2)
+            cos, sin = angles.cos(), angles.sin()
+            rotation = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)  # (..., 1, 1, hd) each
         x = F.dropout(x, self.options.dropout, self.training)
         for layer, block in enumerate(self.blocks):
             x = block(x, layer, attend, rotation, level)
@@ -147,11 +152,12 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, layer: int, attend: Callable, rotation, level: Tensor | None) -> Tensor:
         qkv = self.qkv(self.attention_norm(x, level))  # (..., 3D)
-        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).unbind(-3)  # (..., H, hd) each
+        qk, v = qkv.unflatten(-1, (3, self.heads, -1)).split([2, 1], dim=-3)  # (..., 2, H, hd), (..., 1, H, hd)
         if self.qk_norm:
-            q, k = F.layer_norm(q, q.shape[-1:]), F.layer_norm(k, k.shape[-1:])
+            qk = F.layer_norm(qk, qk.shape[-1:])
         if rotation is not None:
-            q, k = rotate(q, *rotation), rotate(k, *rotation)
+            qk = rotate(qk, *rotation)
+        q, k, v = *qk.unbind(-3), v.squeeze(-3)  # (..., H, hd) each
         x = x + F.dropout(self.out(attend(layer, q, k, v).flatten(-2)), self.dropout, self.training)
         hidden = F.gelu(self.up(self.ffn_norm(x, level)))  # (..., ffn)
         return x + F.dropout(self.down(hidden), self.dropout, self.training)
@@ -197,6 +203,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions: (..., H, hd) turned by (..., 1, hd/2)."""
-    a, b = x.float().chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1).to(x.dtype)
+    """Rotary positions: (..., hd) turned by angles whose cosines, and sines with a minus
+    before the first half, are (..., hd)."""
+    wide = x.float()
+    a, b = wide.chunk(2, dim=-1)
+    return torch.addcmul(wide * cos, torch.cat([b, a], dim=-1), sin).to(x.dtype)
