@@ -56,9 +56,9 @@ class Decoded:
 class Engine:
     """Decodes scripts of `ordering` with `model` and `decoder`.
 
-    batch: scripts decoded together. width: rows fed a step, or None for 2 where a step
-    costs the same however wide it is (a GPU, or few rows: reading the weights dominates)
-    and 1 otherwise. forwards: steps of the model so far, prefixes included.
+    batch: scripts decoded together. width: rows fed a step, or None for 2 on a GPU, where a
+    step costs the same, and 1 on a CPU, where two rows take half as long again as one.
+    forwards: steps of the model so far, prefixes included.
     """
 
     def __init__(self, model: ARModel, ordering: Ordering, decoder: Decoder, batch: int = 32, width: int | None = None):
@@ -119,7 +119,7 @@ class Engine:
 
     def _decode_batch(self, utterances: list[str], scripts: list[DecodingScript], seed: int) -> list[Decoded]:
         keys = [utterance_key(seed, utterance) for utterance in utterances]
-        width = self.width or (2 if self.device.type == "cuda" or len(scripts) <= 4 else 1)
+        width = self.width or (2 if self.device.type == "cuda" else 1)
         rows = self._tensors(scripts, keys, width)
         hidden, cache = self._prefill(rows, scripts)
         look = 16 if self.device.type == "cuda" else 1
