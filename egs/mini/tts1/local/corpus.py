@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import random
 import shutil
 import subprocess
@@ -27,6 +26,8 @@ import numpy as np
 import soundfile as sf
 from grammar import sentences
 
+from ellav.bin.endings import run
+from ellav.data.audio import write_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import writing
 from ellav.data.parallel import parallel_map
@@ -157,9 +158,7 @@ def record(flite: str, line: Line) -> str:
         if (speaker.pitch, speaker.tract) != (1, 1):
             wav = warp(wav, rate, speaker.pitch, speaker.tract)
         wav = wav * min(1.0, 0.7 / np.abs(wav).max())
-        beside = line.file.with_suffix(".part")
-        sf.write(beside, wav, rate, subtype="PCM_16", format="FLAC")
-        os.replace(beside, line.file)
+        write_wav(line.file, wav, rate)
     return line.utterance
 
 
@@ -194,7 +193,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"corpus.py: {error}")
+    sys.exit(run("corpus.py", partial(main, sys.argv[1:])))

@@ -1,0 +1,76 @@
+"""How a command ends: its exit status, and one line where it could not do its work."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+from ellav.data.outputs import is_full
+from ellav.errors import UserError
+
+
+class Stopped(BaseException):
+    """SIGTERM or SIGINT came; args: the signal's number."""
+
+
+def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
+    """Call `command` and return the exit status.
+
+    0 on success; 1 on wrong input or a failing disk; 128 + the signal's number where it was
+    stopped. What went wrong is one line on stderr; `debug` shows the traceback instead.
+    """
+    before = _catch_signals()
+    try:
+        command()
+    except UserError as error:
+        if debug:
+            raise
+        return _fail(name, str(error))
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").startswith("ellav"):
+            raise
+        return _fail(name, f"{error}; install the extra that needs it (see setup.cfg)")
+    except OSError as error:
+        if debug:
+            raise
+        return _fail(name, _of_system(error))
+    except (Stopped, KeyboardInterrupt) as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        print(f"{name}: stopped by {signal.Signals(number).name}; the same command goes on from here", file=sys.stderr)
+        return 128 + number
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0
+
+
+def _fail(name: str, reason: str) -> int:
+    print(f"{name}: {reason}", file=sys.stderr)
+    return 1
+
+
+def _of_system(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    reason = (error.strerror or str(error)).lower()
+    if is_full(error):
+        return (
+            f"{place}could not be written: {reason}; make room, then the same command goes on: what is complete is kept"
+        )
+    return f"{place}{reason}"
+
+
+def _catch_signals() -> dict:
+    """SIGTERM and SIGINT raise Stopped, once. Returns the handlers before."""
+
+    def stop(number, frame):
+        for each in handled:
+            signal.signal(each, signal.SIG_IGN)  # a group's signal may come twice, and would cut the cleaning up short
+        raise Stopped(number)
+
+    # Python leaves SIGINT ignored where the shell did so; that is to stay.
+    handled = [n for n in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(n) != signal.SIG_IGN]
+    try:
+        return {number: signal.signal(number, stop) for number in handled}
+    except ValueError:  # not the main thread
+        return {}
