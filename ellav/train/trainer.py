@@ -71,8 +71,10 @@ class Trainer:
             print(f"{self.folder}: trained already ({self.step} steps)")
             self._save_missing()
             return self._summary()
-        if self.dtype is None or self.config.dtype != "auto":
-            self._choose_dtype()
+        if self.config.dtype != "auto":
+            self.dtype = self.config.dtype
+        elif self.dtype is None:
+            self._measure_dtype()
         log = Log(self.folder, f"train {self.folder.name}", self.step) if self.main else None
         stream = self.train.stream(self.place)
         try:
@@ -87,8 +89,8 @@ class Trainer:
                 log.close()
         return self._summary()
 
-    def _choose_dtype(self) -> None:
-        """Measured once for a run: what an earlier process found is taken, even if it was killed before it saved."""
+    def _measure_dtype(self) -> None:
+        """Once for a run: a process that was killed before its first save leaves what it found in summary.json."""
         path = self.folder / "summary.json"
         try:
             before = json.loads(path.read_text())
@@ -100,7 +102,7 @@ class Trainer:
             return
         first = next(iter(self.train.epoch(Place())))[0].to(self.device)
         self.dtype, self.speeds = choose_dtype(self.objective, first, self.config.dtype, self.accelerator)
-        if self.main and not self.step:
+        if self.main:
             self._save_summary()
 
     def _loop(self, stream, log: Log | None, stop: list) -> None:
