@@ -1,9 +1,12 @@
-"""How a command ends: its exit status, and one line where it could not do its work."""
+"""How a command begins and ends: where caches go, its exit status, and one line where it could not do its work."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 
 from ellav.data.outputs import is_full
@@ -43,6 +46,19 @@ def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
+
+
+@contextlib.contextmanager
+def writable_caches():
+    """Libraries keep caches under HOME; where nothing can be written there, in a folder that goes with the process."""
+    home = os.path.expanduser("~")
+    if os.path.isdir(home) and os.access(home, os.W_OK):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="ellav-", ignore_cleanup_errors=True) as place:
+        for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"):
+            os.environ.setdefault(name, place)
+        yield
 
 
 def _fail(name: str, reason: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from ellav.bin.endings import run
+from ellav.bin.endings import run, writable_caches
 
 COMMANDS = {
     "synth": "speak a text in the voice of a prompt",
@@ -41,7 +41,8 @@ def main(argv: list[str] | None = None) -> int:
     def command() -> None:
         importlib.import_module("ellav.bin." + name.replace("-", "_")).main(argv[1:])
 
-    return run(f"ellav {name}", command, "--debug" in argv)
+    with writable_caches():
+        return run(f"ellav {name}", command, "--debug" in argv)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ from ellav.errors import UserError
 LENGTH = {"max_steps", "max_minutes", "max_frames_seen", "log_every", "sample_minutes", "threads", "dtype"}
 """Options that a resumed run may change."""
 CAUSES = {
-    "ordering": "ordering, or options or code of it",
-    "phones": "token list (stage 5 has made it anew)",
-    "stats": "statistics (stage 5 has made them anew)",
-    "codec": "codec (stage 4 has made it anew)",
-    "inputs": "training data (stages 1 to 5 have made it anew)",
+    "ordering": "another ordering, or options or code of it",
+    "phones": "another token list (stage 5 has made it anew)",
+    "stats": "other statistics (stage 5 has made them anew)",
+    "codec": "another codec (stage 4 has made it anew)",
+    "inputs": "another training data (stages 1 to 5 have made it anew)",
 }
 """What a changed entry of config.yaml comes from, where its name does not say so."""
 
@@ -164,9 +164,9 @@ def _same(before: dict, now: dict, out: Path) -> None:
     old, new = before.get("train", {}), now["train"]
     differing += [k for k in sorted({*old, *new} - LENGTH) if old.get(k) != new.get(k)]
     if differing:
-        what = CAUSES.get(differing[0], differing[0])
+        what = CAUSES.get(differing[0], f"another {differing[0]}")
         stage, option = (6, "--train-args") if now["kind"] == "ar" else (7, "--nar-args")
         raise UserError(
-            f"{out}: began with another {what}; go back to what it was, or rerun stage {stage} from its beginning "
+            f"{out}: began with {what}; go back to what it was, or rerun stage {stage} from its beginning "
             f"({option} '--resume never') or beside it (another --tag)"
         )

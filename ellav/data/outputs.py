@@ -204,11 +204,22 @@ def naming(path: Path) -> Iterator[None]:
             error.filename, error.filename2 = str(path), None
         raise
     except Exception as error:
-        # Libraries written in other languages put the system's error into words.
-        number = re.search(r"os error (\d+)", str(error))
+        number = _number_of_system_error(error)
         if number is None:
             raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _number_of_system_error(error: Exception) -> int | None:
+    """Libraries written in other languages put the system's error into words, or raise their own above it."""
+    while error is not None:
+        if isinstance(error, OSError):
+            return error.errno
+        in_words = re.search(r"os error (\d+)", str(error))
+        if in_words:
+            return int(in_words[1])
+        error = error.__context__
+    return None
 
 
 def is_full(error: OSError) -> bool:

@@ -17,6 +17,7 @@ TRAINING = """
 model_conf: {layers: 1, width: 32, heads: 2, ffn: 64}
 train_conf: {max_steps: 40, batch_tokens: 1500, max_frames: 500, warmup: 1, valid_every: 3, valid_batches: 1,
              save_every: 4, log_every: 1, dtype: float32}
+nar_conf: {text: auto}
 """
 OPTIONS = [
     *("--nj", "2", "--test_sets", "test_unseen", "--local-data-opts", "--hours 0.02", "--max-rejected", "0.5"),
@@ -58,20 +59,17 @@ def clear(root: Path, stage: int) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def start(root: Path, stage: int, *more: str, **settings) -> subprocess.Popen:
-    """One stage in a process group of its own; what it says goes to root/../said."""
+def start(root: Path, stage: int, *more: str, limit: int = 0, **settings) -> subprocess.Popen:
+    """One stage in a process group of its own; what it says goes to root/../said.
+
+    limit: KiB that a file may hold, 0 for any number. settings: environment variables.
+    """
     environment = {**os.environ, "ELLAV_VENV": sys.prefix, "OMP_NUM_THREADS": "1", **settings}
-    command = [root / "run.sh", *OPTIONS, "--stage", str(stage), "--stop-stage", str(stage), *more]
+    limited = ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "limited"] if limit else []
+    command = [*limited, root / "run.sh", *OPTIONS, "--stage", str(stage), "--stop-stage", str(stage), *more]
     with open(root.parent / "said", "w") as said:
-        return subprocess.Popen(
-            command,
-            cwd=root,
-            env=environment,
-            stdout=said,
-            stderr=said,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        to = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
+        return subprocess.Popen(command, cwd=root, env=environment, start_new_session=True, **to)
 
 
 def said(root: Path) -> str:
@@ -114,7 +112,7 @@ def watch(root: Path, stage: int, **settings) -> dict[str, float]:
                 last[name] = now
         time.sleep(0.003)
     assert process.returncode == 0, said(root)[-3000:]
-    return {name: last[name] - first[name] for name in first}
+    return {name: max(last[name] - first[name], 0.02) for name in first}
 
 
 def wait_for(root: Path, process: subprocess.Popen, name: str, before: dict[str, int]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import random
 import shutil
 import subprocess
@@ -173,7 +174,7 @@ def main(argv: list[str]) -> None:
     if options.hours <= 0:
         raise UserError(f"--hours must be above 0, not {options.hours}")
     find_flite()
-    here = Path(__file__).parent
+    here = Path(os.path.relpath(Path(__file__).parent))  # the recipe may be moved
     for name, lines in plan(options.hours, options.seed).items():
         out = options.out / name
         settings = {"hours": options.hours, "seed": options.seed}
