@@ -23,7 +23,7 @@ CAUSES = {
     "phones": "another token list (stage 5 has made it anew)",
     "stats": "other statistics (stage 5 has made them anew)",
     "codec": "another codec (stage 4 has made it anew)",
-    "inputs": "another training data (stages 1 to 5 have made it anew)",
+    "inputs": "other training data (stages 1 to 5 have made it anew)",
 }
 """What a changed entry of config.yaml comes from, where its name does not say so."""
 

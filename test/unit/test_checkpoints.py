@@ -225,7 +225,7 @@ def test_a_checkpoint_of_another_codec_or_token_list_is_refused(tmp_path):
         ({"phones": ["b"]}, "another token list .stage 5"),
         ({"stats": {"most_phone": 9}}, "other statistics .stage 5"),
         ({"codec": {"fingerprint": "2"}}, "another codec .stage 4"),
-        ({"inputs": {"list": "1", "train": "2"}}, "another training data"),
+        ({"inputs": {"list": "1", "train": "2"}}, "other training data"),
         ({"train": {"lr": 2}}, "another lr;"),
     ],
 )
