@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 
 from ellav.data.outputs import is_full
@@ -23,7 +24,9 @@ def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
     0 on success; 1 on wrong input or a failing disk; 128 + the signal's number where it was
     stopped. What went wrong is one line on stderr; `debug` shows the traceback instead.
     """
-    before = _catch_signals()
+    before, hook = _catch_signals(), threading.excepthook
+    if not debug:  # TensorBoard's thread meets a full disk first; who writes to it hears of it next
+        threading.excepthook = lambda thread: None if issubclass(thread.exc_type, OSError) else hook(thread)
     try:
         command()
     except UserError as error:
@@ -43,6 +46,7 @@ def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
         print(f"{name}: stopped by {signal.Signals(number).name}; the same command goes on from here", file=sys.stderr)
         return 128 + number
     finally:
+        threading.excepthook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0

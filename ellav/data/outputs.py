@@ -64,6 +64,9 @@ def _is_done(out: Path, key: str) -> bool:
     if read_record(out).get("key") != key:
         return False
     shutil.rmtree(_old(out), ignore_errors=True)
+    if _lock(out).exists():  # perhaps left by a killed process
+        with contextlib.suppress(UserError, OSError), locked(out):
+            pass
     print(f"{out}: up to date")
     return True
 
@@ -94,6 +97,10 @@ def _old(out: Path) -> Path:
     return out.with_name(out.name + ".old")
 
 
+def _lock(out: Path) -> Path:
+    return out.with_name(out.name + ".lock")
+
+
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Keep other processes from writing `out`; raises UserError naming the one that does.
@@ -101,7 +108,7 @@ def locked(out: Path) -> Iterator[None]:
     The lock is on an open file, so the kernel gives it back with the process, however that
     ends: a file that is left behind blocks nobody.
     """
-    path = Path(out).with_name(Path(out).name + ".lock")
+    path = _lock(Path(out))
     path.parent.mkdir(parents=True, exist_ok=True)
     stream = _take(path, out)
     try:

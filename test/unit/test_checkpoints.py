@@ -103,6 +103,7 @@ def test_a_full_disk_names_the_file_and_keeps_the_last_checkpoint(tmp_path, caps
     assert losses(tmp_path / "full") == losses(tmp_path / "whole")
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_log_that_cannot_grow_is_one_line(tmp_path, capsys):
     one = trainer(tmp_path)
     step = one._train_step
@@ -133,7 +134,7 @@ def test_weights_of_a_finished_training_are_restored_from_its_state(tmp_path, da
     before = {name: (tmp_path / name).read_bytes() for name in ("last.safetensors", "averaged.safetensors")}
     for name in before:
         damage(tmp_path / name)
-    with pytest.raises(UserError, match="rerun stage 6 or 7"):
+    with pytest.raises(UserError, match="run stage 6 or 7"):
         load_trained(tmp_path, "averaged")
     (tmp_path / "summary.json").unlink()
     trainer(tmp_path).run()
@@ -221,7 +222,10 @@ def test_a_checkpoint_of_another_codec_or_token_list_is_refused(tmp_path):
     [
         ({"model": {"width": 9}}, "another model"),
         ({"ordering": {"name": "x", "conf": {"a": 2}}}, "another ordering, or options or code of it"),
-        ({"ordering": {"name": "x", "conf": {}, "record": {"sha256": "2"}}}, "options or code of it"),
+        (
+            {"ordering": {"name": "x", "conf": {}, "record": {"sha256": "2"}}},
+            "another ordering, or options or code of it",
+        ),
         ({"phones": ["b"]}, "another token list .stage 5"),
         ({"stats": {"most_phone": 9}}, "other statistics .stage 5"),
         ({"codec": {"fingerprint": "2"}}, "another codec .stage 4"),

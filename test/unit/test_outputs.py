@@ -80,8 +80,9 @@ def test_a_complete_folder_is_not_made_again(tmp_path):
     make(tmp_path / "out.old")
     assert make(out, "second") is None
     (out / "started").write_text("x")
-    os.rename(out, tmp_path / "out.partial")
+    os.rename(out, tmp_path / "aside")
     make(out)
+    os.rename(tmp_path / "aside", tmp_path / "out.partial")
     assert make(out, "second") is None
     assert sorted(path.name for path in out.iterdir()) == ["content", "done.json"]
 
