@@ -69,7 +69,7 @@ class Synthesizer:
         self.aligner = aligners.create(model["aligner"]["name"], model["aligner"]["conf"])
         ar, nar = load_pair(folder / "ar", folder / "nar", model["which"])
         for name, trained in (("ar", ar), ("nar", nar)):
-            trained.check_fits(self.tokens, folder / name)
+            trained.check_fits(self.tokens, folder / name, codec=folder / "codec")
         choice = {"name": decoder, "conf": decoder_conf} if decoder else model["decoder"]
         made = decoders.create(choice["name"], choice["conf"])
         engine = Engine(ar.model.to(device), ar.ordering, made)

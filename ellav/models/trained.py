@@ -49,6 +49,10 @@ class Trained:
                     f"{where}: trained on codes with {name} {self.config['stats'][name]}, "
                     f"these have {tokens.stats[name]}; rerun stage {stage}"
                 )
+        if codec:
+            made, wanted = read_yaml(codec / "codec.yaml"), self.config["codec"]
+            if any(made.get(name) != wanted[name] for name in ("name", "conf") if name in wanted):
+                raise UserError(f"{where}: trained on codes of another codec than {codec}; rerun stage {stage}")
         known = {"token list": (listed, self.config.get("inputs", {}).get("list"))}
         known["codec"] = (codec, self.config["codec"].get("fingerprint"))
         for what, (folder, trained_on) in known.items():

@@ -198,13 +198,14 @@ def test_models_that_do_not_go_together_are_refused(tmp_path):
 def test_a_checkpoint_of_another_codec_or_token_list_is_refused(tmp_path):
     config = described()
     config["stats"] |= {name: 1 for name in STATISTICS if name not in config["stats"]}
-    config |= {"codec": {"fingerprint": "abc"}, "inputs": {"list": "def"}}
+    config |= {"codec": {"fingerprint": "abc", "name": "a", "conf": {"size": 12}}, "inputs": {"list": "def"}}
     trained = load_trained(save(tmp_path / "ar", config))
     stats, phones = config["stats"], config["phones"]
     for name in ("list", "codec"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "done.json").write_text(json.dumps({"key": {"list": "def", "codec": "abc"}[name]}))
     folders = (tmp_path / "list", tmp_path / "codec")
+    (tmp_path / "codec/codec.yaml").write_text("name: a\nconf: {size: 12}\n")
     trained.check_fits(Tokens(phones, stats), "ar", *folders)
     with pytest.raises(UserError, match=r"ar: trained with another token list; rerun stage 6 \(train AR\)"):
         trained.check_fits(Tokens(phones[::-1], stats), "ar")
@@ -215,6 +216,9 @@ def test_a_checkpoint_of_another_codec_or_token_list_is_refused(tmp_path):
         with pytest.raises(UserError, match=f"ar: trained with another {what} than .*{name} is now; rerun stage 6"):
             trained.check_fits(Tokens(phones, stats), "ar", *folders)
         (tmp_path / name / "done.json").unlink()
+    (tmp_path / "codec/codec.yaml").write_text("name: a\nconf: {size: 13}\n")
+    with pytest.raises(UserError, match=r"ar: trained on codes of another codec than .*codec; rerun stage 6"):
+        trained.check_fits(Tokens(phones, stats), "ar", codec=tmp_path / "codec")
 
 
 @pytest.mark.parametrize(
