@@ -43,23 +43,23 @@ def parallel_map(
 
 def _results(make: Callable, items: Sequence, jobs: int, plugins: tuple[str, ...]) -> Iterator:
     if jobs == 1:
-        work = _made(make, plugins)
-        yield from map(work, items)
+        yield from map(_made(make, plugins), items)
         return
     chunk = max(1, min(32, len(items) // (jobs * 8)))
     context = multiprocessing.get_context("spawn")
     with _one_thread(), ProcessPoolExecutor(jobs, context, _start, (make, plugins)) as pool:
         try:
             with _interrupts_held():
-                results = pool.map(_call, items, chunksize=chunk)
-            yield from results
+                starts = range(0, len(items), chunk)
+                results = [pool.submit(_call_each, items[start : start + chunk]) for start in starts]
+            for result in results:
+                yield from result.result()
         except BrokenProcessPool:
             raise UserError(
                 f"one of {jobs} worker processes was killed, perhaps for want of memory; "
                 "the same command goes on from here, with a lower --nj if it happens again"
             ) from None
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
@@ -106,8 +106,8 @@ def _made(make: Callable, plugins: tuple[str, ...]) -> Callable:
     return make()
 
 
-def _call(item):
+def _call_each(items: Sequence) -> list:
     global _work
     if _work is None:
         _work = _prepare()
-    return _work(item)
+    return [_work(item) for item in items]

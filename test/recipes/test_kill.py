@@ -16,13 +16,8 @@ from ellav.testing.repeat import checksums
 def test_a_stage_killed_three_times_makes_the_same(whole, copy, stage):
     """The moments are drawn over the time that the uninterrupted run worked on what is not done yet."""
     root, rng, kills = copy(stage), random.Random(stage), 0
-    for _ in range(9):
-        work = {
-            name: seconds for name, seconds in whole.seconds[stage].items() if not (root / name / "done.json").exists()
-        }
-        if not work:  # it got through before its moment came
-            small.clear(root, stage)
-            continue
+    for _ in range(12):
+        work = {name: took for name, took in whole.seconds[stage].items() if not (root / name / "done.json").exists()}
         name = rng.choices(list(work), list(work.values()))[0]
         before, process = small.begun(root), small.start(root, stage)
         if small.wait_for(root, process, name, before):
@@ -32,12 +27,14 @@ def test_a_stage_killed_three_times_makes_the_same(whole, copy, stage):
             kills += 1
         if kills == 3:
             break
+        if process.poll() == 0 or all((root / name / "done.json").exists() for name in work):
+            small.clear(root, stage)  # it got through before its moment came, or all but
     assert kills == 3
     small.run(root, stage)
     assert checksums(root) == checksums(whole.root)
 
 
-@pytest.mark.parametrize("stage, name", [(1, "data/train"), (3, "dump/align/train"), (4, "exp/codec"), (8, None)])
+@pytest.mark.parametrize("stage, name", [(1, "data/train"), (3, "dump/align/train"), (8, None)])
 def test_sigterm_ends_a_stage_cleanly(whole, copy, stage, name):
     root = copy(stage)
     name = name or "exp/interleaved/decode/test_unseen"
