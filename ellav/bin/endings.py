@@ -60,9 +60,13 @@ def writable_caches():
         yield
         return
     with tempfile.TemporaryDirectory(prefix="ellav-", ignore_cleanup_errors=True) as place:
-        for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"):
-            os.environ.setdefault(name, place)
-        yield
+        unset = {"XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"} - os.environ.keys()
+        os.environ.update(dict.fromkeys(unset, place))
+        try:
+            yield
+        finally:
+            for name in unset:
+                del os.environ[name]
 
 
 def _fail(name: str, reason: str) -> int:

@@ -177,7 +177,7 @@ def read_record(folder: Path) -> dict:
     """The `done.json` of a folder, empty where there is none."""
     try:
         return json.loads((Path(folder) / RECORD).read_text())
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
 
 

@@ -127,10 +127,12 @@ def test_torn_weights_are_named_and_made_again(whole, root, capsys, kind):
     assert (root / name).read_bytes() == (whole.root / name).read_bytes()
 
 
-@pytest.mark.parametrize(("stage", "blocks"), [(1, 16), (2, 16), (4, 40), (4, 9), (6, 30), (8, 16), (10, 30)])
+@pytest.mark.parametrize(("stage", "blocks"), [(2, 16), (4, 40), (4, 9), (6, 30), (8, 16), (10, 30)])
 def test_a_full_disk_is_one_line_and_what_is_complete_is_kept(whole, copy, stage, blocks):
     """Here: no file may grow beyond so many KiB."""
     root = copy(stage)
+    if blocks == 9:  # small enough for the codes, too small for the codec that makes them
+        shutil.copytree(whole.root / "exp/codec", root / "exp/codec")
     process = small.start(root, stage, limit=blocks)
     assert process.wait(timeout=120) == 1
     said = small.said(root)
