@@ -7,9 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from ellav.bin.format_wavs import resample
 from ellav.bin.options import add_choice, parse, parser
 from ellav.bin.rejects import Rejected, keep
+from ellav.data.journal import Journal
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.outputs import need, read_record, writing
 from ellav.data.parallel import parallel_map
@@ -54,11 +57,26 @@ def main(argv: list[str]) -> None:
         wavs = read_table(options.data / "wav.scp")
         lines = {utterance: Line(wavs[utterance], phones) for utterance, phones in read_phones(options.phones).items()}
         make = partial(aligning, options.aligner, options.aligner_conf)
-        results = parallel_map(make, list(lines.values()), options.nj, f"aligning {options.data.name}", options.plugin)
-        found = keep(zip(lines, results, strict=True), folder, options.max_rejected)
+        with Journal(folder / "aligned.jsonl") as journal:
+            todo = [utterance for utterance in lines if utterance not in journal.found]
+            waiting = [lines[utterance] for utterance in todo]
+            results = parallel_map(make, waiting, options.nj, f"aligning {options.data.name}", options.plugin)
+            for utterance, result in zip(todo, results, strict=True):
+                journal.add(utterance, _plain(result))
+            found = keep(((u, _result(journal.found[u])) for u in lines), folder, options.max_rejected)
         write_table(folder / "ends", {u: [f"{end:.4f}" for end in a.ends] for u, a in found.items()})
         write_table(folder / "scores", {u: f"{a.score:.4f}" for u, a in found.items()})
     print(f"{options.out}: {len(found)} utterances")
+
+
+def _plain(result: Alignment | Rejected) -> dict:
+    if isinstance(result, Rejected):
+        return {"reason": result.reason}
+    return {"ends": [float(end) for end in result.ends], "score": float(result.score)}
+
+
+def _result(plain: dict) -> Alignment | Rejected:
+    return Rejected(**plain) if "reason" in plain else Alignment(np.array(plain["ends"]), plain["score"])
 
 
 def read_phones(folder: Path) -> dict[str, Phones]:

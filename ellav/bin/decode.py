@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import soundfile
 from rich.progress import track
 
 from ellav.bin.options import add_choice, parse, parse_bool, parser
+from ellav.config import read_yaml
+from ellav.data.audio import write_wav
 from ellav.data.codes import CodesWriter
 from ellav.data.dataset import Dataset, Tokens
+from ellav.data.journal import Journal
 from ellav.data.kaldi import invert, read_table, write_table
-from ellav.data.outputs import write_text, writing
+from ellav.data.outputs import need, write_text, writing
 from ellav.errors import UserError
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
 from ellav.infer.requests import continuation, cross_sentence
 from ellav.infer.speed import measure_decoding
 from ellav.infer.textgrid import write_textgrid
-from ellav.models.trained import load_trained
+from ellav.models.trained import STAGES, load_pair
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
+from ellav.plugins.orderings import orderings
 from ellav.types import DecodingRequest
 
 
@@ -56,14 +59,16 @@ def main(argv: list[str]) -> None:
     options = parse(made, argv)
 
     checkpoints = [path / f"{options.which}.safetensors" for path in (options.ar, options.nar)]
-    for path, stage in zip(checkpoints, ("6 (train AR)", "7 (train NAR)"), strict=True):
-        if not path.exists():
-            raise UserError(f"{path}: not there; run stage {stage} first")
+    for path, stage in zip(checkpoints, STAGES.values(), strict=True):
+        need(path, stage)
     decoder = decoders.create(options.decoder, options.decoder_conf)
     plain = ("which", "mode", "prompt_seconds", "seed", "limit", "decoder", "decoder_conf")
     kept = {name: getattr(options, name) for name in plain}
     kept["plugin"] = decoders.record(options.decoder)
+    kept["ordering"] = orderings.record(read_yaml(need(options.ar / "config.yaml", STAGES["ar"]))["ordering"]["name"])
     inputs = [*checkpoints, options.codec, options.data, options.tokens]
+    if options.raw and (options.raw / "utt2prompt").exists():
+        inputs.append(options.raw / "utt2prompt")
     with writing(options.out, "8 (decode)", kept, inputs) as folder:
         if folder is not None:
             _decode(options, decoder, folder)
@@ -76,10 +81,9 @@ def _decode(options, decoder, folder: Path) -> None:
     tokens = Tokens.read(options.tokens)
     dataset = Dataset(options.data, tokens)
     codec = load_codec(options.codec)
-    ar = load_trained(options.ar, options.which)
-    nar = load_trained(options.nar, options.which)
+    ar, nar = load_pair(options.ar, options.nar, options.which)
     for path, trained in ((options.ar, ar), (options.nar, nar)):
-        trained.check_fits(tokens, path)
+        trained.check_fits(tokens, path, options.tokens, options.codec)
     pipeline = Pipeline(Engine(ar.model.to(device), ar.ordering, decoder, options.batch), nar.model.to(device), codec)
     whole = options.mode == "continuation"
     requests, prompts = requests_of(dataset, tokens, options, codec.frame_rate)
@@ -88,16 +92,15 @@ def _decode(options, decoder, folder: Path) -> None:
 
     (folder / "wav").mkdir(exist_ok=True)
     (folder / "textgrid").mkdir(exist_ok=True)
-    facts = _facts_so_far(folder)
     index = {utterance: i for i, utterance in enumerate(dataset.ids)}
-    waiting = [request for request in requests if request.id not in facts]
-    with (
-        CodesWriter(folder, options.out) as codes,
-        open(folder / "facts.jsonl", "a", encoding="utf-8") as stream,
-    ):
+    with CodesWriter(folder, options.out) as codes, Journal(folder / "decoded.jsonl") as journal:
+        finished = journal.found.keys() & codes.written.keys()
+        waiting = list(_in_groups(requests, finished, pipeline.group))
         spoken = pipeline.speak(waiting, options.seed, whole)
         for speech in track(spoken, "decode", total=len(waiting), transient=True):
-            soundfile.write(folder / "wav" / f"{speech.id}.wav", speech.wav, codec.sample_rate, subtype="PCM_16")
+            if speech.id in finished:
+                continue
+            write_wav(folder / "wav" / f"{speech.id}.wav", speech.wav, codec.sample_rate)
             if speech.id not in codes.written:
                 codes.write(speech.id, speech.codes)
             if speech.durations is not None:
@@ -110,22 +113,22 @@ def _decode(options, decoder, folder: Path) -> None:
                 )
             at = index[speech.id]
             recorded = dataset.lengths[at] - (speech.facts["prompt_frames"] if whole else 0)
-            line = {**speech.facts, "prompt": prompts[speech.id], "target_frames": int(recorded)}
-            facts[speech.id] = line
-            stream.write(json.dumps(line) + "\n")
-            stream.flush()
-    done = [request.id for request in requests]
-    write_table(folder / "wav.scp", {u: str(options.out / "wav" / f"{u}.wav") for u in done})
-    write_table(folder / "text", {u: dataset.text(index[u]) for u in done})
-    write_table(folder / "utt2spk", {u: dataset.speakers[index[u]] for u in done})
-    write_table(folder / "utt2prompt", {u: prompts[u] for u in done})
-    seconds = sum(f["seconds"] for f in facts.values())
-    audio = sum(f["audio_seconds"] for f in facts.values())
-    summary = {"utterances": len(done), "audio_seconds": round(audio, 1), "seconds": round(seconds, 1)}
-    if options.measure:
-        scripts = [ar.ordering.script(request) for request in requests[: options.batch]]
-        summary |= measure_decoding(pipeline.engine, scripts)
-    write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
+            facts = {**speech.facts, "prompt": prompts[speech.id], "target_frames": int(recorded)}
+            journal.add(speech.id, facts)
+        done = [request.id for request in requests]
+        facts = [journal.found[utterance] for utterance in done]
+        write_text(folder / "facts.jsonl", "".join(json.dumps(fact) + "\n" for fact in facts))
+        write_table(folder / "wav.scp", {u: str(options.out / "wav" / f"{u}.wav") for u in done})
+        write_table(folder / "text", {u: dataset.text(index[u]) for u in done})
+        write_table(folder / "utt2spk", {u: dataset.speakers[index[u]] for u in done})
+        write_table(folder / "utt2prompt", {u: prompts[u] for u in done})
+        seconds = sum(fact["seconds"] for fact in facts)
+        audio = sum(fact["audio_seconds"] for fact in facts)
+        summary = {"utterances": len(done), "audio_seconds": round(audio, 1), "seconds": round(seconds, 1)}
+        if options.measure:
+            scripts = [ar.ordering.script(request) for request in requests[: options.batch]]
+            summary |= measure_decoding(pipeline.engine, scripts)
+        write_text(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
     print(f"{options.out}: {len(done)} utterances, {audio:.0f} s of speech in {seconds:.0f} s")
 
 
@@ -174,10 +177,12 @@ def _with_prompts(dataset: Dataset, chosen: range, table: dict[str, str]) -> Ite
             print(f"{dataset.ids[i]}: left out, its speaker has no other utterance to prompt with")
 
 
-def _facts_so_far(folder: Path) -> dict[str, dict]:
-    path = folder / "facts.jsonl"
-    if not path.exists():
-        return {}
-    whole = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-    path.write_text("".join(whole), encoding="utf-8")
-    return {fact["id"]: fact for fact in map(json.loads, whole)}
+def _in_groups(requests: list[DecodingRequest], done: Collection[str], size: int) -> Iterator[DecodingRequest]:
+    """The requests without the groups of `size` that are done: a group is decoded as at first or not at all.
+
+    So what an interrupted run left undone comes out bit for bit as it would have.
+    """
+    for start in range(0, len(requests), size):
+        group = requests[start : start + size]
+        if any(request.id not in done for request in group):
+            yield from group

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
             make = partial(encoder, options.codec)
             results = parallel_map(make, todo, options.nj, f"encoding {options.data.name}", options.plugin)
             frames = keep(write_all(writer, wavs, results), folder, options.max_rejected)
-        write_table(folder / "utt2num_frames", frames)
+            write_table(folder / "utt2num_frames", frames)
     hours = sum(frames.values()) / frame_rate / 3600
     print(f"{options.out}: {len(frames)} utterances, {sum(frames.values())} frames, {hours:.2f} h")
 

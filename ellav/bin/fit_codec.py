@@ -12,7 +12,7 @@ from ellav.bin.options import add_choice, parse, parser
 from ellav.config import checked
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder
-from ellav.data.outputs import need, write_text, writing
+from ellav.data.outputs import naming, need, write_text, writing
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
 
@@ -44,7 +44,8 @@ def main(argv: list[str]) -> None:
             hours = sum(map(len, wavs)) / codec.sample_rate / 3600
             print(f"{options.out}: learning from {len(wavs)} utterances, {hours:.2f} h", flush=True)
             codec.fit(wavs, options.seed)
-        codec.save(folder)
+        with naming(folder):
+            codec.save(folder)
         described = {
             "name": options.codec,
             "conf": conf,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import subprocess
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +13,7 @@ import numpy as np
 
 from ellav.bin.options import parse, parse_bool, parser
 from ellav.bin.rejects import Rejected, keep
-from ellav.data.audio import resample
+from ellav.data.audio import resample, write_wav
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
@@ -129,7 +128,5 @@ def format_one(sample_rate: int, allow_pipes: bool, cut: Cut) -> int | Rejected:
     mono = resample(wav.mean(axis=1), rate, sample_rate)
     if not mono.any():
         return Rejected(f"{cut.wav}: nothing but zeros")
-    beside = cut.out.with_suffix(".part")
-    sf.write(beside, np.clip(mono, -1, 1), sample_rate, subtype="PCM_16", format="FLAC")
-    os.replace(beside, cut.out)
+    write_wav(cut.out, np.clip(mono, -1, 1), sample_rate)
     return len(mono)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from ellav.errors import UserError
+from ellav.bin.endings import run, writable_caches
 
 COMMANDS = {
     "synth": "speak a text in the voice of a prompt",
@@ -26,7 +26,7 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run `ellav COMMAND ...`; 0 on success, 1 on wrong input, 2 on wrong usage."""
+    """Run `ellav COMMAND ...`; 0 on success, 1 on wrong input, 2 on wrong usage, more where a signal stopped it."""
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
         width = max(map(len, COMMANDS))
@@ -36,23 +36,13 @@ def main(argv: list[str] | None = None) -> int:
     if argv[0] not in COMMANDS:
         print(f"ellav: unknown command {argv[0]!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    debug = "--debug" in argv
-    try:
-        importlib.import_module("ellav.bin." + argv[0].replace("-", "_")).main(argv[1:])
-    except UserError as error:
-        if debug:
-            raise
-        print(f"ellav {argv[0]}: {error}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:
-        if debug or (error.name or "").startswith("ellav"):
-            raise
-        print(f"ellav {argv[0]}: {error}; install the extra that needs it (see setup.cfg)", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"ellav {argv[0]}: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    name = argv[0]
+
+    def command() -> None:
+        importlib.import_module("ellav.bin." + name.replace("-", "_")).main(argv[1:])
+
+    with writable_caches():
+        return run(f"ellav {name}", command, "--debug" in argv)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ import yaml
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.data.dataset import Tokens
-from ellav.data.outputs import RECORD, writing
+from ellav.data.outputs import RECORD, naming, write_text, writing
 from ellav.errors import UserError
-from ellav.models.trained import load_trained
+from ellav.models.trained import load_pair
 from ellav.plugins.aligners import aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
@@ -43,8 +43,9 @@ def main(argv: list[str]) -> None:
     decoders.create(options.decoder, options.decoder_conf)
     tokens = Tokens.read(options.tokens)
     load_codec(options.codec)
-    for path in (options.ar, options.nar):
-        load_trained(path, options.which).check_fits(tokens, path)
+    pair = load_pair(options.ar, options.nar, options.which)
+    for path, trained in zip((options.ar, options.nar), pair, strict=True):
+        trained.check_fits(tokens, path, options.tokens, options.codec)
     weights = f"{options.which}.safetensors"
     model = {
         "ellav": __version__,
@@ -65,7 +66,8 @@ def main(argv: list[str]) -> None:
         ):
             (folder / name).mkdir(exist_ok=True)
             for file in files:
-                shutil.copyfile(source / file, folder / name / file)
-        (folder / "model.yaml").write_text(yaml.safe_dump(model, sort_keys=False), encoding="utf-8")
+                with naming(folder / name / file):
+                    shutil.copyfile(source / file, folder / name / file)
+        write_text(folder / "model.yaml", yaml.safe_dump(model, sort_keys=False))
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         print(f"{options.out}: {size / 2**20:.1f} MiB")

@@ -6,8 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import soundfile
-
 from ellav.bin.options import add_choice, parse, parser
 from ellav.errors import UserError
 
@@ -35,6 +33,7 @@ def main(argv: list[str]) -> None:
     if options.out.suffix.lower() not in (".wav", ".flac"):
         raise UserError(f"{options.out}: must end in .wav or .flac")
 
+    from ellav.data.audio import write_wav
     from ellav.infer.synthesizer import Synthesizer
     from ellav.infer.textgrid import write_textgrid
 
@@ -42,7 +41,7 @@ def main(argv: list[str]) -> None:
     began = time.perf_counter()
     speech = voice(text, options.prompt, options.prompt_text, options.seed)
     seconds = time.perf_counter() - began
-    soundfile.write(options.out, speech.wav, speech.sample_rate, subtype="PCM_16")
+    write_wav(options.out, speech.wav, speech.sample_rate)
     if options.textgrid:
         if speech.durations is None:
             raise UserError("--textgrid: this model's ordering keeps no phone times")

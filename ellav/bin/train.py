@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,15 +13,30 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.config import build, read_yaml
-from ellav.data.outputs import fingerprint, need
+from ellav.data.outputs import fingerprint, locked, need
 from ellav.errors import UserError
 
 LENGTH = {"max_steps", "max_minutes", "max_frames_seen", "log_every", "sample_minutes", "threads", "dtype"}
 """Options that a resumed run may change."""
+CAUSES = {
+    "ordering": "another ordering, or options or code of it",
+    "phones": "another token list (stage 5 has made it anew)",
+    "stats": "other statistics (stage 5 has made them anew)",
+    "codec": "another codec (stage 4 has made it anew)",
+    "inputs": "other training data (stages 1 to 5 have made it anew)",
+}
+"""What a changed entry of config.yaml comes from, where its name does not say so."""
 
 
 def main(argv: list[str]) -> None:
+    """Parse options and train; the first process of several holds the folder."""
     options = parse(_parser(), argv)
+    first = int(os.environ.get("RANK", 0)) == 0
+    with locked(Path(options.out)) if first else nullcontext():
+        _train(options)
+
+
+def _train(options) -> None:
     import torch
     from accelerate import Accelerator
 
@@ -55,6 +71,10 @@ def main(argv: list[str]) -> None:
         {"fingerprint": fingerprint(codec), **read_yaml(codec / "codec.yaml")},
     )
     described["train"] = train_conf
+    folders = {"list": options.tokens, "train": options.train, "valid": options.valid}
+    described["inputs"] = {
+        name: fingerprint(need(path, "5 (token list and statistics)")) for name, path in folders.items()
+    }
     out = Path(options.out)
     resume = options.resume == "auto" and (out / checkpoint.STATE).exists()
     if resume:
@@ -62,8 +82,7 @@ def main(argv: list[str]) -> None:
 
     torch.manual_seed(config.seed)
     model, ordering = build_model(described)
-    train = Dataset(need(options.train, "5 (token list and statistics)"), tokens)
-    valid = Dataset(need(options.valid, "5 (token list and statistics)"), tokens)
+    train, valid = Dataset(options.train, tokens), Dataset(options.valid, tokens)
     rate = tokens.stats["frame_rate"]
     if options.kind == "ar":
         objective = ARObjective(model, ordering)
@@ -89,6 +108,10 @@ def main(argv: list[str]) -> None:
     held_out = [batch for batch, _ in batches(valid, 0, 0, 1).epoch(Place())][: config.valid_batches]
     out.mkdir(parents=True, exist_ok=True)
     if accelerator.is_main_process:
+        if not resume:  # a state of another run, beside this one's config.yaml, would be taken up later
+            (out / checkpoint.STATE).unlink(missing_ok=True)
+        for torn in out.glob("*.tmp"):
+            torn.unlink()
         checkpoint.save_config(described, out)
     decoder = decoders.create(options.sample_decoder, options.sample_decoder_conf)
     on_sample = sampler(options.kind, ordering, valid, tokens, load_codec(codec), decoder)
@@ -135,10 +158,15 @@ def _split(options, model_type: type, train_type: type) -> tuple[dict, dict]:
 
 def _same(before: dict, now: dict, out: Path) -> None:
     """Refuse to go on with another configuration than the one that began."""
-    differing = [k for k in now if k not in ("version", "train") and before.get(k) != now[k]]
+    differing = [k for k in now if k not in ("version", "train", "inputs") and before.get(k) != now[k]]
+    old, new = before.get("inputs", {}), now.get("inputs", {})
+    differing += ["inputs"] if any(old[k] != new[k] for k in old.keys() & new.keys()) else []
     old, new = before.get("train", {}), now["train"]
     differing += [k for k in sorted({*old, *new} - LENGTH) if old.get(k) != new.get(k)]
     if differing:
+        what = CAUSES.get(differing[0], f"another {differing[0]}")
+        stage, option = (6, "--train-args") if now["kind"] == "ar" else (7, "--nar-args")
         raise UserError(
-            f"{out}: began with another {differing[0]!r}; give the same options, another --out, or --resume never"
+            f"{out}: began with {what}; go back to what it was, or rerun stage {stage} from its beginning "
+            f"({option} '--resume never') or beside it (another --tag)"
         )

@@ -1,13 +1,15 @@
-"""Reading and resampling of waveforms."""
+"""Reading, writing and resampling of waveforms."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
+from ellav.data.outputs import beside
 from ellav.errors import UserError
 
 
@@ -26,6 +28,17 @@ def read_wav(path: Path | str, sample_rate: int) -> np.ndarray:
     if not np.isfinite(wav).all():
         raise UserError(f"{path}: holds samples that are not finite numbers")
     return resample(wav.mean(axis=1), rate, sample_rate)
+
+
+def write_wav(path: Path | str, wav: np.ndarray, sample_rate: int) -> None:
+    """Write (samples,) as 16 bits, WAV or FLAC by the name's ending, beside and renamed.
+
+    Raises OSError naming the file where the disk is full, of which libsndfile says nothing.
+    """
+    path, encoded = Path(path), io.BytesIO()
+    soundfile.write(encoded, wav, sample_rate, subtype="PCM_16", format=path.suffix.lstrip(".").upper())
+    with beside(path) as temporary:
+        temporary.write_bytes(encoded.getbuffer())
 
 
 def resample(wav: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:

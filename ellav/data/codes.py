@@ -7,6 +7,7 @@ in it can be unpickled, and a command in an scp file (`cat x.ark |`) is not run 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 
-from ellav.data.outputs import write_text
+from ellav.data.outputs import naming, write_text
 from ellav.errors import UserError
 
 _GUESS = 16384  # bytes read at once; most entries fit
@@ -43,8 +44,9 @@ class CodesWriter:
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
-        self._ark.close()
-        self._scp.close()
+        with naming(self.folder / "codes.ark"), contextlib.suppress(*[OSError] if kind else []):
+            self._ark.close()
+            self._scp.close()
         if kind is None:
             unsorted = self.folder / "codes.scp.unsorted"
             rows = [line.rsplit(" ", 2)[:2] for line in unsorted.read_text(encoding="utf-8").splitlines()]
@@ -58,10 +60,11 @@ class CodesWriter:
         if entry.ndim != 2 or not np.array_equal(entry, codes):
             raise ValueError(f"codes of {utterance!r} are not (T, Q) integers below 32768")
         place = f"{self.ark_name}:{self._ark.tell() + len(utterance.encode()) + 1}"
-        kaldiio.save_ark(self._ark, {utterance: entry}, write_function="numpy")
-        self._ark.flush()
-        self._scp.write(f"{utterance} {place} {self._ark.tell()}:{len(entry)}\n")
-        self._scp.flush()
+        with naming(self.folder / "codes.ark"):
+            kaldiio.save_ark(self._ark, {utterance: entry}, write_function="numpy")
+            self._ark.flush()
+            self._scp.write(f"{utterance} {place} {self._ark.tell()}:{len(entry)}\n")
+            self._scp.flush()
         self.written[utterance] = len(entry)
 
     def _resume(self, ark: Path, scp: Path) -> int:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ellav.errors import UserError
 from ellav.plugins.registry import load_plugin
 
+_prepare: Callable[[], Callable] | None = None
 _work: Callable | None = None
 
 
@@ -21,6 +29,8 @@ def parallel_map(
     make: a picklable callable (a function, or functools.partial) that each process calls
     once, so that heavy things are loaded once. plugins: `--plugin` files that each process
     imports first. Every process uses one thread. With jobs=1 it runs in this process.
+    Raises UserError where a process is killed. The processes end with this one, even if
+    that is killed.
     """
     jobs = max(1, min(jobs, len(items)))
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -33,29 +43,71 @@ def parallel_map(
 
 def _results(make: Callable, items: Sequence, jobs: int, plugins: tuple[str, ...]) -> Iterator:
     if jobs == 1:
-        _start(make, plugins)
-        yield from map(_call, items)
+        yield from map(_made(make, plugins), items)
         return
-    threads = os.environ.get("OMP_NUM_THREADS")
+    chunk = max(1, min(32, len(items) // (jobs * 8)))
+    context = multiprocessing.get_context("spawn")
+    with _one_thread(), ProcessPoolExecutor(jobs, context, _start, (make, plugins)) as pool:
+        try:
+            with _interrupts_held():
+                starts = range(0, len(items), chunk)
+                results = [pool.submit(_call_each, items[start : start + chunk]) for start in starts]
+            for result in results:
+                yield from result.result()
+        except BrokenProcessPool:
+            raise UserError(
+                f"one of {jobs} worker processes was killed, perhaps for want of memory; "
+                "the same command goes on from here, with a lower --nj if it happens again"
+            ) from None
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes started inside use one thread each."""
+    before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
-        context = multiprocessing.get_context("spawn")
-        chunk = max(1, min(32, len(items) // (jobs * 8)))
-        with context.Pool(jobs, _start, (make, plugins)) as pool:
-            yield from pool.imap(_call, items, chunk)
+        yield
     finally:
-        if threads is None:
+        if before is None:
             del os.environ["OMP_NUM_THREADS"]
         else:
-            os.environ["OMP_NUM_THREADS"] = threads
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Processes started inside never see Ctrl-C: this one does, and ends them without a word."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(make: Callable, plugins: tuple[str, ...]) -> None:
-    global _work
+    global _prepare
+    _prepare = partial(_made, make, plugins)  # with the first item, so that its errors reach the parent
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _made(make: Callable, plugins: tuple[str, ...]) -> Callable:
     for plugin in plugins:
         load_plugin(plugin)
-    _work = make()
+    return make()
 
 
-def _call(item):
-    return _work(item)
+def _call_each(items: Sequence) -> list:
+    global _work
+    if _work is None:
+        _work = _prepare()
+    return [_work(item) for item in items]

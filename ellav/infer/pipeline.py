@@ -39,6 +39,7 @@ class Pipeline:
     def __init__(self, engine: Engine, nar: NARModel | None, codec: Codec):
         self.engine, self.codec = engine, codec
         self.nar = nar.eval() if nar is not None else None
+        self.group = 4 * engine.batch  # requests that are worked on together
 
     def speak(
         self,
@@ -53,7 +54,7 @@ class Pipeline:
         number of requests just finished. A request's result depends on nothing but itself
         and the seed.
         """
-        for group in _batches(requests, 4 * self.engine.batch):
+        for group in _batches(requests, self.group):
             yield from self._speak(group, seed, whole, done)
 
     def _speak(self, requests: list[DecodingRequest], seed: int, whole: bool, done) -> list[Speech]:

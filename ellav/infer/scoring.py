@@ -14,8 +14,9 @@ import soundfile
 
 from ellav.data.audio import read_wav
 from ellav.data.codes import CodesReader
+from ellav.data.journal import Journal
 from ellav.data.kaldi import DataFolder, invert, read_table
-from ellav.data.outputs import need, write_text, writing
+from ellav.data.outputs import naming, need, write_text, writing
 from ellav.data.parallel import parallel_map
 from ellav.errors import UserError
 from ellav.plugins.codecs import load_codec
@@ -120,14 +121,17 @@ def score_all(tasks: list[Task], setup: Setup, jobs: int, plugins: list[str]) ->
     """
     with ExitStack() as stack:
         folders = [stack.enter_context(writing(t.out, STAGE, t.options, t.inputs)) for t in tasks]
-        waiting = [(folder, item) for folder, task in zip(folders, tasks, strict=True) if folder for item in task.items]
-        results = parallel_map(partial(_scorer, setup), [item for _, item in waiting], jobs, "score", plugins)
-        lines: dict[Path, list[str]] = {folder: [] for folder in folders if folder}
+        todo = [(folder, task.items) for folder, task in zip(folders, tasks, strict=True) if folder]
+        journals = {folder: stack.enter_context(Journal(folder / "scored.jsonl")) for folder, _ in todo}
+        waiting = [(journals[f], item) for f, items in todo for item in items if item.id not in journals[f].found]
         if waiting:
-            for (folder, _), records in zip(waiting, results, strict=True):
-                lines[folder] += [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
-        for folder, content in lines.items():
-            write_text(folder / "scores.jsonl", "".join(content))
+            results = parallel_map(partial(_scorer, setup), [item for _, item in waiting], jobs, "score", plugins)
+            for (journal, item), records in zip(waiting, results, strict=True):
+                journal.add(item.id, records)
+        for folder, items in todo:
+            records = [record for item in items for record in journals[folder].found[item.id]]
+            lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+            write_text(folder / "scores.jsonl", "".join(lines))
     return [json.loads(line) for t in tasks for line in (t.out / "scores.jsonl").read_text("utf-8").splitlines()]
 
 
@@ -186,7 +190,8 @@ def enroll(out: Path, name: str, setup: Setup, recordings: list[Item], inputs: l
     with writing(out, STAGE, options, inputs) as folder:
         if folder is not None:
             arrays = scorers.create(name, setup.specs[name]).enroll(_recordings(recordings, setup.sample_rate))
-            np.savez(folder / "enrolled.npz", **arrays)
+            with naming(folder / "enrolled.npz"):
+                np.savez(folder / "enrolled.npz", **arrays)
     with np.load(out / "enrolled.npz", allow_pickle=False) as arrays:
         return dict(arrays)
 

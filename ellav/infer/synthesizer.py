@@ -16,7 +16,7 @@ from ellav.errors import UserError
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
 from ellav.infer.requests import cross_sentence
-from ellav.models.trained import load_trained
+from ellav.models.trained import load_pair
 from ellav.plugins.aligners import AlignmentError, aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
@@ -67,8 +67,9 @@ class Synthesizer:
         self.codec = load_codec(folder / "codec")
         self.text = text_front_ends.create(model["text"]["name"], model["text"]["conf"])
         self.aligner = aligners.create(model["aligner"]["name"], model["aligner"]["conf"])
-        ar = load_trained(folder / "ar", model["which"])
-        nar = load_trained(folder / "nar", model["which"])
+        ar, nar = load_pair(folder / "ar", folder / "nar", model["which"])
+        for name, trained in (("ar", ar), ("nar", nar)):
+            trained.check_fits(self.tokens, folder / name, codec=folder / "codec")
         choice = {"name": decoder, "conf": decoder_conf} if decoder else model["decoder"]
         made = decoders.create(choice["name"], choice["conf"])
         engine = Engine(ar.model.to(device), ar.ordering, made)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ellav.data.outputs import beside
+
 
 def write_textgrid(
     path: Path, phones: list[str], word_of_phone: np.ndarray, durations: np.ndarray, frame_rate: float, words=None
@@ -29,6 +31,5 @@ def write_textgrid(
     grid = textgrid.Textgrid()
     grid.addTier(textgrid.IntervalTier("words", entries, 0, length))
     grid.addTier(textgrid.IntervalTier("phones", spoken, 0, length))
-    beside = Path(path).with_name(Path(path).name + ".tmp")
-    grid.save(str(beside), format="long_textgrid", includeBlankSpaces=True)
-    beside.replace(path)
+    with beside(path) as temporary:
+        grid.save(str(temporary), format="long_textgrid", includeBlankSpaces=True)

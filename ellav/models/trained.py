@@ -13,7 +13,7 @@ from torch import nn
 
 from ellav.config import build, read_yaml
 from ellav.data.dataset import Tokens
-from ellav.data.outputs import need
+from ellav.data.outputs import need, read_record
 from ellav.errors import UserError
 from ellav.models.ar import ARModel
 from ellav.models.nar import NARModel
@@ -21,6 +21,7 @@ from ellav.models.options import ModelOptions
 from ellav.plugins.orderings import Ordering, orderings
 
 TRAIN = "6 or 7 (train)"
+STAGES = {"ar": "6 (train AR)", "nar": "7 (train NAR)"}
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,33 @@ class Trained:
     ordering: Ordering
     config: dict
 
-    def check_fits(self, tokens: Tokens, where: Path | str) -> None:
-        """Raises UserError naming `where` if it was trained on another token list or codec."""
+    def check_fits(
+        self, tokens: Tokens, where: Path | str, listed: Path | None = None, codec: Path | None = None
+    ) -> None:
+        """Raises UserError naming `where` if it was trained on another token list or codec.
+
+        listed, codec: their folders in a recipe, which are also to be the very ones of the
+        training, not made anew since.
+        """
+        stage = STAGES[self.config["kind"]]
         if self.config["phones"] != tokens.phones:
-            raise UserError(f"{where}: trained with another token list; rerun stage {TRAIN}")
+            raise UserError(f"{where}: trained with another token list; rerun stage {stage}")
         for name in ("frame_rate", "codebooks", "codebook_size"):
             if self.config["stats"][name] != tokens.stats[name]:
                 raise UserError(
                     f"{where}: trained on codes with {name} {self.config['stats'][name]}, "
-                    f"these have {tokens.stats[name]}; rerun stage {TRAIN}"
+                    f"these have {tokens.stats[name]}; rerun stage {stage}"
                 )
+        if codec:
+            made, wanted = read_yaml(codec / "codec.yaml"), self.config["codec"]
+            if any(made.get(name) != wanted[name] for name in ("name", "conf") if name in wanted):
+                raise UserError(f"{where}: trained on codes of another codec than {codec}; rerun stage {stage}")
+        known = {"token list": (listed, self.config.get("inputs", {}).get("list"))}
+        known["codec"] = (codec, self.config["codec"].get("fingerprint"))
+        for what, (folder, trained_on) in known.items():
+            now = read_record(folder).get("key") if folder else None
+            if now and trained_on and now != trained_on:
+                raise UserError(f"{where}: trained with another {what} than {folder} is now; rerun stage {stage}")
 
 
 def build_model(config: dict) -> tuple[ARModel | NARModel, Ordering]:
@@ -77,10 +95,34 @@ def load_trained(folder: Path | str, which: Literal["averaged", "best", "last"] 
     return Trained(model.eval(), ordering, config)
 
 
+def load_pair(ar: Path, nar: Path, which: Literal["averaged", "best", "last"] = "averaged") -> tuple[Trained, Trained]:
+    """`load_trained` of an AR and a NAR model; raises UserError where one cannot go on from the other."""
+    first, second = load_trained(ar, which), load_trained(nar, which)
+    for folder, trained, kind in ((ar, first, "ar"), (nar, second, "nar")):
+        if trained.config["kind"] != kind:
+            raise UserError(
+                f"{folder}: holds a model of kind {trained.config['kind']}, not {kind}; give the other folder"
+            )
+    ordering = f"ordering {first.config['ordering']['name']} of {ar}"
+    if second.model.known != first.ordering.codebooks:
+        raise UserError(
+            f"{nar}: goes on after {second.model.known} codebooks, but {ordering} makes {first.ordering.codebooks}; "
+            f"rerun stage {STAGES['nar']}"
+        )
+    if second.model.options.text == "aligned" and not first.ordering.needs_durations:
+        raise UserError(
+            f"{nar}: needs the durations of phones, which {ordering} does not keep; "
+            f"rerun stage {STAGES['nar']} with that ordering"
+        )
+    return first, second
+
+
 def load_weights(model: nn.Module, path: Path) -> None:
     """Read safetensors into `model`; raises UserError naming the file where they do not fit."""
     try:
         model.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
+        if isinstance(error, SafetensorError):
+            raise UserError(f"{path}: damaged ({reason}); rerun stage {TRAIN}, or take another --which") from None
         raise UserError(f"{path}: does not fit the config.yaml beside it: {reason}") from None

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 import torch
 import yaml
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ellav.data.outputs import write_text
+from ellav.data.outputs import beside, write_text
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
 from ellav.plugins.orderings import orderings
@@ -47,9 +47,17 @@ def describe_model(
 
 def save_weights(weights: dict[str, Tensor], path: Path) -> None:
     """Write safetensors beside and rename."""
-    beside = path.with_suffix(".tmp")
-    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, beside)
-    os.replace(beside, path)
+    with beside(path) as temporary:
+        save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, temporary)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a safetensors file is there in its full length."""
+    try:
+        with safe_open(path, "pt"):
+            return True
+    except (OSError, SafetensorError):
+        return False
 
 
 def save_config(config: dict, folder: Path) -> None:
@@ -59,9 +67,8 @@ def save_config(config: dict, folder: Path) -> None:
 
 def save_state(state: dict, folder: Path) -> None:
     """Write state.pt: tensors and plain values only. One file, so it is never half new."""
-    beside = folder / (STATE + ".tmp")
-    torch.save(state, beside)
-    os.replace(beside, folder / STATE)
+    with beside(folder / STATE) as temporary, open(temporary, "wb") as stream:
+        torch.save(state, stream)
 
 
 def load_state(folder: Path) -> dict | None:

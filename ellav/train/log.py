@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from ellav.data.outputs import naming, write_text
+
 LINE_SECONDS = 20
 
 
@@ -24,7 +26,7 @@ class Log:
         if self.path.exists() and step:
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
             kept = [line for line in lines if line.endswith("\n") and int(line.split("\t")[0]) <= step]
-        self.path.write_text("step\tseconds\tname\tvalue\n" + "".join(kept), encoding="utf-8")
+        write_text(self.path, "step\tseconds\tname\tvalue\n" + "".join(kept))
         self._table = self.path.open("a", encoding="utf-8")
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -44,11 +46,19 @@ class Log:
 
     def scalars(self, step: int, seconds: float, figures: dict[str, float]) -> None:
         """Record figures such as `train/loss` at a step."""
-        for name, value in figures.items():
-            self._table.write(f"{step}\t{seconds:.1f}\t{name}\t{value!r}\n")
-            if self.board:
+        with naming(self.path):
+            for name, value in figures.items():
+                self._table.write(f"{step}\t{seconds:.1f}\t{name}\t{value!r}\n")
+            self._table.flush()
+        with naming(self.path.parent / "tensorboard"):
+            for name, value in figures.items() if self.board else ():
                 self.board.add_scalar(name, value, step)
-        self._table.flush()
+
+    def flush(self) -> None:
+        """Put on disk what is recorded, before a checkpoint from which a later run goes on."""
+        with naming(self.path.parent / "tensorboard"):
+            if self.board:
+                self.board.flush()
 
     def progress(self, step: int, share: float, begun_at: float, loss: float, tokens_per_second: float) -> None:
         """Show how far the run is. begun_at: the share that was done when it (re)started."""
@@ -73,11 +83,13 @@ class Log:
 
     def close(self) -> None:
         """Flush and end the bar."""
-        self._table.close()
-        if self.board:
-            self.board.close()
         if self._bar:
             self._bar.stop()
+        with naming(self.path):
+            self._table.close()
+        with naming(self.path.parent / "tensorboard"):
+            if self.board:
+                self.board.close()
 
 
 def clock(seconds: float) -> str:

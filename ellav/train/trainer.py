@@ -61,7 +61,7 @@ class Trainer:
         """Train to the end of the schedule; returns the content of summary.json.
 
         Raises UserError naming the utterances where loss or gradient is not finite, and
-        SystemExit after saving where SIGTERM came.
+        SystemExit after saving where SIGTERM or SIGINT came.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         state = checkpoint.load_state(self.folder) if resume else None
@@ -69,10 +69,12 @@ class Trainer:
             self._restore(state)
         if self._share() >= 1:
             print(f"{self.folder}: trained already ({self.step} steps)")
+            self._save_missing()
             return self._summary()
-        if self.dtype is None:
-            first = next(iter(self.train.epoch(Place())))[0].to(self.device)
-            self.dtype, self.speeds = choose_dtype(self.objective, first, self.config.dtype, self.accelerator)
+        if self.config.dtype != "auto":
+            self.dtype = self.config.dtype
+        elif self.dtype is None:
+            self._measure_dtype()
         log = Log(self.folder, f"train {self.folder.name}", self.step) if self.main else None
         stream = self.train.stream(self.place)
         try:
@@ -86,6 +88,22 @@ class Trainer:
             if log:
                 log.close()
         return self._summary()
+
+    def _measure_dtype(self) -> None:
+        """Once for a run: a process that was killed before its first save leaves what it found in summary.json."""
+        path = self.folder / "summary.json"
+        try:
+            before = json.loads(path.read_text())
+        except (FileNotFoundError, ValueError):
+            before = {}
+        now = json.loads(json.dumps(self._summary()))
+        if before and all(before.get(k) == now[k] for k in ("steps", "config", "parameters", "device", "processes")):
+            self.dtype, self.speeds = before["dtype"], before["measured_tokens_per_second"]
+            return
+        first = next(iter(self.train.epoch(Place())))[0].to(self.device)
+        self.dtype, self.speeds = choose_dtype(self.objective, first, self.config.dtype, self.accelerator)
+        if self.main:
+            self._save_summary()
 
     def _loop(self, stream, log: Log | None, stop: list) -> None:
         begun_at, sampled = self._share(), time.monotonic()
@@ -110,11 +128,13 @@ class Trainer:
             if self.step % self.config.valid_every == 0 or ended:
                 self._validate(log)
             if self.step % self.config.save_every == 0 or ended or stopped:
+                if log:
+                    log.flush()
                 self._save()
             if stopped and not ended:
                 if log:
                     log.say(f"stopped by signal at step {self.step}; the same command goes on from there")
-                raise SystemExit(143)
+                raise SystemExit(128 + (stop[0] if stop else signal.SIGTERM))
             if log and self.on_sample and time.monotonic() - sampled > 60 * self.config.sample_minutes:
                 self.objective.eval()
                 self.on_sample(self.objective.model, self.step, log.board)
@@ -206,7 +226,8 @@ class Trainer:
         what = "loss" if not math.isfinite(loss) else "gradient norm"
         raise UserError(
             f"step {self.step + 1}: {what} is {loss if what == 'loss' else norm}; the batch held {' '.join(names)}. "
-            f"Look at their codes and durations; lower lr={self.config.lr}, or use dtype=float32"
+            "Look at their codes and durations; then go on from the last checkpoint, with dtype=float32 if it was "
+            f"another, or begin anew (--resume never) with a lower lr than {self.config.lr:g}"
         )
 
     def _share(self) -> float:
@@ -219,9 +240,8 @@ class Trainer:
         """All files of the folder; state.pt alone is what a resumed run reads."""
         if not self.main:
             return
-        weights = self.objective.model.state_dict()
         state = {
-            "model": weights,
+            "model": self.objective.model.state_dict(),
             "average": self.average,
             "averaged": self.averaged,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
@@ -235,10 +255,32 @@ class Trainer:
             "speeds": self.speeds,
             "valid": self.last_valid,
         }
-        checkpoint.save_weights(weights, self.folder / "last.safetensors")
-        checkpoint.save_weights(weights | self.average, self.folder / "averaged.safetensors")
+        for name, saved in self._weights().items():
+            checkpoint.save_weights(saved, self.folder / name)
         checkpoint.save_state(state, self.folder)
+        self._save_summary()
+
+    def _weights(self) -> dict[str, dict]:
+        weights = self.objective.model.state_dict()
+        return {"last.safetensors": weights, "averaged.safetensors": weights | self.average}
+
+    def _save_summary(self) -> None:
         write_text(self.folder / "summary.json", json.dumps(self._summary(), indent=1) + "\n")
+
+    def _save_missing(self) -> None:
+        """Of a trained model: what a kill during the last save kept from being written, or what was damaged since."""
+        if not self.main:
+            return
+        for name, weights in self._weights().items():
+            if not checkpoint.is_whole(self.folder / name):
+                print(f"{self.folder / name}: restored from {checkpoint.STATE}")
+                checkpoint.save_weights(weights, self.folder / name)
+        try:
+            saved = json.loads((self.folder / "summary.json").read_text())["steps"]
+        except (FileNotFoundError, ValueError):
+            saved = None
+        if saved != self.step:
+            self._save_summary()
 
     def _restore(self, state: dict) -> None:
         try:
@@ -282,14 +324,25 @@ def _add(figures: Figures, new: Figures) -> None:
 
 @contextlib.contextmanager
 def _stopping():
-    """A list that gets an entry on SIGTERM, so that a step can end and be saved."""
+    """A list that gets the number of a SIGTERM or SIGINT, so that a step can end and be saved.
+
+    A second SIGINT does not wait for that.
+    """
     came: list[int] = []
+
+    def note(number, frame) -> None:
+        if number == signal.SIGINT and number in came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    # One that is ignored is to stay so.
+    caught = [n for n in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(n) != signal.SIG_IGN]
     try:
-        before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+        before = {number: signal.signal(number, note) for number in caught}
     except ValueError:  # not the main thread: nothing to catch
-        yield came
-        return
+        before = {}
     try:
         yield came
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -193,13 +193,32 @@ conf decoder_conf "${decoder_conf[@]}"; decoder_options=("${words[@]}")
 [ -z "${decoder}" ] || decoder_options=(--decoder "${decoder}" "${decoder_options[@]}")
 if [ "${ngpu}" -eq 0 ]; then export CUDA_VISIBLE_DEVICES=; fi
 
+# follow COMMAND ...: runs it so that SIGTERM to this script alone reaches it too, and lets it end in its own time.
+child=
+stopped=
+trap 'stopped=143; [ -z "${child}" ] || kill -TERM "${child}" 2> /dev/null || true' TERM
+trap 'stopped=130' INT # Ctrl-C reaches what runs by itself
+follow() {
+    local status=0
+    (trap - INT TERM; exec "$@") &
+    child=$!
+    wait "${child}" || status=$?
+    while kill -0 "${child}" 2> /dev/null; do # a signal ended the waiting, not what is waited for
+        status=0
+        wait "${child}" || status=$?
+    done
+    child=
+    [ -z "${stopped}" ] || exit "${stopped}"
+    return "${status}"
+}
+
 # on PREFIX COMMAND ...: one command of the project, started by a prefix of cmd.sh
 launch=()
 on() {
     local -a prefix
     read -r -a prefix <<< "$1"
     shift
-    "${prefix[@]}" "${python}" "${launch[@]}" -m ellav.bin.main "$@" "${plugins[@]}"
+    follow "${prefix[@]}" "${python}" "${launch[@]}" -m ellav.bin.main "$@" "${plugins[@]}"
 }
 begin() {
     current=$1
@@ -217,7 +236,7 @@ evaluates() { [ "${skip_eval}" = false ] && runs "$1"; }
 if prepares 1; then
     begin 1 "data -> ${datadir}"
     split "${local_data_opts}"
-    local/data.sh --out "${datadir}" --nj "${nj}" "${words[@]}"
+    follow local/data.sh --out "${datadir}" --nj "${nj}" "${words[@]}"
     for set in "${sets[@]}"; do
         on "${train_cmd}" data check --data "${datadir}/${set}"
     done

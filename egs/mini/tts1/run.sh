@@ -3,7 +3,7 @@
 # The facts of this corpus; everything else is in tts.sh (./run.sh --help).
 set -euo pipefail
 
-"$(dirname "${BASH_SOURCE[0]}")/tts.sh" \
+exec "$(dirname "${BASH_SOURCE[0]}")/tts.sh" \
     --fs 16000 \
     --train_set train \
     --valid_set valid \

@@ -47,6 +47,7 @@ class PocketSphinx:
         pcm = np.clip(np.round(np.asarray(wav) * 32767), -32768, 32767).astype("<i2")
         if len(pcm) < self.sample_rate // 10:  # shorter than any word; a few samples make no frame
             return ""
+        self._decoder.reinit_feat()  # else its noise tracking carries over from what it heard before
         self._decoder.start_utt()
         self._decoder.process_raw(pcm.tobytes(), no_search=False, full_utt=True)
         self._decoder.end_utt()

@@ -27,6 +27,8 @@ import numpy as np
 import soundfile as sf
 from grammar import sentences
 
+from ellav.bin.endings import run
+from ellav.data.audio import write_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import writing
 from ellav.data.parallel import parallel_map
@@ -157,9 +159,7 @@ def record(flite: str, line: Line) -> str:
         if (speaker.pitch, speaker.tract) != (1, 1):
             wav = warp(wav, rate, speaker.pitch, speaker.tract)
         wav = wav * min(1.0, 0.7 / np.abs(wav).max())
-        beside = line.file.with_suffix(".part")
-        sf.write(beside, wav, rate, subtype="PCM_16", format="FLAC")
-        os.replace(beside, line.file)
+        write_wav(line.file, wav, rate)
     return line.utterance
 
 
@@ -174,7 +174,7 @@ def main(argv: list[str]) -> None:
     if options.hours <= 0:
         raise UserError(f"--hours must be above 0, not {options.hours}")
     find_flite()
-    here = Path(__file__).parent
+    here = Path(os.path.relpath(Path(__file__).parent))  # the recipe may be moved
     for name, lines in plan(options.hours, options.seed).items():
         out = options.out / name
         settings = {"hours": options.hours, "seed": options.seed}
@@ -194,7 +194,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"corpus.py: {error}")
+    sys.exit(run("corpus.py", partial(main, sys.argv[1:])))
