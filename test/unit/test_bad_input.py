@@ -345,7 +345,7 @@ SPOKEN = [
     ("v3.5.2 at 192.168.0.1", "v three point five point two at one nine two dot one six eight dot zero dot one"),
     ("call (555) 123-4567", "call five five five , one two three , four five six seven"),
     ("the US, AI and 3 APIs", "the u s , a i and three a p i's"),
-    ("C#, C++, #1, #tag", "c sharp , c plus plus , number one , hashtag tag"),
+    ("C#, C++, #1, #tag, 3*4", "c sharp , c plus plus , number one , hashtag tag , three times four"),
     ("π < 4 & α", "pi is less than four and alpha"),
     ("§ 5 © 2020 *bold* _so_ Acme™", "section five copyright twenty twenty bold so acme"),
     ("R&amp;B", "r and b"),
@@ -411,7 +411,7 @@ def test_bad_transcripts_are_checked_and_set_aside(folder, capsys):
 
 def test_an_utterance_shorter_than_its_phones_is_named():
     said = text.create("g2p_en")("A long sentence for a very short sound.")
-    with pytest.raises(AlignmentError, match=r"0\.50 s of audio are too short for 28 phones"):
+    with pytest.raises(AlignmentError, match=r"0\.50 s of audio are too short for 27 phones"):
         aligners.create("pocketsphinx").align(TONE[: RATE // 2], said)
 
 

@@ -98,6 +98,7 @@ def _rest(match: re.Match) -> str:
 
 
 def _numbers(text: str) -> str:
+    text = re.sub(r"#(?=\s?\d)", " number ", text)
     money = "".join(MONEY)
     text = re.sub(rf"\b({NUMBER})\s?([{money}])(?![\d{money}])", r"\2\1", text)
     text = re.sub(rf"([{money}])\s?({NUMBER})(?:\s?({'|'.join(SCALES)})\b)?", _money, text, flags=re.I)
@@ -105,7 +106,7 @@ def _numbers(text: str) -> str:
     text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)\b", lambda m: _date(m, m[1], m[2], m[3]), text)
     text = re.sub(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b", lambda m: _date(m, m[3], m[1], m[2]), text)
     text = re.sub(TELEPHONE, lambda m: " , ".join(" ".join(map(_words, g)) for g in re.findall(r"\d+", m[0])), text)
-    text = re.sub(r"(?<![\w.])\d+(?:\.\d+){2,}(?![\w])", _dotted, text)
+    text = re.sub(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\w)", _dotted, text)
     text = re.sub(r"\b([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?\b", _time, text)
     text = re.sub(r"\b(\d{1,2})'\s?(\d{1,2})(?:\"|\b)", lambda m: f"{_cardinal(m[1])} foot {_cardinal(m[2])} ", text)
     text = re.sub(r"(?<=\d):(?=\d)", " to ", text)  # a ratio
@@ -148,8 +149,8 @@ def _dotted(match: re.Match) -> str:
     """A version (`3.5.2`, point) or the address of a machine (four parts, digit by digit, dot)."""
     parts = match[0].split(".")
     if len(parts) == 4:
-        return " dot ".join(" ".join(map(_words, part)) for part in parts)
-    return " point ".join(map(_cardinal, parts))
+        return f" {' dot '.join(' '.join(map(_words, part)) for part in parts)} "
+    return f" {' point '.join(map(_cardinal, parts))} "
 
 
 def _time(match: re.Match) -> str:

@@ -34,8 +34,8 @@ FIXED = {
     "cetera": ("S", "EH1", "T", "ER0", "AH0"),
 }
 LETTER_A = ("EY1",)
-MOST_PREDICTED = 20
-"""Phones at which the network stops, whether the word ends there or not."""
+LONGEST, MOST_PREDICTED = 24, 20
+"""Letters beyond which the network leaves out parts of a word, and phones at which it stops."""
 
 
 @text.register("g2p_en")
@@ -100,8 +100,8 @@ def pronounce(word: str, verb: bool | None = None) -> tuple[str, ...]:
         return _dictionary()[word]
     if len(word) == 1 or not re.search("[aeiouy]", word):
         return tuple(phone for letter in word for phone in _letter(letter))
-    predicted = _network().predict(word)
-    if len(predicted) >= MOST_PREDICTED:
+    predicted = _network().predict(word) if len(word) <= LONGEST else []
+    if len(word) > LONGEST or len(predicted) >= MOST_PREDICTED:
         raise UserError(f"word {word!r} is in no dictionary and too long to guess; write it in parts, with hyphens")
     predicted = [phone for phone in predicted if phone[0].isalpha()]
     phones = tuple("UW1" if phone == "UW" else phone for phone in predicted)

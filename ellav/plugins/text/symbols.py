@@ -93,11 +93,10 @@ def _address(match: re.Match) -> str:
 
 
 def signs(text: str) -> str:
-    """Signs in words."""
-    text = re.sub(r"#(?=\s?\d)", " number ", text)
+    """Signs in words; numbers are words already."""
     text = re.sub(r"\b([A-G])#", r"\1 sharp ", text)
     text = re.sub(r"(?<!\S)#(?=[A-Za-z])", " hashtag ", text)
-    text = re.sub(r"(?<=\d)\s*\*\s*(?=\d)", " times ", text)
+    text = re.sub(r"(?<=\w)\s+\*\s+(?=\w)", " times ", text)
     text = re.sub(r"°\s?C\b", " degrees celsius ", text)
     text = re.sub(r"°\s?F\b", " degrees fahrenheit ", text)
     text = re.sub(r"(?<=\w)\s*<\s*(?=[\w-])", " is less than ", text)
@@ -120,4 +119,5 @@ def refuse(rest: str, text: str) -> None:
     if odd is None:
         return
     name = unicodedata.name(odd, f"U+{ord(odd):04X}")
-    raise UserError(f"text {shorten(text)!r}: {odd!r} ({name}) has no reading in English; write it in words or remove it")
+    where = f"text {shorten(text)!r}: {odd!r} ({name})"
+    raise UserError(f"{where} has no reading in English; write it in words or remove it")
