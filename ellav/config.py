@@ -50,6 +50,7 @@ def checked(target: Callable, options: dict, what: str) -> dict:
     known = schema(target)
     result = {}
     for name, value in options.items():
+        name = str(name)
         key = name.replace("-", "_")
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
@@ -124,7 +125,10 @@ def parse_pairs(pairs: Iterable[str]) -> dict:
         name, separator, value = pair.partition("=")
         if not separator or not name:
             raise UserError(f"option {pair!r} is not of the form key=value")
-        options[name.replace("-", "_")] = yaml.safe_load(value)
+        try:
+            options[name.replace("-", "_")] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"option {pair!r}: its value is not readable as YAML: {_one_line(error)}") from None
     return options
 
 
@@ -133,15 +137,22 @@ def read_yaml(path: Path | str) -> dict:
     try:
         with open(path, encoding="utf-8") as stream:
             content = yaml.safe_load(stream)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror.lower().replace(' or directory', '')}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path}: not readable as YAML: {_one_line(error)}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected 'key: value' lines, found a {type(content).__name__}")
+    odd = next((key for key in content if not isinstance(key, str)), None)
+    if odd is not None:
+        raise UserError(f"{path}: {odd!r} is no name of an option; write it in quotes if it is one")
     return content
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _type_name(kind) -> str:

@@ -84,10 +84,11 @@ def read_phones(folder: Path) -> dict[str, Phones]:
     phones, words, owners = (read_table(folder / name) for name in ("phones", "words", "word_of_phone"))
     found = {}
     for utterance, line in phones.items():
-        symbols, owner = line.split(), [int(word) for word in owners.get(utterance, "").split()]
-        if len(symbols) != len(owner) or utterance not in words:
+        symbols, owner = line.split(), owners.get(utterance, "").split()
+        numbers = all(word.removeprefix("-").isdecimal() for word in owner)
+        if len(symbols) != len(owner) or utterance not in words or not numbers:
             raise UserError(f"{folder}: {utterance!r} differs between phones, words and word_of_phone; rerun stage 3")
-        found[utterance] = Phones(symbols, owner, words[utterance].split())
+        found[utterance] = Phones(symbols, [int(word) for word in owner], words[utterance].split())
     return found
 
 

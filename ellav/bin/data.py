@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import argparse
 import random
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from ellav.bin.options import parse, parser
+import numpy as np
+
+from ellav.bin.format_wavs import MAX_CLIPPED
+from ellav.bin.options import add_choice, parse, parse_bool, parser
+from ellav.bin.phones import converter
+from ellav.bin.rejects import Rejected
+from ellav.data.audio import clipped_share, read_recording
+from ellav.data.checks import Fault, folder_faults, listing, read_rows
 from ellav.data.kaldi import DataFolder, invert, write_table
-from ellav.data.outputs import writing
+from ellav.data.outputs import read_record, writing
+from ellav.data.parallel import parallel_map
+from ellav.data.repairs import repair
 from ellav.errors import UserError
 
-TABLES = ("wav.scp", "text", "utt2spk")
+
+class Heard(NamedTuple):
+    """What a recording is like: rate in Hz, channels, seconds, share of clipped samples."""
+
+    rate: int
+    channels: int
+    seconds: float
+    clipped: float
 
 
 def main(argv: list[str]) -> None:
@@ -21,34 +42,152 @@ def main(argv: list[str]) -> None:
     if argv and argv[0] in ("-h", "--help"):
         print("usage: ellav data check|fix|split [options]     (ellav data check --help shows them)")
         return None
-    raise UserError(f"expected one of {', '.join(actions)}, as in `ellav data check --data data/train`")
+    raise UserError(f"expected one of {', '.join(actions)}, as in `ellav data check data/train`")
 
 
 def check(argv: list[str]) -> None:
-    """Print every fault of a folder; raises UserError where there is one."""
-    made = parser("data check", "Report all faults of a data folder at once.")
-    made.add_argument("--data", type=Path, required=True)
+    """Print the faults of folders by kind; raises UserError where there is one."""
+    made = parser(
+        "data check",
+        "Report all faults of data folders at once: of their tables, of the files that wav.scp names (there, not"
+        " empty), and on request of the audio and of the text.",
+    )
+    _add_folders(made)
+    made.add_argument(
+        "--audio",
+        action="store_true",
+        help="also read every recording: truncated, silent, clipped, not numbers; rates and lengths. Takes about as"
+        " long as stage 2, which judges the same and sets single utterances aside",
+    )
+    made.add_argument("--max-clipped", type=float, default=MAX_CLIPPED, help="as in format-wavs")
+    add_choice(made, "text", None, "text, to try it on every transcript")
+    made.add_argument("--nj", type=int, default=1, help="processes for --audio and --text")
+    made.add_argument("--show", type=int, default=5, help="how many faults of a kind to show")
     options = parse(made, argv)
-    found = faults(options.data)
-    for fault in found:
-        print(fault)
-    if found:
-        raise UserError(f"{options.data}: {len(found)} faults (above); mend them, or run `ellav data fix`")
-    print(f"{options.data}: {len(DataFolder.read(options.data).wavs)} utterances, no fault found")
+    bad = []
+    for folder in _folders(options):
+        found = folder_faults(folder, options.allow_pipes)
+        if options.audio and folder.is_dir():
+            found += audio_faults(folder, options)
+        if options.text and folder.is_dir():
+            found += text_faults(folder, options)
+        for line in listing(found, options.show):
+            print(line)
+        if found:
+            bad.append(f"{folder}: {len(found)} faults")
+        else:
+            print(f"{folder}: {len(read_rows(folder / 'text', []))} utterances, no fault found")
+    if bad:
+        raise UserError(f"{'; '.join(bad)} (above); mend them, or write a mended copy: ellav data fix DIR --out NEW")
+
+
+def audio_faults(folder: Path, options: argparse.Namespace) -> list[Fault]:
+    """The faults of the recordings that wav.scp names, each read whole; prints what they are like."""
+    rows = {key: row for key, row in read_rows(folder / "wav.scp", []).items() if row.value}
+    make = partial(listener, options.allow_pipes)
+    heard = parallel_map(make, [row.value for row in rows.values()], options.nj, f"reading {folder.name}")
+    faults, good = [], {}
+    for (key, row), result in zip(rows.items(), heard, strict=True):
+        where = f"{folder}/wav.scp:{row.number}"
+        if isinstance(result, Rejected):
+            faults.append(Fault("audio that cannot be used", where, f"{key!r}: {result.reason}", key))
+            continue
+        good[key] = result
+        if result.clipped > options.max_clipped:
+            what = f"{key!r}: {result.clipped:.1%} of its samples are flat at full scale"
+            faults.append(Fault(f"clipped (more than {options.max_clipped:.1%})", where, what, key))
+    if good:
+        for line in described(good):
+            print(f"{folder}: {line}")
+    return faults
+
+
+def described(heard: dict[str, Heard]) -> list[str]:
+    """Lines on sample rates, channels, lengths and clipping."""
+    rates = Counter(f"{one.rate} Hz" for one in heard.values())
+    channels = Counter({1: "mono", 2: "stereo"}.get(one.channels, f"{one.channels} channels") for one in heard.values())
+    seconds = np.array([one.seconds for one in heard.values()])
+    ids = list(heard)
+    short, long = ids[seconds.argmin()], ids[seconds.argmax()]
+    return [
+        ", ".join(f"{count} {kind}" for kinds in (rates, channels) for kind, count in kinds.most_common()),
+        f"{seconds.sum() / 3600:.2f} h; shortest {short!r} {seconds.min():.2f} s, median {np.median(seconds):.2f} s,"
+        f" longest {long!r} {seconds.max():.2f} s",
+        f"{sum(one.clipped > 0 for one in heard.values())} with clipped samples",
+    ]
+
+
+def listener(allow_pipes: bool) -> Callable[[str], Heard | Rejected]:
+    """A function that says what a recording is like, or why it is none."""
+
+    def listen(wav: str) -> Heard | Rejected:
+        try:
+            samples, rate = read_recording(wav, allow_pipes=allow_pipes)
+        except UserError as error:
+            return Rejected(str(error))
+        return Heard(rate, samples.shape[1], len(samples) / rate, clipped_share(samples))
+
+    return listen
+
+
+def text_faults(folder: Path, options: argparse.Namespace) -> list[Fault]:
+    """The transcripts that the text front end refuses, and why."""
+    rows = {key: row for key, row in read_rows(folder / "text", []).items() if row.value}
+    make = partial(converter, options.text, options.text_conf)
+    results = parallel_map(
+        make, [row.value for row in rows.values()], options.nj, f"speaking {folder.name}", options.plugin
+    )
+    return [
+        Fault(f"text that {options.text} cannot speak", f"{folder}/text:{row.number}", f"{key!r}: {result.reason}", key)
+        for (key, row), result in zip(rows.items(), results, strict=True)
+        if isinstance(result, Rejected)
+    ]
 
 
 def fix(argv: list[str]) -> None:
-    """Write a folder with the utterances that have audio, text and speaker, in order."""
-    made = parser("data fix", "Sort the tables and keep the utterances that have audio, text and speaker.")
-    made.add_argument("--data", type=Path, required=True)
+    """Write a copy of a folder, mended, with the utterances that have audio, text and speaker."""
+    made = parser(
+        "data fix",
+        "Write a mended copy of a data folder: sorted, in Unicode NFC, without byte order marks, CR, odd white space"
+        " and lines that stand twice; spk2utt made anew; without utterances that lack something or are ambiguous,"
+        " which the table `dropped` lists with the reasons. Recordings stay where they are.",
+    )
+    _add_folders(made)
     made.add_argument("--out", type=Path, required=True, help="folder to write")
+    made.add_argument(
+        "--ascii-quotes",
+        type=parse_bool,
+        default=False,
+        help="curly quotes to ASCII in text, for a front end that knows no others (g2p_en knows them)",
+    )
     options = parse(made, argv)
-    wavs, text, speakers = (_lines(options.data / name, []) for name in TABLES)
-    whole = [u for u in wavs if wavs[u] and text.get(u) and speakers.get(u) and _missing(wavs[u]) is None]
-    if not whole:
-        raise UserError(f"{options.data}: no utterance has audio, text and speaker")
-    _write(options.out, "data fix", {}, options.data, DataFolder(wavs, text, speakers), whole)
-    print(f"{options.out}: {len(whole)} of {len(wavs.keys() | text.keys() | speakers.keys())} utterances kept")
+    folders = _folders(options)
+    if len(folders) > 1:
+        raise UserError("give one folder at a time, with an --out of its own")
+    source = folders[0]
+    before = folder_faults(source, options.allow_pipes)
+    if not source.is_dir():
+        raise UserError(f"{source}: no such folder")
+    repaired = repair(source, options.allow_pipes, options.ascii_quotes)
+    if not repaired.tables["text"]:
+        raise UserError(f"{source}: no utterance has audio, text and speaker; `ellav data check` says what is missing")
+    _own(options.out, "data fix")
+    settings = {"ascii_quotes": options.ascii_quotes, "allow_pipes": options.allow_pipes}
+    with writing(options.out, "data fix", settings, [source]) as folder:
+        if folder is not None:
+            repaired.write(folder)
+    after = folder_faults(options.out, options.allow_pipes)
+    left = Counter(fault.kind for fault in after)
+    for kind, count in Counter(fault.kind for fault in before).items():
+        if count > left[kind]:
+            print(f"mended: {kind}: {count - left[kind]}")
+    kept = len(repaired.tables["text"])
+    print(f"{options.out}: {kept} of {kept + len(repaired.dropped)} utterances kept")
+    if repaired.dropped:
+        utterance, reason = next(iter(repaired.dropped.items()))
+        print(f"dropped {len(repaired.dropped)}, the first {utterance!r}: {reason}; all are in {options.out}/dropped")
+    if after:
+        print("not mended:", *listing(after, 5), sep="\n")
 
 
 def split(argv: list[str]) -> None:
@@ -81,70 +220,29 @@ def split(argv: list[str]) -> None:
         print(f"{out}: {len(chosen)} utterances")
 
 
-def faults(folder: Path) -> list[str]:
-    """Everything wrong with a data folder, one line each, with file and line where known."""
-    if not folder.is_dir():
-        return [f"{folder}: no such folder"]
-    found: list[str] = []
-    tables = {name: _lines(folder / name, found) for name in TABLES}
-    wavs, _, speakers = tables.values()
-    for name, table in tables.items():
-        for other in TABLES:
-            lacking = sorted(tables[other].keys() - table.keys())
-            if lacking and (name == "wav.scp" or other == "wav.scp"):
-                more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-                found.append(f"{folder}/{name}: lacks {lacking[0]!r}{more}, which {other} has")
-        found += [f"{folder}/{name}: {u!r} has no value" for u, value in table.items() if not value]
-    for utterance, wav in wavs.items():
-        problem = _missing(wav) if wav else None
-        if problem:
-            found.append(f"{folder}/wav.scp: {utterance!r}: {problem}")
-    for utterance, speaker in speakers.items():
-        if not utterance.startswith(speaker):
-            found.append(f"{folder}/utt2spk: {utterance!r} does not begin with its speaker {speaker!r}")
-    if (folder / "spk2utt").exists() and not any("utt2spk" in fault for fault in found):
-        listed = {speaker: line.split() for speaker, line in _lines(folder / "spk2utt", found).items()}
-        if listed != invert(speakers):
-            found.append(f"{folder}/spk2utt: does not follow from utt2spk; delete it or run `ellav data fix`")
-    return found
+def _add_folders(made: argparse.ArgumentParser) -> None:
+    made.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="data folder")
+    made.add_argument("--data", type=Path, help="another way to name a folder")
+    made.add_argument(
+        "--allow-pipes", type=parse_bool, default=False, help="commands in wav.scp are none of the faults"
+    )
 
 
-def _lines(path: Path, found: list[str]) -> dict[str, str]:
-    """The first value of each key; what is wrong is appended to `found`."""
-    try:
-        content = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        found.append(f"{path}: no such file")
-        return {}
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        found.append(f"{path}:{line}: not UTF-8")
-        content = path.read_bytes().decode("utf-8", errors="ignore")
-    table: dict[str, str] = {}
-    previous = ""
-    for number, line in enumerate(content.split("\n"), 1):
-        key, _, value = line.strip().partition(" ")
-        if not key:
-            continue
-        if key in table:
-            found.append(f"{path}:{number}: {key!r} stands twice")
-            continue
-        if key.encode() < previous.encode():
-            found.append(f"{path}:{number}: {key!r} is out of order; sort with `LC_ALL=C sort`")
-        table[key] = value.strip()
-        previous = key
-    return table
+def _folders(options: argparse.Namespace) -> list[Path]:
+    folders = [*options.folders, *([options.data] if options.data else [])]
+    if not folders:
+        raise UserError("name a data folder, as in `ellav data check data/train`")
+    return folders
 
 
-def _missing(wav: str) -> str | None:
-    if wav.endswith("|"):
-        return "is a command; write its output to a file first"
-    if not Path(wav).is_file():
-        return f"{wav}: no such file"
-    return f"{wav}: empty file" if Path(wav).stat().st_size == 0 else None
+def _own(out: Path, stage: str) -> None:
+    """Refuse to replace a folder that this command has not made."""
+    if out.exists() and read_record(out).get("stage") != stage:
+        raise UserError(f"{out}: there already, and not made by `ellav {stage}`; name another folder")
 
 
 def _write(out: Path, stage: str, settings: dict, source: Path, data: DataFolder, chosen: list[str]) -> None:
+    _own(out, stage)
     with writing(out, stage, settings, [source]) as folder:
         if folder is None:
             return

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,11 +12,14 @@ import numpy as np
 
 from ellav.bin.options import parse, parse_bool, parser
 from ellav.bin.rejects import Rejected, keep
-from ellav.data.audio import resample, write_wav
+from ellav.data.audio import clipped_share, read_recording, resample, write_wav
+from ellav.data.checks import table_names
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
 from ellav.errors import UserError
+
+MAX_CLIPPED = 0.01
 
 
 class Cut(NamedTuple):
@@ -30,14 +32,34 @@ class Cut(NamedTuple):
     out: Path
 
 
+class Made(NamedTuple):
+    """What is known of an utterance that was made: rate (Hz) and share clipped of its recording."""
+
+    samples: int
+    rate: int
+    clipped: float
+
+
 def main(argv: list[str]) -> None:
     """Write wav/, wav.scp, text, utt2spk, spk2utt, utt2num_samples and rejected."""
-    made = parser("format-wavs", "Stage 2: waveforms at one sample rate, mono, 16-bit FLAC.")
+    made = parser(
+        "format-wavs",
+        "Stage 2: waveforms at one sample rate, mono, 16-bit FLAC. Any format that libsndfile reads, told by the"
+        " content and not by the name. Set aside: what is not readable, empty, truncated, silent (below -60 dB"
+        " throughout), clipped beyond --max-clipped, or holds values that are no numbers.",
+    )
     made.add_argument("--data", type=Path, required=True, help="data folder with wav.scp, text, utt2spk[, segments]")
     made.add_argument("--out", type=Path, required=True, help="folder to write")
     made.add_argument("--sample-rate", type=int, default=16000, help="Hz")
     made.add_argument("--nj", type=int, default=1, help="processes")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
+    made.add_argument(
+        "--max-clipped",
+        type=float,
+        default=MAX_CLIPPED,
+        help="largest share of an utterance's samples that may be clipped (in runs of three or more at full scale);"
+        " what is below is used and counted",
+    )
     made.add_argument(
         "--allow-pipes", type=parse_bool, default=False, help="run commands that wav.scp holds (true|false)"
     )
@@ -46,14 +68,23 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--sample-rate is in Hz; {options.sample_rate} is too low for speech")
     need(options.data, "1 (data)")
     settings = {"sample_rate": options.sample_rate}
+    if options.max_clipped != MAX_CLIPPED:
+        settings["max_clipped"] = options.max_clipped
     with writing(options.out, "2 (format wavs)", settings, [options.data]) as folder:
         if folder is None:
             return
         data, cuts = read(options.data, folder / "wav")
         (folder / "wav").mkdir(exist_ok=True)
-        make = partial(formatter, options.sample_rate, options.allow_pipes)
+        make = partial(formatter, options.sample_rate, options.allow_pipes, options.max_clipped)
         results = parallel_map(make, cuts, options.nj, f"formatting {options.data.name}", options.plugin)
-        samples = keep(zip((cut.utterance for cut in cuts), results, strict=True), folder, options.max_rejected)
+        kept = keep(zip((cut.utterance for cut in cuts), results, strict=True), folder, options.max_rejected)
+        samples = {utterance: one.samples for utterance, one in kept.items()}
+        for line in remarks(kept, options.sample_rate):
+            print(f"{options.out}: {line}", file=sys.stderr)
+        for name in table_names(options.data):
+            if name.startswith("utt2") and not name.startswith(("utt2num", "utt2dur")):
+                table = read_table(options.data / name)
+                write_table(folder / name, {utterance: table[utterance] for utterance in samples if utterance in table})
         write_table(folder / "utt2num_samples", samples)
         DataFolder(
             wavs={utterance: str(options.out / "wav" / f"{utterance}.flac") for utterance in samples},
@@ -90,43 +121,48 @@ def read(folder: Path, wavs: Path) -> tuple[DataFolder, list[Cut]]:
     return data, cuts
 
 
-def formatter(sample_rate: int, allow_pipes: bool = False) -> Callable[[Cut], int | Rejected]:
-    """A function that makes one utterance and returns its samples, or why it cannot be."""
-    return partial(format_one, sample_rate, allow_pipes)
+def formatter(sample_rate: int, allow_pipes: bool, max_clipped: float) -> Callable[[Cut], Made | Rejected]:
+    """A function that makes one utterance, or says why it cannot be."""
+    return partial(format_one, sample_rate, allow_pipes, max_clipped)
 
 
-def format_one(sample_rate: int, allow_pipes: bool, cut: Cut) -> int | Rejected:
-    """Write one utterance; what an interrupted run already wrote is kept.
-
-    allow_pipes: a wav that ends in `|` is a command, whose output is the audio file.
-    """
+def format_one(sample_rate: int, allow_pipes: bool, max_clipped: float, cut: Cut) -> Made | Rejected:
+    """Write one utterance; what an interrupted run already wrote is kept."""
     import soundfile as sf
 
     if cut.out.exists():
-        return sf.info(cut.out).frames
-    is_command = cut.wav.endswith("|")
-    if is_command and not allow_pipes:
-        return Rejected(f"{cut.wav!r} is a command; commands run only with --allow-pipes true")
+        with sf.SoundFile(cut.out) as file:
+            notes = file.comment.split()
+            if len(notes) == 2:
+                return Made(file.frames, int(notes[0]), float(notes[1]))
     if "/" in cut.utterance:
         return Rejected("its id holds a '/' and cannot name a file")
     try:
-        source = io.BytesIO(subprocess.check_output(cut.wav[:-1], shell=True)) if is_command else cut.wav
-        with sf.SoundFile(source) as file:
-            rate, promised = file.samplerate, file.frames
-            start = round(cut.start * rate)
-            stop = promised if cut.end is None else round(cut.end * rate)
-            if not 0 <= start < stop or start >= promised:
-                return Rejected(f"{cut.wav}: empty" if cut.end is None else f"{cut.wav}: empty between start and end")
-            file.seek(start)
-            wav = file.read(min(stop, promised) - start, dtype="float32", always_2d=True)  # (samples, channels)
-    except (sf.LibsndfileError, OSError, subprocess.CalledProcessError) as error:
-        return Rejected(f"{cut.wav}: not readable ({' '.join(str(error).split())})")
-    if len(wav) < min(stop, promised) - start or stop > promised + 0.1 * rate:
-        return Rejected(f"{cut.wav}: truncated, {(start + len(wav)) / rate:.2f} s are there")
-    if not np.isfinite(wav).all():
-        return Rejected(f"{cut.wav}: holds values that are not numbers")
+        wav, rate = read_recording(cut.wav, cut.start, cut.end, allow_pipes)
+    except UserError as error:
+        return Rejected(str(error))
+    clipped = clipped_share(wav)
+    if clipped > max_clipped:
+        return Rejected(f"{cut.wav}: clipped, {clipped:.1%} of its samples are flat at full scale")
     mono = resample(wav.mean(axis=1), rate, sample_rate)
-    if not mono.any():
-        return Rejected(f"{cut.wav}: nothing but zeros")
-    write_wav(cut.out, np.clip(mono, -1, 1), sample_rate)
-    return len(mono)
+    if not len(mono):
+        return Rejected(f"{cut.wav}: too short for one sample at {sample_rate} Hz")
+    # The comment is for the count of an interrupted run that goes on.
+    write_wav(cut.out, np.clip(mono, -1, 1), sample_rate, comment=f"{rate} {clipped:.6f}")
+    return Made(len(mono), rate, clipped)
+
+
+def remarks(made: dict[str, Made], sample_rate: int) -> list[str]:
+    """A line for each kind of utterance that is used although something is the matter with it."""
+    lines = []
+    clipped = [utterance for utterance, one in made.items() if one.clipped > 0]
+    if clipped:
+        worst = max(clipped, key=lambda utterance: made[utterance].clipped)
+        lines.append(f"{len(clipped)} of {len(made)} utterances are clipped, most {worst!r}: {made[worst].clipped:.2%}")
+    low = [utterance for utterance, one in made.items() if one.rate < sample_rate]
+    if low:
+        lines.append(
+            f"{len(low)} of {len(made)} utterances were recorded below {sample_rate} Hz, the first {low[0]!r} at"
+            f" {made[low[0]].rate} Hz: their treble is missing"
+        )
+    return lines

@@ -46,14 +46,19 @@ def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
     file = {k.replace("-", "_"): v for k, v in read_yaml(path).items()} if path else {}
     actions = {action.dest: action for action in made._actions}
     confs = {}
-    plugins = [str(p) for p in file.pop("plugins", [])]
+    plugins = file.pop("plugins", None) or []
+    plugins = [str(plugin) for plugin in (plugins if isinstance(plugins, list) else [plugins])]
     for key in list(file):
-        if key not in actions:
+        if key not in actions or key in ("help", "config", "plugin"):
             known = ", ".join(sorted(k for k in actions if k not in ("help", "config", "debug", "plugin")))
             raise UserError(f"{path}: unknown option {key!r}; accepted: {known}, plugins")
         if key.endswith("_conf"):
             confs[key] = file.pop(key) or {}
-        actions.get(key, argparse.Action([], "")).required = False
+            if not isinstance(confs[key], dict):
+                raise UserError(f"{path}: option {key!r} must be `name: value` lines, not {confs[key]!r}")
+        else:
+            file[key] = _fitted(made, actions[key], file[key], path)
+        actions[key].required = False
     made.set_defaults(**file)
     options = made.parse_args(argv)
     for action in made._actions:
@@ -64,6 +69,30 @@ def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
     for plugin in options.plugin:
         load_plugin(plugin)
     return options
+
+
+def _fitted(made: argparse.ArgumentParser, action: argparse.Action, value, path: str):
+    """A value of a `--config` file as the command line would have given it."""
+    several = action.nargs in ("+", "*") or isinstance(action, argparse._AppendAction)
+    values = value if isinstance(value, list) and several else [value]
+    if value is None and action.default is None:
+        return None
+    try:
+        if action.nargs == 0:  # a switch
+            if not isinstance(value, bool):
+                raise ValueError
+            return value
+        if any(word is None or isinstance(word, (list, dict)) for word in values):
+            raise ValueError
+        words = [str(word).lower() if isinstance(word, bool) else str(word) for word in values]
+        made_of = [action.type(word) if action.type else word for word in words]
+        if action.choices and any(word not in action.choices for word in made_of):
+            raise ValueError
+    except (TypeError, ValueError, argparse.ArgumentTypeError):
+        kind = "one of " + ", ".join(action.choices) if action.choices else getattr(action.type, "__name__", "text")
+        wanted = {"parse_bool": "true or false"}.get(kind, "true or false" if action.nargs == 0 else kind)
+        raise UserError(f"{path}: option {action.dest!r} must be {wanted}, not {value!r}") from None
+    return made_of if several else made_of[0]
 
 
 def parse_bool(value: str) -> bool:

@@ -89,6 +89,9 @@ def read_rows(inputs: Inputs, name: str, codec: dict) -> Iterator[tuple[str, Row
     for utterance in phones:
         if utterance in ends and utterance in frames:
             where = f"{inputs.align / name}/ends: {utterance!r}"
+            if not frames[utterance].isdecimal():
+                number = frames[utterance]
+                raise UserError(f"{inputs.codes / name}/utt2num_frames: {utterance!r}: {number!r}; rerun stage 4")
             yield utterance, read_row(phones[utterance].split(), ends[utterance], int(frames[utterance]), codec, where)
 
 

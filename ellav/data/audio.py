@@ -1,9 +1,12 @@
-"""Reading, writing and resampling of waveforms."""
+"""Reading, judging, writing and resampling of waveforms."""
 
 from __future__ import annotations
 
 import io
+import re
+import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -11,6 +14,73 @@ import soxr
 
 from ellav.data.outputs import beside
 from ellav.errors import UserError
+
+FULL_SCALE = 0.99  # of 8-bit audio the highest value is 0.992
+SILENT = 1e-3  # a recording whose every sample is below this (-60 dB) holds no speech
+LEAST_RATE = 4000  # Hz
+STREAMED = 0x7FFFF000  # bytes; programs that write a WAV into a pipe announce at least this many
+
+
+class Recording(NamedTuple):
+    """What stands in an audio file, or in a part of it: wav (samples, channels) float32, rate in Hz."""
+
+    wav: np.ndarray
+    rate: int
+
+
+def read_recording(wav: str, start: float = 0.0, end: float | None = None, allow_pipes: bool = False) -> Recording:
+    """What lies between `start` and `end` seconds (None: all) of any file that libsndfile reads.
+
+    The format is told by the content, whatever the file is called. allow_pipes: a `wav` that
+    ends in `|` is a command, whose output is the file. Raises UserError saying why there is
+    no audio to be had, or only part of it.
+    """
+    is_command = wav.endswith("|")
+    if is_command and not allow_pipes:
+        raise UserError(f"{wav!r} is a command; commands run only with --allow-pipes true")
+    try:
+        source = io.BytesIO(subprocess.check_output(wav[:-1], shell=True)) if is_command else wav
+        with soundfile.SoundFile(source) as file:
+            rate, promised = file.samplerate, file.frames
+            if rate < LEAST_RATE:
+                raise UserError(f"{wav}: sample rate {rate} Hz is too low for speech")
+            first = round(start * rate)
+            last = promised if end is None else round(end * rate)
+            if not 0 <= first < last or first >= promised:
+                raise UserError(f"{wav}: empty" if end is None else f"{wav}: empty between start and end")
+            cut_short = _cut_short(file.extra_info) and last >= promised
+            file.seek(first)
+            read = file.read(min(last, promised) - first, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError, subprocess.CalledProcessError) as error:
+        raise UserError(f"{wav}: not readable ({' '.join(str(error).split())})") from None
+    if cut_short or len(read) < min(last, promised) - first or last > promised + 0.1 * rate:
+        raise UserError(f"{wav}: truncated, {(first + len(read)) / rate:.2f} s are there")
+    if not np.isfinite(read).all():
+        raise UserError(f"{wav}: holds values that are not numbers")
+    peak = np.abs(read.mean(axis=1)).max()
+    if peak < SILENT:
+        level = f"peaks at {20 * np.log10(peak):.0f} dB of full scale" if peak > 0 else "nothing but zeros"
+        raise UserError(f"{wav}: silent, {level}")
+    return Recording(read, rate)
+
+
+def _cut_short(log: str) -> bool:
+    """Whether a file's header announces more than there is, as libsndfile's log says.
+
+    (Its `frames` are those that are there.)
+    """
+    sizes = re.search(r"data : (\d+) \(should be \d+\)", log)
+    return sizes is not None and int(sizes[1]) < STREAMED
+
+
+def clipped_share(wav: np.ndarray) -> float:
+    """Share of the samples of (samples, channels) that lie in a run of three or more at full scale."""
+    full = np.abs(wav) >= FULL_SCALE
+    runs = full[2:] & full[1:-1] & full[:-2]
+    flat = np.zeros_like(full)
+    for shift in range(3):
+        flat[shift : shift + len(runs)] |= runs
+    return float(flat.mean())
 
 
 def read_wav(path: Path | str, sample_rate: int) -> np.ndarray:
@@ -30,13 +100,18 @@ def read_wav(path: Path | str, sample_rate: int) -> np.ndarray:
     return resample(wav.mean(axis=1), rate, sample_rate)
 
 
-def write_wav(path: Path | str, wav: np.ndarray, sample_rate: int) -> None:
+def write_wav(path: Path | str, wav: np.ndarray, sample_rate: int, comment: str = "") -> None:
     """Write (samples,) as 16 bits, WAV or FLAC by the name's ending, beside and renamed.
 
-    Raises OSError naming the file where the disk is full, of which libsndfile says nothing.
+    comment: kept in the file's header. Raises OSError naming the file where the disk is full,
+    of which libsndfile says nothing.
     """
     path, encoded = Path(path), io.BytesIO()
-    soundfile.write(encoded, wav, sample_rate, subtype="PCM_16", format=path.suffix.lstrip(".").upper())
+    kind = path.suffix.lstrip(".").upper()
+    with soundfile.SoundFile(encoded, "w", sample_rate, 1, "PCM_16", format=kind) as file:
+        if comment:
+            file.comment = comment
+        file.write(wav)
     with beside(path) as temporary:
         temporary.write_bytes(encoded.getbuffer())
 

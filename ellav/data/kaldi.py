@@ -9,6 +9,8 @@ from pathlib import Path
 from ellav.data.outputs import write_text
 from ellav.errors import UserError
 
+BYTE_ORDER_MARK = "\ufeff"
+
 
 def read_table(path: Path | str) -> dict[str, str]:
     """Key -> rest of the line. Raises UserError naming file and line for what is wrong."""
@@ -16,15 +18,19 @@ def read_table(path: Path | str) -> dict[str, str]:
     table: dict[str, str] = {}
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror.lower().replace(' or directory', '')}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 (byte {error.start}); convert it first") from None
+    if lines[0].startswith(BYTE_ORDER_MARK):
+        raise UserError(f"{path}:1: begins with a byte order mark; `ellav data fix` removes it")
     previous = ""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         key, _, value = line.strip().partition(" ")
+        if "\t" in key:
+            raise UserError(f"{path}:{number}: a tab stands after the id; `ellav data fix` makes it a space")
         if key in table:
             raise UserError(f"{path}:{number}: {key!r} stands twice; remove one of the two lines")
         if key.encode() < previous.encode():
@@ -62,7 +68,10 @@ class DataFolder:
             odd = sorted(made.wavs.keys() ^ table.keys())
             if odd:
                 where = "wav.scp" if odd[0] in made.wavs else name
-                raise UserError(f"{folder}: utterance {odd[0]!r} is only in {where} ({len(odd)} such in {name})")
+                raise UserError(
+                    f"{folder}: utterance {odd[0]!r} is only in {where} ({len(odd)} such in {name});"
+                    " `ellav data check` lists them, `ellav data fix` drops them"
+                )
         if not made.wavs:
             raise UserError(f"{folder}: no utterances")
         return made

@@ -55,9 +55,10 @@ def run_tokens(root, *more):
 
 @pytest.fixture
 def root(tmp_path):
-    make_set(tmp_path, "train", 20, 0)
-    make_set(tmp_path, "test", 4, 1)
-    return tmp_path
+    folder = tmp_path / "with a space"
+    make_set(folder, "train", 20, 0)
+    make_set(folder, "test", 4, 1)
+    return folder
 
 
 @pytest.fixture
@@ -201,6 +202,16 @@ def test_stages_are_cheap_to_repeat_and_refuse_stale_inputs(coded, capsys):
     run_fit(coded, "codebooks=1")
     assert json.loads((coded / "codec" / "done.json").read_text())["key"] != key
     with pytest.raises(UserError, match=r"codes/train: made from an older .*codec; rerun stage 4"):
+        run_tokens(coded)
+
+
+def test_a_table_that_holds_no_numbers_is_named(coded):
+    change(coded / "codes" / "test" / "utt2num_frames", test_01="many")
+    with pytest.raises(UserError, match=r"codes/test/utt2num_frames: 'test-01': 'many'; rerun stage 4"):
+        run_tokens(coded)
+    change(coded / "align" / "test" / "ends", test_01="0.1 x 0.3 0.4")
+    change(coded / "codes" / "test" / "utt2num_frames", test_01="30")
+    with pytest.raises(UserError, match=r"align/test/ends: 'test-01': .*'x'; rerun stage 3"):
         run_tokens(coded)
 
 

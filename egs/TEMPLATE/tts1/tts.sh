@@ -233,12 +233,14 @@ prepares() { [ "${skip_data_prep}" = false ] && runs "$1"; }
 trains() { [ "${skip_train}" = false ] && runs "$1"; }
 evaluates() { [ "${skip_eval}" = false ] && runs "$1"; }
 
+pipes=()
+[ "${allow_pipes}" = false ] || pipes=(--allow_pipes true)
 if prepares 1; then
     begin 1 "data -> ${datadir}"
     split "${local_data_opts}"
     follow local/data.sh --out "${datadir}" --nj "${nj}" "${words[@]}"
     for set in "${sets[@]}"; do
-        on "${train_cmd}" data check --data "${datadir}/${set}"
+        on "${train_cmd}" data check --data "${datadir}/${set}" "${pipes[@]}"
     done
     finish
 fi
@@ -247,8 +249,6 @@ if prepares 2; then
     begin 2 "format wavs -> ${dumpdir}/raw"
     for set in "${sets[@]}"; do
         need "${datadir}/${set}" "1 (data)"
-        pipes=()
-        [ "${allow_pipes}" = false ] || pipes=(--allow_pipes true)
         on "${train_cmd}" format-wavs --data "${datadir}/${set}" --out "${dumpdir}/raw/${set}" \
             --sample_rate "${fs}" --max_rejected "${max_rejected}" --nj "${nj}" "${pipes[@]}"
     done

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
+
+from ellav.plugins.text.symbols import PAUSES, addresses, plain, refuse, signs
 
 PAUSE = ","
 """The token that stands for punctuation at which a speaker pauses."""
@@ -20,54 +21,65 @@ OTHERS = {"jr": "junior", "sr": "senior", "ave": "avenue", "blvd": "boulevard", 
           "sept": "september", "oct": "october", "nov": "november", "dec": "december"}  # fmt: skip
 UNITS = {"km": "kilometer", "cm": "centimeter", "mm": "millimeter", "m": "meter", "kg": "kilogram", "g": "gram",
          "lb": "pound", "lbs": "pound", "oz": "ounce", "ft": ("foot", "feet"), "mi": "mile", "mph": "mile per hour",
-         "hz": "hertz", "khz": "kilohertz", "ms": "millisecond", "ml": "milliliter", "gb": "gigabyte",
-         "mb": "megabyte"}  # fmt: skip
-MONEY = {"$": ("dollar", "cent"), "£": ("pound", "penny"), "€": ("euro", "cent"), "¥": ("yen", "")}
-SIGNS = {"%": " percent ", "&": " and ", "+": " plus ", "=": " equals ", "@": " at ", "#": " number ",
-         "°": " degrees ", "×": " times ", "÷": " divided by "}  # fmt: skip
-SCALES = "thousand|million|billion|trillion"
+         "hz": "hertz", "khz": "kilohertz", "km/h": "kilometer per hour", "m/s": "meter per second",
+         "ms": "millisecond", "ml": "milliliter", "gb": "gigabyte", "mb": "megabyte", "μm": "micrometer",
+         "μg": "microgram", "μs": "microsecond"}  # fmt: skip
+MONEY = {"$": ("dollar", "cent"), "£": ("pound", "penny"), "€": ("euro", "cent"), "¥": ("yen", ""),
+         "₹": ("rupee", "")}  # fmt: skip
+LETTERS = {"US", "UK", "EU", "UN", "AI", "ID", "IP", "IQ", "OS", "TV", "UI", "USA", "UAE", "UFO", "CEO", "CFO", "CIO",
+           "API", "IEEE", "URL", "EOP"}  # fmt: skip
+"""Capitals that are spelled although they could be read as a word."""
+MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+          "november", "december"]  # fmt: skip
+SCALES = {"thousand": "thousand", "million": "million", "billion": "billion", "trillion": "trillion",
+          "k": "thousand", "m": "million", "mn": "million", "bn": "billion", "b": "billion",
+          "tn": "trillion"}  # fmt: skip
+TELEPHONE = (
+    r"(?<![\w.-])(?:(?:\+?\d{1,2}[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}|\d{3}-(?!\d\d00)\d{4})(?![\w-])"
+)
 NUMBER = r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 
 
 def spoken(text: str) -> list[str]:
     """The tokens of `text` as a speaker says them: lower-case words and `PAUSE`.
 
-    A word has letters a-z and apostrophes only. Text in other scripts is left out.
+    A word has letters a-z and apostrophes only. Nothing that would be said is left out:
+    raises UserError naming the first character that has no reading (other scripts, emoji
+    amid a sentence, unknown signs). `symbols.UNSPOKEN` lists what is not said.
     """
-    text = _plain(text)
+    written = text
+    text = plain(text)
+    text = addresses(text)
     text = _abbreviations(text)
     text = _numbers(text)
     text = re.sub(
-        r"\b(?:[A-Z]\.){2,}|\b(?:[A-Z]\. )+(?=[A-Z][a-z])", lambda m: " ".join(re.findall("[A-Z]", m[0])) + " ", text
+        r"\b(?:[A-Za-z]\.){2,}|\b(?:[A-Z]\. )+(?=[A-Z][a-z])",
+        lambda m: " ".join(re.findall("[A-Za-z]", m[0])) + " ",
+        text,
     )
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)  # camelCase
-    for sign, words in SIGNS.items():
-        text = text.replace(sign, words)
-    text = re.sub(r"(?<=\w)[-/_](?=\w)", " ", text)
-    tokens = []
-    for match in re.finditer(r"[A-Za-z]+(?:'[A-Za-z]+)*'?|[,.;:!?()\[\]]+|--+|\s-\s", text):
+    if re.search("[a-z]", text):
+        text = re.sub(r"\b([A-Z]{2,4})(s?)\b", _letters, text)
+    text = re.sub(r"(?<=[a-z])(?<!\bMc)(?<!\bMac)(?=[A-Z])", " ", text)  # camelCase
+    text = signs(text)
+    tokens, rest, end = [], [], 0
+    for match in re.finditer(rf"[A-Za-z]+(?:'[A-Za-z]+)*'?|[{re.escape(PAUSES)}]+|--+|\s-\s", text):
+        rest.append(text[end : match.start()])
+        end = match.end()
         token = match[0]
         if not token[0].isalpha():
             tokens.append(PAUSE)
         else:
             tokens.append(token.lower() if token.lower().endswith("s'") else token.lower().rstrip("'"))
+    refuse("".join([*rest, text[end:]]), written)
     return tokens
 
 
-def _plain(text: str) -> str:
-    """Compatibility forms, curly quotes, dashes and accents to plain characters."""
-    text = text.translate(
-        str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "…": ", ", "½": " 1/2", "¼": " 1/4", "¾": " 3/4"})
-    )
-    text = re.sub(r"(?<=\d)\s*[–—]\s*(?=\d)", " to ", text)
-    text = re.sub(r"[–—]|--+", " , ", text)
-    text = unicodedata.normalize("NFKD", text.replace("°", " degrees ").replace("−", "-"))
-    for letter, plain in {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d"}.items():
-        text = text.replace(letter, plain).replace(letter.upper(), plain)
-    return "".join(c for c in text if unicodedata.category(c) != "Mn")
+def _letters(match: re.Match) -> str:
+    return " ".join(match[1]) + ("'s" if match[2] else "") if match[1] in LETTERS else match[0]
 
 
 def _abbreviations(text: str) -> str:
+    text = re.sub(r"\bPh\.?D\b\.?", "P H D", text)
     text = re.sub(r"\be\.g\.,?", "for example,", text, flags=re.I)
     text = re.sub(r"\bi\.e\.,?", "that is,", text, flags=re.I)
     text = re.sub(r"(?<=\d)\s*([ap])\.?m\b\.?", lambda m: f" {m[1]} m ", text, flags=re.I)
@@ -86,12 +98,23 @@ def _rest(match: re.Match) -> str:
 
 
 def _numbers(text: str) -> str:
-    text = re.sub(rf"([$£€¥])\s?({NUMBER})(?:\s?({SCALES})\b)?", _money, text, flags=re.I)
+    text = re.sub(r"#(?=\s?\d)", " number ", text)
+    money = "".join(MONEY)
+    text = re.sub(rf"\b({NUMBER})\s?([{money}])(?![\d{money}])", r"\2\1", text)
+    text = re.sub(rf"([{money}])\s?({NUMBER})(?:\s?({'|'.join(SCALES)})\b)?", _money, text, flags=re.I)
+    text = re.sub(r"\b(\d+)\s?¢", lambda m: f"{_cardinal(m[1])} {_many('cent', int(m[1]))}", text)
+    text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)\b", lambda m: _date(m, m[1], m[2], m[3]), text)
+    text = re.sub(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b", lambda m: _date(m, m[3], m[1], m[2]), text)
+    text = re.sub(TELEPHONE, lambda m: " , ".join(" ".join(map(_words, g)) for g in re.findall(r"\d+", m[0])), text)
+    text = re.sub(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\w)", _dotted, text)
     text = re.sub(r"\b([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?\b", _time, text)
+    text = re.sub(r"\b(\d{1,2})'\s?(\d{1,2})(?:\"|\b)", lambda m: f"{_cardinal(m[1])} foot {_cardinal(m[2])} ", text)
+    text = re.sub(r"(?<=\d):(?=\d)", " to ", text)  # a ratio
     text = re.sub(r"'(\d0)s\b", lambda m: _plural(_cardinal(m[1])), text)
     text = re.sub(r"\b(\d{2,4}0)'?s\b", lambda m: _plural(_year(m[1])), text)
     text = re.sub(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b", lambda m: _ordinal(m[1]), text, flags=re.I)
     text = re.sub(r"\b(?:(\d+) )?(\d{1,2})/(\d{1,2})\b(?!/)", _fraction, text)
+    text = re.sub(r"(?<=\d)-(?=\d)", " to ", text)
     text = re.sub(r"(?<![\w.])-(?=\d)", "minus ", text)
     units = "|".join(sorted(UNITS, key=len, reverse=True))
     text = re.sub(rf"\b({NUMBER})\s?({units})\b(?!')", _unit, text, flags=re.I)
@@ -103,7 +126,7 @@ def _money(match: re.Match) -> str:
     major, minor = MONEY[match[1]]
     amount = match[2].replace(",", "")
     if match[3]:
-        return f"{_cardinal(amount)} {match[3].lower()} {_many(major, 2)}"
+        return f"{_cardinal(amount)} {SCALES[match[3].lower()]} {_many(major, 2)}"
     whole, _, part = amount.partition(".")
     if len(part) != 2 or not minor:
         return f"{_cardinal(amount)} {_many(major, 1 if amount == '1' else 2)}"
@@ -111,6 +134,23 @@ def _money(match: re.Match) -> str:
     if int(part):
         said.append(f"{_cardinal(str(int(part)))} {_many(minor, int(part))}")
     return " and ".join(said)
+
+
+def _date(match: re.Match, year: str, month: str, day: str) -> str:
+    """The American order, month first, unless only the other one is possible."""
+    if int(month) > 12 >= int(day):
+        month, day = day, month
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
+        return match[0]
+    return f"{MONTHS[int(month) - 1]} {_ordinal(str(int(day)))} {_year(year)}"
+
+
+def _dotted(match: re.Match) -> str:
+    """A version (`3.5.2`, point) or the address of a machine (four parts, digit by digit, dot)."""
+    parts = match[0].split(".")
+    if len(parts) == 4:
+        return f" {' dot '.join(' '.join(map(_words, part)) for part in parts)} "
+    return f" {' point '.join(map(_cardinal, parts))} "
 
 
 def _time(match: re.Match) -> str:

@@ -34,6 +34,8 @@ FIXED = {
     "cetera": ("S", "EH1", "T", "ER0", "AH0"),
 }
 LETTER_A = ("EY1",)
+LONGEST, MOST_PREDICTED = 24, 20
+"""Letters beyond which the network leaves out parts of a word, and phones at which it stops."""
 
 
 @text.register("g2p_en")
@@ -52,7 +54,7 @@ class G2pEn:
     def __call__(self, text: str) -> Phones:
         """Phones with `sp` at both ends and at punctuation. Words are upper-case.
 
-        Raises UserError where `text` holds nothing that can be spoken.
+        Raises UserError where `text` holds nothing that can be spoken, or something that cannot.
         """
         tokens = spoken(text)
         phones, word_of_phone, words = [SILENCE], [-1], []
@@ -78,7 +80,10 @@ class G2pEn:
 
 @cache
 def pronounce(word: str, verb: bool | None = None) -> tuple[str, ...]:
-    """Phones with stress of a lower-case word. verb: which of a homograph's two readings."""
+    """Phones with stress of a lower-case word. verb: which of a homograph's two readings.
+
+    Raises UserError for a word that no dictionary has and that is too long for the network.
+    """
     homographs = _homographs()
     if word in homographs:
         as_verb, otherwise = homographs[word]
@@ -95,7 +100,10 @@ def pronounce(word: str, verb: bool | None = None) -> tuple[str, ...]:
         return _dictionary()[word]
     if len(word) == 1 or not re.search("[aeiouy]", word):
         return tuple(phone for letter in word for phone in _letter(letter))
-    predicted = [phone for phone in _network().predict(word) if phone[0].isalpha()]
+    predicted = _network().predict(word) if len(word) <= LONGEST else []
+    if len(word) > LONGEST or len(predicted) >= MOST_PREDICTED:
+        raise UserError(f"word {word!r} is in no dictionary and too long to guess; write it in parts, with hyphens")
+    predicted = [phone for phone in predicted if phone[0].isalpha()]
     phones = tuple("UW1" if phone == "UW" else phone for phone in predicted)
     return phones or tuple(phone for letter in word for phone in _letter(letter))
 

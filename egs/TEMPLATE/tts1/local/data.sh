@@ -5,7 +5,7 @@
 #   DIR/SET/wav.scp   utterance  path of its recording
 #   DIR/SET/text      utterance  its transcript
 #   DIR/SET/utt2spk   utterance  its speaker
-# An utterance's id begins with its speaker's. `ellav data check --data DIR/SET` says what is wrong.
+# An utterance's id begins with its speaker's. `ellav data check DIR/SET` says what is wrong.
 set -euo pipefail
 
 echo "local/data.sh: write this script for your corpus; its comments say what it must leave" >&2
