@@ -14,7 +14,7 @@ from ellav.data.audio import resample
 
 PIXELS_PER_SECOND = 240
 PICTURE_HEIGHT = 120
-GUTTER = 26
+GUTTER = 36
 """Left of the picture, for the frequencies."""
 TOP_HERTZ = 8000
 RANGE_DB = 65
@@ -72,7 +72,7 @@ def plot(wav: np.ndarray, rate: int, phones: list[Phone] | None, what: str) -> s
         lines.append(f'<text x="{x:.1f}" y="{below + 15}" class="time">{label}</text>')
     for kilohertz in range(0, int(top / 1000) + 1, 4):
         y = PICTURE_HEIGHT * (1 - kilohertz * 1000 / top)
-        label = "kHz" if kilohertz == 8 else str(kilohertz)
+        label = f"{kilohertz} kHz" if kilohertz == 8 else str(kilohertz)
         lines.append(
             f'<text x="{GUTTER - 5}" y="{min(max(y + 4, 9), PICTURE_HEIGHT):.0f}" class="hertz">{label}</text>'
         )
