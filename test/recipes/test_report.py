@@ -237,8 +237,11 @@ def test_the_page_in_a_browser(page, browser, width):
 def test_a_click_in_a_spectrogram_plays_from_there(page, browser):
     browser.open(page.as_uri(), 1200)
     at = browser.run(
-        """(() => { const image = document.querySelectorAll('.plot img')[5]; image.scrollIntoView({block: 'center'});
-        const box = image.getBoundingClientRect(); return [box.left + 240, box.top + 40]; })()"""
+        """(() => {
+        const image = document.querySelectorAll('.plot img')[5];
+        image.scrollIntoView({block: 'center', behavior: 'instant'});
+        const box = image.getBoundingClientRect();
+        return [box.left + Number(image.parentElement.dataset.pixelsPerSecond), box.top + 40]; })()"""
     )
     for kind in ("mousePressed", "mouseReleased"):
         browser.call("Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1], button="left", clickCount=1)

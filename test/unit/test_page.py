@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from ellav.infer.page.curves import Line, chart, read_log, thin_out, ticks
-from ellav.infer.page.pictures import PICTURE_HEIGHT, TOP_HERTZ, mp3, place_labels, spectrogram
+from ellav.infer.page.pictures import PICTURE_HEIGHT, PIXELS_PER_SECOND, TOP_HERTZ, mp3, place_labels, spectrogram
 
 RATE = 16000
 
@@ -26,13 +26,14 @@ def test_an_audio_file_keeps_time_and_sound():
     assert lags.max() > 0.95 * np.linalg.norm(wav) * np.linalg.norm(back)
 
 
+@pytest.mark.parametrize("rate", [16000, 24000])
 @pytest.mark.parametrize("hertz", [500, 3000, 7000])
-def test_a_tone_stands_at_its_height(hertz):
+def test_a_tone_stands_at_its_height(hertz, rate):
     from PIL import Image
 
-    tone = np.sin(2 * np.pi * hertz * np.arange(RATE) / RATE).astype(np.float32)
-    picture = np.asarray(Image.open(io.BytesIO(spectrogram(tone, RATE))).convert("L"), dtype=int)
-    assert picture.shape == (PICTURE_HEIGHT, 240)
+    tone = np.sin(2 * np.pi * hertz * np.arange(rate) / rate).astype(np.float32)
+    picture = np.asarray(Image.open(io.BytesIO(spectrogram(tone, rate))).convert("L"), dtype=int)
+    assert picture.shape == (PICTURE_HEIGHT, PIXELS_PER_SECOND)
     darkest = PICTURE_HEIGHT - 1 - picture[:, 20:-20].mean(axis=1).argmin()
     assert darkest == pytest.approx(hertz / TOP_HERTZ * PICTURE_HEIGHT, abs=2)
 

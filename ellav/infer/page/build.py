@@ -168,7 +168,7 @@ def _training(exps: Iterable[Path], all_results: list[dict]) -> str:
         parts.append(content)
     header, rows = training_table(all_results)
     if rows:
-        table = _table(["", *header[1:]], rows, "Speed and training")
+        table = _table(header, rows, "Speed and training")
         parts.append(f"<details><summary>All figures of training and decoding</summary>{table}</details>")
     return "".join([*parts, "</section>"])
 
@@ -217,7 +217,7 @@ def _article(example: Example, codec: Codec, exp: Path) -> str:
 
 
 def _speech(speech: Speech, example: Example, codec: Codec, own: bool) -> str:
-    said = " · ".join(f"{name} {value}" for name, value in speech.figures.items())
+    said = " · ".join(f"{name}\u00a0{value}" for name, value in speech.figures.items())
     lines = [said, *(f"{name}: {value}" for name, value in speech.remarks.items())]
     notes = "".join(f'<p class="said">{escape(line)}</p>' for line in lines if line)
     if len(speech.wav):

@@ -58,16 +58,16 @@ def charts(log: dict[str, np.ndarray], model: str) -> str:
     ):
         lines = _lines(log, wanted, 100.0 if unit == "%" else 1.0)
         if lines:
-            drawn.append(chart(f"{model}: {title.lower()}", title, unit, lines))
+            drawn.append(chart(f"{model}: {title.lower()}", title, unit, lines, from_zero=title != "Loss"))
     return f'<div class="charts">{"".join(drawn)}</div>' if drawn else ""
 
 
-def chart(name: str, title: str, unit: str, lines: list[Line]) -> str:
+def chart(name: str, title: str, unit: str, lines: list[Line], from_zero: bool = False) -> str:
     """An HTML figure with one SVG. name: for those who hear it. unit: of the values."""
     points = np.concatenate([line.points for line in lines])
     x_ticks = ticks(0.0, points[:, 0].max(), 4)
     low, high = points[:, 1].min(), points[:, 1].max()
-    y_ticks = ticks(0.0 if low < 0.4 * high else low, high, 5)
+    y_ticks = ticks(0.0 if from_zero or low < 0.4 * high else low, high, 5)
     right = max(points[:, 0].max(), 1.0)
     bottom, top = y_ticks[0], max(y_ticks[-1], high)
 

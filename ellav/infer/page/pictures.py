@@ -12,14 +12,17 @@ import soundfile
 
 from ellav.data.audio import resample
 
-PIXELS_PER_SECOND = 240
+PIXELS_PER_SECOND = 200
 PICTURE_HEIGHT = 120
 GUTTER = 36
 """Left of the picture, for the frequencies."""
 TOP_HERTZ = 8000
-RANGE_DB = 65
+RANGE_DB = 55
 """Between white and black."""
-WINDOW_SECONDS = 0.02
+WINDOW_SECONDS = 0.01
+"""Short enough to show formants and the edges of phones rather than harmonics."""
+STEPS = 4
+"""Of the window in each column of pixels; a single one would beat with the voice's pitch."""
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 LETTER, LINE = 6.0, 11
 """Width and height of a letter of a phone's name."""
@@ -125,15 +128,16 @@ def _phone_marks(phones: list[Phone], left: float) -> tuple[list[str], int]:
 
 
 def _decibels(wav: np.ndarray, rate: int) -> np.ndarray:
-    """(PICTURE_HEIGHT, columns) levels, the lowest frequencies first."""
-    window = max(16, round(WINDOW_SECONDS * rate))
-    size = 1 << (2 * window - 1).bit_length()
+    """(PICTURE_HEIGHT, columns) levels, the lowest frequencies first, raised by 6 dB an octave."""
+    window = round(WINDOW_SECONDS * rate)
+    size = 1 << (6 * window).bit_length()  # several bins to each row of pixels, so that none falls between
     width = columns(len(wav), rate)
-    centres = ((np.arange(width) + 0.5) / PIXELS_PER_SECOND * rate).astype(int)
-    padded = np.pad(wav.astype(np.float32), window)
+    centres = ((np.arange(width * STEPS) + 0.5) / (PIXELS_PER_SECOND * STEPS) * rate).astype(int)
+    padded = np.pad(np.diff(wav.astype(np.float32), prepend=np.float32(0)), window)
     frames = padded[centres[:, None] + window // 2 + np.arange(window)]
     power = np.abs(np.fft.rfft(frames * np.hanning(window).astype(np.float32), size)) ** 2
-    edges = np.linspace(0, min(TOP_HERTZ, rate / 2) / rate * size, PICTURE_HEIGHT + 1)
-    bins = np.round((edges[:-1] + edges[1:]) / 2).astype(int)
+    edges = np.linspace(0, min(TOP_HERTZ, rate / 2) / rate * size, PICTURE_HEIGHT + 1).astype(int)
+    rows = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) / np.diff(edges)
+    levels = rows.reshape(width, STEPS, PICTURE_HEIGHT).mean(axis=1).T
     # The floor keeps silence from being stretched to full contrast.
-    return 10 * np.log10(np.maximum(power[:, bins].T, 1e-4))
+    return 10 * np.log10(np.maximum(levels, 1e-7))

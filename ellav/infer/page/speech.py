@@ -13,7 +13,6 @@ from ellav.data.audio import read_wav
 from ellav.data.codes import CodesReader
 from ellav.data.kaldi import read_table
 from ellav.data.outputs import need
-from ellav.data.results import number
 from ellav.errors import UserError
 from ellav.infer.page.pictures import Phone
 from ellav.infer.scoring import read_facts
@@ -166,7 +165,7 @@ def _read_scores(path: Path, row: str) -> dict[str, tuple[dict[str, str], dict[s
         record = json.loads(line)
         if record.get("row") == row:
             pairs = {name: value for name, value in record.items() if isinstance(value, list) and value[1]}
-            figures = {name: number(above / below) for name, (above, below) in pairs.items()}
+            figures = {name: f"{above / below:.3g}" for name, (above, below) in pairs.items()}
             known = ("set", "id", "row")
             remarks = {n: v for n, v in record.items() if isinstance(v, str) and n not in known}
             found[record["id"]] = (figures, remarks)
