@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,25 +26,8 @@ TEXTS = {
 }
 SECONDS = {"ann-1": 0.8, "ann-2": 5.0, "bob-1": 0.6}
 PHONES = ("sp", "DH", "AH0", "K", "AE1", "T", "sp")
+PLUGIN = str(Path(__file__).with_name("samples_codec.py"))
 ABOUT = "Machine-made: sums of sines & <nothing> else."
-
-CODEC = '''
-import numpy as np
-from ellav.plugins.codecs import codecs
-
-@codecs.register("samples8")
-class Samples:
-    """Every second sample in 8 bits, 160 samples a frame."""
-
-    trainable = False
-    sample_rate, frame_rate, codebooks, size = 16000, 100.0, 80, 256
-
-    def decode(self, codes):
-        return [np.repeat((c.reshape(-1) - 128) / 128, 2).astype(np.float32) for c in codes]
-
-    def load(self, folder):
-        pass
-'''
 
 
 def voice(seconds, pitch):
@@ -127,7 +111,6 @@ def built(tmp_path_factory):
     (folder / "exp/codec/codec.yaml").write_text(
         "{name: samples8, conf: {}, sample_rate: 16000, frame_rate: 100.0, codebooks: 80, size: 256}\n"
     )
-    (folder / "codec.py").write_text(CODEC)
     (folder / "about.txt").write_text(ABOUT + "\n")
     experiment(folder, "one", "interleaved", list(TEXTS), empty=("bob-1",))
     experiment(folder, "two", "concat", ["ann-1", "ann-2"])
@@ -136,7 +119,7 @@ def built(tmp_path_factory):
     try:
         for tag in ("two", "one"):
             compare = ["--compare", "exp/two"] if tag == "one" else []
-            scored = ["score", "--exp", f"exp/{tag}", "--sets", "test", "--plugin", "codec.py", "--lm_order", "0"]
+            scored = ["score", "--exp", f"exp/{tag}", "--sets", "test", "--plugin", PLUGIN, "--lm_order", "0"]
             assert main([*scored, "--scorers", "stability", "rtf", *compare]) == 0
     finally:
         os.chdir(before)
@@ -153,7 +136,7 @@ def recipe(built, tmp_path, monkeypatch):
 
 def report(*more):
     compare = ["--compare", "exp/two"]
-    return main(["report", "--exp", "exp/one", *compare, "--about", "about.txt", "--plugin", "codec.py", *more])
+    return main(["report", "--exp", "exp/one", *compare, "--about", "about.txt", "--plugin", PLUGIN, *more])
 
 
 PROBE = """(async () => {
@@ -210,8 +193,9 @@ def test_the_page_in_a_browser(page, browser, width):
     players = {name: duration for name, duration, visible in seen["audio"] if visible}
     assert len(players) == len(seen["audio"]) == 2 * 5 + 3
     for name, duration in players.items():
-        said = name.removeprefix("prompt, ").split(", ")
-        wanted = SECONDS[said[0] if name.startswith("prompt") else said[1]] + 0.1 * (said[0] in ("one", "two"))
+        way, utterance = name.split(", ")
+        longer = 0.1 if way in ("one", "two") else 0.0
+        wanted = SECONDS[way.removeprefix("prompt ") if way.startswith("prompt") else utterance] + longer
         assert duration == pytest.approx(wanted, abs=0.08), name
     assert seen["curves"] == 2 * 2 * 3
     assert all(b - a <= 1 for a, b in pairwise(seen["headings"]))

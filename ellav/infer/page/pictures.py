@@ -24,7 +24,7 @@ WINDOW_SECONDS = 0.01
 STEPS = 4
 """Of the window in each column of pixels; a single one would beat with the voice's pitch."""
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-LETTER, LINE = 6.0, 11
+LETTER, LINE = 6.6, 11
 """Width and height of a letter of a phone's name."""
 
 
@@ -117,7 +117,7 @@ def _phone_marks(phones: list[Phone], left: float) -> tuple[list[str], int]:
     if not phones:
         return [], 0
     middles = [left + (phone.start + phone.end) / 2 * PIXELS_PER_SECOND for phone in phones]
-    halves = [len(phone.name) * LETTER / 2 + 1 for phone in phones]
+    halves = [len(phone.name) * LETTER / 2 + 1.5 for phone in phones]
     rows = place_labels([(m - half, m + half) for m, half in zip(middles, halves, strict=True)])
     edges = dict.fromkeys(round(left + t * PIXELS_PER_SECOND, 1) for p in phones for t in (p.start, p.end))
     marks = [f'<path class="edge" d="{"".join(f"M{x} 0V{PICTURE_HEIGHT + 3}" for x in edges)}"/>']

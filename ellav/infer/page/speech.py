@@ -125,7 +125,7 @@ class TestSet:
         begun = self.facts[id]["prompt_frames"] / self.codec.frame_rate if prompt == id else None
         heard = None
         if prompt in self.wavs and prompt != id:
-            heard = Speech(f"prompt, {prompt}", read_wav(self.wavs[prompt], rate), None)
+            heard = Speech(f"prompt {prompt}", read_wav(self.wavs[prompt], rate), None)
         return Example(id, self.speakers.get(id, ""), self.text.get(id, ""), heard, begun, speeches)
 
     def _aligned(self, id: str) -> list[Phone]:
