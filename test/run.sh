@@ -8,6 +8,9 @@ cd "${root}"
 # shellcheck source=../egs/TEMPLATE/tts1/path.sh
 . "${root}/egs/TEMPLATE/tts1/path.sh"
 
+# Pages are tested in a real browser. Where none can be had, their tests say so.
+[ "${ELLAV_NO_BROWSER:-}" = 1 ] || tools/installers/install_chromium.sh || true
+
 # Several processes with several threads each would wait for one another most of the time.
 export OMP_NUM_THREADS=1
 

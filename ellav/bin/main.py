@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "stages 6 and 7: train the AR or the NAR model",
     "decode": "stage 8: synthesize a test set",
     "score": "stage 9: score what was synthesized",
+    "report": "stage 9: one page to read, look at and listen to",
     "pack": "stage 10: one folder that synthesizes",
     "plugins": "list plugins and show their options",
     "bench": "measure decoding and training speed",

@@ -16,6 +16,7 @@ LABELS = {
     "shuffled": "control: another text",
     "silence": "control: silence",
 }
+CONTROLS = tuple(LABELS[row] for row in ("shuffled", "silence"))
 PROMISE = "Values with their 95 % intervals by bootstrap over utterances (1000 resamples)."
 
 
@@ -46,16 +47,18 @@ def render(results: dict, beside: list[dict]) -> str:
     ]
     for name, rows in results["sets"].items():
         parts.append(
-            f"\n## {name}: {results['utterances'][name]} utterances\n\n{_set_table(results, name, rows, beside)}"
+            f"\n## {name}: {results['utterances'][name]} utterances\n\n"
+            + markdown(*set_table(results, name, rows, beside))
         )
     parts.append("\n" + "".join(f"- `{name}`: {meaning}\n" for name, meaning in results["metrics"].items()))
-    facts = _training_table([results, *beside])
-    if facts:
-        parts.append(f"\n## Speed and training\n\n{facts}")
+    header, rows = training_table([results, *beside])
+    if rows:
+        parts.append(f"\n## Speed and training\n\n{markdown(header, rows)}")
     return "".join(parts)
 
 
-def _set_table(results: dict, name: str, rows: dict, beside: list[dict]) -> str:
+def set_table(results: dict, name: str, rows: dict, beside: list[dict]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a test set's table; bold labels stand in `**`."""
     metrics = [metric for metric in results["metrics"] if any(metric in row for row in rows.values())]
     table = []
     for row in LABELS:
@@ -66,11 +69,11 @@ def _set_table(results: dict, name: str, rows: dict, beside: list[dict]) -> str:
             for other in beside:
                 made = other["sets"].get(name, {}).get(row, {})
                 table.append([f"**{other['tag']}**", *(figure(made.get(metric)) for metric in metrics)])
-    return markdown(["speech", *metrics], table)
+    return ["speech", *metrics], table
 
 
-def _training_table(experiments: list[dict]) -> str:
-    """One column for each model of each experiment, one line for each figure in their summaries."""
+def training_table(experiments: list[dict]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a column for each model of each experiment, a row for each figure in their summaries."""
     columns = {
         f"{results['tag']} {model}": summary
         for results in experiments
@@ -79,7 +82,5 @@ def _training_table(experiments: list[dict]) -> str:
     }
     keys = list(dict.fromkeys(key for summary in columns.values() for key in summary))
     keys = [key for key in keys if not any(isinstance(summary.get(key), (dict, list)) for summary in columns.values())]
-    if not keys:
-        return ""
     rows = [[key.replace("_", " "), *(number(c[key]) if key in c else "–" for c in columns.values())] for key in keys]
-    return markdown(["", *columns], rows)
+    return ["", *columns], rows

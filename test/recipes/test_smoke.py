@@ -50,6 +50,8 @@ def test_results_are_complete(smoke):
         assert {"wer", "similarity", "inf", "cut", "duration_ratio", "rtf"} <= set(rows["synthesized"])
     table = (folder / "exp/smoke/interleaved/RESULTS.md").read_text()
     assert results["environment"]["cpu"] in table and "./tts.sh" in table
+    page = (folder / "exp/smoke/interleaved/report.html").read_text()
+    assert "4 of 4 utterances" in page and "Machine-made" in page and len(page) < 10e6
 
 
 def test_what_the_model_packs_speaks(smoke, tmp_path):

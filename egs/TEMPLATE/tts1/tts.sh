@@ -62,11 +62,12 @@ inference_args=
 scorers="wer similarity stability rtf"
 score_args=
 compare=()
+report_args=
 
 help_message="Usage: $0 [--option value] ...
 
 Stages: 1 data, 2 format wavs, 3 phones and alignment, 4 codes, 5 token list and statistics,
-        6 train AR, 7 train NAR, 8 decode, 9 score, 10 pack
+        6 train AR, 7 train NAR, 8 decode, 9 score and report, 10 pack
   --stage N            first stage to run (${stage})
   --stop-stage N       last stage to run (${stop_stage})
   --skip-data-prep     skip stages 1 to 5 (true|false; a flag's value may be left out)
@@ -114,7 +115,8 @@ Training, decoding, scoring
   --inference-args S   further options of 'ellav decode'
   --scorers 'A B'      (${scorers})
   --score-args S       further options of 'ellav score'
-  --compare DIR        experiments to show beside this one, for example exp/valle (repeatable)"
+  --compare DIR        experiments to show beside this one, for example exp/valle (repeatable)
+  --report-args S      further options of 'ellav report', which makes the page report.html of stage 9"
 
 not_options="caller recipe command_line help_message not_options"
 # shellcheck source=utils/parse_options.sh
@@ -341,7 +343,7 @@ if evaluates 8; then
 fi
 
 if evaluates 9; then
-    begin 9 "score -> ${exp}/RESULTS.md"
+    begin 9 "score -> ${exp}/RESULTS.md, ${exp}/report.html"
     for set in "${tests[@]}"; do
         need "${exp}/decode/${set}" "8 (decode)"
     done
@@ -354,6 +356,12 @@ if evaluates 9; then
     on "${train_cmd}" score --exp "${exp}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
         --phones "${dumpdir}/phones" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" --lm "${expdir}/lm" \
         --scorers "${names[@]}" --command_line "${command_line}" "${beside[@]}" --nj "${nj}" "${words[@]}"
+    about=()
+    [ ! -e local/about.txt ] || about=(--about local/about.txt)
+    split "${report_args}"
+    on "${train_cmd}" report --exp "${exp}" --raw "${dumpdir}/raw" --phones "${dumpdir}/phones" \
+        --align "${dumpdir}/align" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" \
+        "${about[@]}" "${beside[@]}" "${words[@]}"
     finish
 fi
 
@@ -369,6 +377,6 @@ fi
 
 if [ -e "${exp}/RESULTS.md" ] && evaluates 9; then
     cat "${exp}/RESULTS.md"
-    log "Results: ${recipe}/${exp}/RESULTS.md"
+    log "Results: ${recipe}/${exp}/RESULTS.md; to look at and listen to: ${exp}/report.html"
 fi
 log "Successfully finished. [elapsed=${SECONDS}s]"

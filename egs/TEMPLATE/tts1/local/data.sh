@@ -6,6 +6,7 @@
 #   DIR/SET/text      utterance  its transcript
 #   DIR/SET/utt2spk   utterance  its speaker
 # An utterance's id begins with its speaker's. `ellav data check DIR/SET` says what is wrong.
+# A file local/about.txt may say what the speech is; report.html shows it at its top.
 set -euo pipefail
 
 echo "local/data.sh: write this script for your corpus; its comments say what it must leave" >&2

@@ -1,0 +1,59 @@
+"""The parts of report.html: audio, spectrograms, phones' names, curves."""
+
+import io
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import soundfile
+
+from ellav.infer.page.curves import Line, chart, read_log, thin_out, ticks
+from ellav.infer.page.pictures import PICTURE_HEIGHT, PIXELS_PER_SECOND, TOP_HERTZ, mp3, place_labels, spectrogram
+
+RATE = 16000
+
+
+def test_an_audio_file_keeps_time_and_sound():
+    random = np.random.default_rng(0)
+    time = np.arange(RATE) / RATE
+    wav = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20)) * np.repeat(random.random(20), RATE // 20)
+    wav = (0.2 * wav).astype(np.float32)
+    content = mp3(wav, RATE)
+    back, rate = soundfile.read(io.BytesIO(content))
+    assert rate == RATE and abs(len(back) - len(wav)) < 0.08 * RATE and len(content) < 10_000
+    lags = np.correlate(back, wav, "full")
+    assert abs(np.argmax(lags) - (len(wav) - 1)) < 0.01 * RATE
+    assert lags.max() > 0.95 * np.linalg.norm(wav) * np.linalg.norm(back)
+
+
+@pytest.mark.parametrize("rate", [16000, 24000])
+@pytest.mark.parametrize("hertz", [500, 3000, 7000])
+def test_a_tone_stands_at_its_height(hertz, rate):
+    from PIL import Image
+
+    tone = np.sin(2 * np.pi * hertz * np.arange(rate) / rate).astype(np.float32)
+    picture = np.asarray(Image.open(io.BytesIO(spectrogram(tone, rate))).convert("L"), dtype=int)
+    assert picture.shape == (PICTURE_HEIGHT, PIXELS_PER_SECOND)
+    darkest = PICTURE_HEIGHT - 1 - picture[:, 20:-20].mean(axis=1).argmin()
+    assert darkest == pytest.approx(hertz / TOP_HERTZ * PICTURE_HEIGHT, abs=2)
+
+
+def test_labels_do_not_touch_and_ticks_are_round():
+    spans = [(i * 10.0, i * 10.0 + 18) for i in range(9)]
+    rows = place_labels(spans)
+    for row in set(rows):
+        mine = [span for span, at in zip(spans, rows, strict=True) if at == row]
+        assert all(b[0] >= a[1] for a, b in pairwise(mine))
+    assert ticks(0, 4.3, 5) == [0, 1, 2, 3, 4, 5] and ticks(7.0, 7.0, 4)[0] <= 7.0 <= ticks(7.0, 7.0, 4)[-1]
+    assert ticks(0, 2412, 4) == [0, 1000, 2000, 3000]
+
+
+def test_a_long_curve_is_thinned_and_a_log_is_read_as_far_as_it_is_written(tmp_path):
+    points = np.stack([np.arange(10_000.0), np.arange(10_000.0) % 7], axis=1)
+    thin = thin_out(points)
+    assert len(thin) == 400 and (thin[0] == points[0]).all() and (thin[-1] == points[-1]).all()
+    assert thin[1:-1, 1].mean() == pytest.approx(3, abs=0.05)
+    path = tmp_path / "losses.tsv"
+    path.write_text("step\tseconds\tname\tvalue\n25\t1.0\ttrain/loss\t2.5\n50\t2.0\ttrain/loss\tnan\n75\t3.0\ttra")
+    assert {name: rows.tolist() for name, rows in read_log(path).items()} == {"train/loss": [[25.0, 2.5]]}
+    assert "<svg" in chart("x", "Loss", "nats", [Line("", False, np.array([[25.0, 2.5]]))])
