@@ -16,6 +16,11 @@ LABELS = {
     "shuffled": "control: another text",
     "silence": "control: silence",
 }
+CONTINUATION = (
+    "The beginning of each recording was given with its whole text. Words are counted in the whole utterance, "
+    "the given beginning included; `similarity` and `own_first` judge what follows it, `similarity` against the "
+    "recorded beginning.\n\n"
+)
 PROMISE = "Values with their 95 % intervals by bootstrap over utterances (1000 resamples)."
 
 
@@ -45,9 +50,13 @@ def render(results: dict, beside: list[dict]) -> str:
         f"- Command: `{results['command']}`\n\n{PROMISE}\n",
     ]
     for name, rows in results["sets"].items():
-        parts.append(
-            f"\n## {name}: {results['utterances'][name]} utterances\n\n{_set_table(results, name, rows, beside)}"
-        )
+        others = [(other["tag"], other["sets"].get(name, {})) for other in beside]
+        parts.append(f"\n## {name}: {results['utterances'][name]} utterances\n\n{_set_table(results, rows, others)}")
+    continued = results.get("continuation", {"sets": {}})
+    for name, rows in continued["sets"].items():
+        others = [(o["tag"], o.get("continuation", {"sets": {}})["sets"].get(name, {})) for o in beside]
+        title = f"{name}, continuation: {continued['utterances'][name]} utterances"
+        parts.append(f"\n## {title}\n\n{CONTINUATION}{_set_table(results, rows, others)}")
     parts.append("\n" + "".join(f"- `{name}`: {meaning}\n" for name, meaning in results["metrics"].items()))
     facts = _training_table([results, *beside])
     if facts:
@@ -55,7 +64,8 @@ def render(results: dict, beside: list[dict]) -> str:
     return "".join(parts)
 
 
-def _set_table(results: dict, name: str, rows: dict, beside: list[dict]) -> str:
+def _set_table(results: dict, rows: dict, beside: list[tuple[str, dict]]) -> str:
+    """beside: tag and rows of other experiments."""
     metrics = [metric for metric in results["metrics"] if any(metric in row for row in rows.values())]
     table = []
     for row in LABELS:
@@ -63,9 +73,9 @@ def _set_table(results: dict, name: str, rows: dict, beside: list[dict]) -> str:
             label = f"**{results['tag']}**" if row == "synthesized" and beside else LABELS[row]
             table.append([label, *(figure(rows[row].get(metric)) for metric in metrics)])
         if row == "synthesized":
-            for other in beside:
-                made = other["sets"].get(name, {}).get(row, {})
-                table.append([f"**{other['tag']}**", *(figure(made.get(metric)) for metric in metrics)])
+            for tag, others in beside:
+                made = others.get(row, {})
+                table.append([f"**{tag}**", *(figure(made.get(metric)) for metric in metrics)])
     return markdown(["speech", *metrics], table)
 
 
