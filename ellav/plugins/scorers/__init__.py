@@ -71,5 +71,6 @@ scorers = Registry(
         "similarity": "ellav.plugins.scorers.similarity",
         "stability": "ellav.plugins.scorers.stability",
         "rtf": "ellav.plugins.scorers.rtf",
+        "dnsmos": "ellav.plugins.scorers.dnsmos",
     },
 )
