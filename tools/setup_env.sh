@@ -44,7 +44,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=${ELLAV_VENV:-${root}/tools/venv}
 mkdir -p "$(dirname "${venv}")" || die "${venv}: cannot be made; set ELLAV_VENV to a folder of yours"
 venv=$(cd "$(dirname "${venv}")" && pwd -P)/$(basename "${venv}")
-extras=train,text,align,codec,score,corpus,dev
+extras=train,text,align,codec,score,corpus,encodec,dnsmos,quality,dev
 torch_version=$(sed -n 's/^torch==//p' "${root}/tools/constraints.txt")
 
 flite() {
@@ -82,9 +82,9 @@ fi
 if [ "${torch}" = present ]; then
     "${python}" -c 'import torch' 2> /dev/null || die "--torch present: ${python} has no torch; name the one that has it with PYTHON="
 fi
-command -v g++ > /dev/null || die "no g++: pyworld and webrtcvad are compiled; install it first (Debian: apt-get install g++)"
+command -v g++ > /dev/null || die "no g++: pyworld, webrtcvad and pesq are compiled; install it first (Debian: apt-get install g++)"
 include=$("${python}" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-[ -f "${include}/Python.h" ] || die "no ${include}/Python.h: pyworld and webrtcvad are compiled; \
+[ -f "${include}/Python.h" ] || die "no ${include}/Python.h: pyworld, webrtcvad and pesq are compiled; \
 install the headers of ${python} first (Debian: apt-get install python3-dev)"
 [ -w "${root}" ] || die "${root} is not writable for $(id -un); clone the repository to a folder of yours"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from rich.progress import track
 
 from ellav.bin.options import add_choice, parse, parse_bool, parser
@@ -50,6 +52,9 @@ def main(argv: list[str]) -> None:
         help="speak after the speaker's previous utterance, or continue the utterance's own beginning",
     )
     made.add_argument("--prompt_seconds", type=float, default=3.0, help="length of the beginning in continuation")
+    made.add_argument(
+        "--least_seconds", type=float, default=4.0, help="continuation leaves shorter utterances out, as the papers do"
+    )
     made.add_argument("--seed", type=int, default=0, help="of sampling")
     made.add_argument("--batch", type=int, default=32, help="utterances decoded together")
     made.add_argument("--limit", type=int, help="decode only the first so many utterances")
@@ -64,6 +69,8 @@ def main(argv: list[str]) -> None:
     decoder = decoders.create(options.decoder, options.decoder_conf)
     plain = ("which", "mode", "prompt_seconds", "seed", "limit", "decoder", "decoder_conf")
     kept = {name: getattr(options, name) for name in plain}
+    if options.mode == "continuation":
+        kept["least_seconds"] = options.least_seconds
     kept["plugin"] = decoders.record(options.decoder)
     kept["ordering"] = orderings.record(read_yaml(need(options.ar / "config.yaml", STAGES["ar"]))["ordering"]["name"])
     inputs = [*checkpoints, options.codec, options.data, options.tokens]
@@ -134,16 +141,14 @@ def _decode(options, decoder, folder: Path) -> None:
 
 def requests_of(dataset: Dataset, tokens: Tokens, options, frame_rate: float) -> tuple[list[DecodingRequest], dict]:
     """What to decode, and the utterance each one is prompted by."""
-    chosen = range(len(dataset) if options.limit is None else min(options.limit, len(dataset)))
-    requests, prompts = [], {}
+    limit = len(dataset) if options.limit is None else options.limit
     if options.mode == "continuation":
-        frames = round(options.prompt_seconds * frame_rate)
-        for i in chosen:
-            request = continuation(dataset[i], frames, tokens) if dataset.lengths[i] > frames else None
-            if request is not None:
-                requests.append(request)
-                prompts[dataset.ids[i]] = dataset.ids[i]
-        return requests, prompts
+        requests = list(islice(_continuations(dataset, tokens, options, frame_rate), limit))
+        if len(requests) < min(limit, len(dataset)):
+            print(f"{options.data}: {len(requests)} of {len(dataset)} utterances are long enough to be continued")
+        return requests, {request.id: request.id for request in requests}
+    chosen = range(min(limit, len(dataset)))
+    requests, prompts = [], {}
     table = prompt_table(dataset, options.raw)
     index = {utterance: i for i, utterance in enumerate(dataset.ids)}
     for i, prompt in _with_prompts(dataset, chosen, table):
@@ -151,6 +156,16 @@ def requests_of(dataset: Dataset, tokens: Tokens, options, frame_rate: float) ->
         requests.append(cross_sentence(target.id, dataset[index[prompt]], target.phones, target.word_of_phone, tokens))
         prompts[target.id] = prompt
     return requests, prompts
+
+
+def _continuations(dataset: Dataset, tokens: Tokens, options, frame_rate: float) -> Iterator[DecodingRequest]:
+    """The utterances of at least `least_seconds` that say something after their prompt."""
+    frames = round(options.prompt_seconds * frame_rate)
+    least = max(options.least_seconds * frame_rate, frames + 1)
+    for i in np.flatnonzero(np.asarray(dataset.lengths) >= least):
+        request = continuation(dataset[int(i)], frames, tokens)
+        if request is not None:
+            yield request
 
 
 def prompt_table(dataset: Dataset, raw: Path | None) -> dict[str, str]:

@@ -35,7 +35,9 @@ def main(argv: list[str]) -> None:
     settings = {"codec": plugin["name"], "conf": conf}
     if codec.trainable:
         settings |= {"hours": options.hours, "seed": options.seed}
-    with writing(options.out, "4 (codes)", settings, [options.data] if codec.trainable else []) as folder:
+    files = [Path(value) for value in conf.values() if isinstance(value, str) and Path(value).is_file()]
+    inputs = [*files, options.data] if codec.trainable else files
+    with writing(options.out, "4 (codes)", settings, inputs) as folder:
         if folder is None:
             return
         started = time.monotonic()

@@ -10,7 +10,7 @@ from ellav import config
 from ellav.bin.options import add_choice, parse, parser
 from ellav.data.kaldi import read_table
 from ellav.data.language_model import write_language_model
-from ellav.data.outputs import need, writing
+from ellav.data.outputs import fingerprint, need, writing
 from ellav.data.report import read_results, write_results
 from ellav.data.results import environment, summarise
 from ellav.errors import UserError
@@ -18,10 +18,19 @@ from ellav.infer.scoring import ROWS, STAGE, Item, Setup, Task, enroll, items_of
 from ellav.plugins.scorers import scorers
 from ellav.plugins.transcribers import transcribers
 
+DECODED = {"cross-sentence": "decode", "continuation": "decode_continuation"}
+"""Mode of stage 8 -> the folder of the experiment that it writes."""
+
 
 def main(argv: list[str]) -> None:
     made = parser("score", "Score what was decoded, beside the recordings, the codec's resynthesis and two controls")
     made.add_argument("--exp", type=Path, required=True, help="the experiment: decode/SET in it is scored")
+    made.add_argument(
+        "--mode",
+        default="cross-sentence",
+        choices=list(DECODED),
+        help="what must have been decoded; what is there of the other mode is scored beside it",
+    )
     made.add_argument("--sets", nargs="+", required=True, help="test sets")
     made.add_argument("--train_set", default="train", help="whose text and speakers are known")
     made.add_argument("--raw", type=Path, default=Path("dump/raw"), help="folder of stage 2")
@@ -53,36 +62,65 @@ def main(argv: list[str]) -> None:
 
     metrics = {metric: meaning for name in specs for metric, meaning in scorers.get(name).metrics.items()}
     key = [[scorers.record(name), conf] for name, conf in specs.items()]
-    tasks = {name: tasks_of(options, name, codec["frame_rate"], key, inputs) for name in options.sets}
-    records = score_all([task for of_set in tasks.values() for task in of_set], setup, options.nj, options.plugin)
-    sets, utterances = {}, {}
-    for name, of_set in tasks.items():
-        utterances[name] = len(of_set[0].items)
-        rows = {
-            row: summarise([r for r in records if (r["set"], r["row"]) == (name, row)], list(metrics)) for row in ROWS
-        }
-        sets[name] = {row: figures for row, figures in rows.items() if figures}
-
+    tables = {
+        mode: score_mode(options, mode, codec["frame_rate"], setup, key, list(metrics), inputs)
+        for mode in modes(options)
+    }
     results = {
         "tag": options.exp.name,
         "environment": environment(Path(__file__).parent),
         "command": options.command_line or "ellav score " + " ".join(argv),
         "metrics": metrics,
-        "utterances": utterances,
-        "sets": sets,
+        **tables.get("cross-sentence", {"utterances": {}, "sets": {}}),
         "summaries": summaries(options.exp, options.sets),
     }
+    if "continuation" in tables:
+        results["continuation"] = tables["continuation"]
     write_results(options.exp, results, beside)
     print(f"{options.exp}/RESULTS.md")
 
 
-def tasks_of(options, name: str, frame_rate: float, key: list, inputs: list[Path]) -> list[Task]:
+def modes(options) -> list[str]:
+    """The modes to score: the one asked for, and the other where stage 8 has run in it with the same models."""
+    return [mode for mode in DECODED if mode == options.mode or is_current(options.exp / DECODED[mode], options.sets)]
+
+
+def is_current(decoded: Path, sets: list[str]) -> bool:
+    """Whether all sets lie there, decoded from inputs that have not changed since; prints what is stale."""
+    places = [decoded / name for name in sets]
+    if not all(place.exists() for place in places):
+        return False
+    try:
+        for place in places:
+            fingerprint(place)
+    except UserError as error:
+        print(f"{decoded}: left out of the tables: {error}")
+        return False
+    return True
+
+
+def score_mode(
+    options, mode: str, frame_rate: float, setup: Setup, key: list, metrics: list[str], inputs: list[Path]
+) -> dict[str, dict]:
+    """utterances: set -> how many. sets: set -> row -> metric -> figure."""
+    tasks = {name: tasks_of(options, mode, name, frame_rate, key, inputs) for name in options.sets}
+    records = score_all([task for of_set in tasks.values() for task in of_set], setup, options.nj, options.plugin)
+    sets = {}
+    for name in tasks:
+        rows = {row: summarise([r for r in records if (r["set"], r["row"]) == (name, row)], metrics) for row in ROWS}
+        sets[name] = {row: figures for row, figures in rows.items() if figures}
+    return {"utterances": {name: len(of_set[0].items) for name, of_set in tasks.items()}, "sets": sets}
+
+
+def tasks_of(options, mode: str, name: str, frame_rate: float, key: list, inputs: list[Path]) -> list[Task]:
     """Recorded, resynthesized and synthesized speech of a test set."""
-    decoded = options.exp / "decode"
+    decoded = options.exp / DECODED[mode]
+    suffix = DECODED[mode].removeprefix("decode")
+    cache = options.cache / (name + suffix)
     places = {
-        "recorded": (options.cache / name / "recorded", [options.raw / name]),
-        "resynthesis": (options.cache / name / "resynthesis", [options.codes / name, options.codec]),
-        "synthesized": (options.exp / "scores" / name, [decoded / name]),
+        "recorded": (cache / "recorded", [options.raw / name]),
+        "resynthesis": (cache / "resynthesis", [options.codes / name, options.codec]),
+        "synthesized": (options.exp / f"scores{suffix}" / name, [decoded / name]),
     }
     tasks = []
     for kind, (out, made_from) in places.items():
@@ -156,7 +194,8 @@ def enrolled_arrays(options, specs: dict[str, dict], sample_rate: int) -> dict:
 
 def summaries(exp: Path, sets: list[str]) -> dict[str, dict]:
     """What training and decoding recorded about themselves, where they did."""
-    places = {"ar": exp / "ar", "nar": exp / "nar", **{f"decode {name}": exp / "decode" / name for name in sets}}
+    places = {"ar": exp / "ar", "nar": exp / "nar"}
+    places |= {f"{folder} {name}": exp / folder / name for folder in DECODED.values() for name in sets}
     found = {}
     for label, folder in places.items():
         if (folder / "summary.json").exists():

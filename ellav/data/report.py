@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 from ellav.data.outputs import write_text
 from ellav.data.results import figure, markdown, number
@@ -17,6 +18,11 @@ LABELS = {
     "silence": "control: silence",
 }
 CONTROLS = tuple(LABELS[row] for row in ("shuffled", "silence"))
+CONTINUATION = (
+    "The beginning of each recording was given with its whole text. Words are counted in the whole utterance, "
+    "the given beginning included; `similarity` and `own_first` judge what follows it, `similarity` against the "
+    "recorded beginning.\n\n"
+)
 PROMISE = "Values with their 95 % intervals by bootstrap over utterances (1000 resamples)."
 
 
@@ -45,11 +51,9 @@ def render(results: dict, beside: list[dict]) -> str:
         f"- {where['date']}, commit {where['git']}\n- {where['cpu']}, {where['system']}\n- {versions}\n",
         f"- Command: `{results['command']}`\n\n{PROMISE}\n",
     ]
-    for name, rows in results["sets"].items():
-        parts.append(
-            f"\n## {name}: {results['utterances'][name]} utterances\n\n"
-            + markdown(*set_table(results, name, rows, beside))
-        )
+    for table in set_tables(results, beside):
+        title = f"{table.name}: {table.utterances} utterances"
+        parts.append(f"\n## {title}\n\n{table.note}{markdown(table.header, table.rows)}")
     parts.append("\n" + "".join(f"- `{name}`: {meaning}\n" for name, meaning in results["metrics"].items()))
     header, rows = training_table([results, *beside])
     if rows:
@@ -57,8 +61,34 @@ def render(results: dict, beside: list[dict]) -> str:
     return "".join(parts)
 
 
-def set_table(results: dict, name: str, rows: dict, beside: list[dict]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a test set's table; bold labels stand in `**`."""
+class SetTable(NamedTuple):
+    """Figures of a test set. note: how to read them. Bold labels stand in `**`."""
+
+    name: str
+    utterances: int
+    note: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def set_tables(results: dict, beside: list[dict]) -> list[SetTable]:
+    """A table of each test set, and then of each that was continued from its own beginning."""
+    none = {"sets": {}, "utterances": {}}
+    kinds = (("", "", lambda one: one), (", continuation", CONTINUATION, lambda one: one.get("continuation", none)))
+    return [
+        SetTable(
+            name + suffix,
+            of(results)["utterances"][name],
+            note,
+            *_set_table(results, rows, [(other["tag"], of(other)["sets"].get(name, {})) for other in beside]),
+        )
+        for suffix, note, of in kinds
+        for name, rows in of(results)["sets"].items()
+    ]
+
+
+def _set_table(results: dict, rows: dict, beside: list[tuple[str, dict]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows. beside: tag and rows of other experiments."""
     metrics = [metric for metric in results["metrics"] if any(metric in row for row in rows.values())]
     table = []
     for row in LABELS:
@@ -66,9 +96,9 @@ def set_table(results: dict, name: str, rows: dict, beside: list[dict]) -> tuple
             label = f"**{results['tag']}**" if row == "synthesized" and beside else LABELS[row]
             table.append([label, *(figure(rows[row].get(metric)) for metric in metrics)])
         if row == "synthesized":
-            for other in beside:
-                made = other["sets"].get(name, {}).get(row, {})
-                table.append([f"**{other['tag']}**", *(figure(made.get(metric)) for metric in metrics)])
+            for tag, others in beside:
+                made = others.get(row, {})
+                table.append([f"**{tag}**", *(figure(made.get(metric)) for metric in metrics)])
     return ["speech", *metrics], table
 
 

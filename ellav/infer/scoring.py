@@ -32,7 +32,7 @@ class Item:
     """One utterance as files: where its speech and its prompt lie, and what it should say.
 
     place: a waveform, or codes in an ark. other: another utterance's words, for the control.
-    prompt_seconds: how much of the prompt's beginning was heard, None for all.
+    prompt_seconds: in a continuation, how much of the utterance's own beginning was given; else None.
     """
 
     set_name: str
@@ -152,13 +152,12 @@ class _Process:
 
     def __call__(self, item: Item) -> list[dict]:
         wav = self._speech(item)
-        prompt = None
-        if item.prompt is not None:
-            prompt = read_wav(item.prompt, self.setup.sample_rate)
-            if item.prompt_seconds is not None:
-                prompt = prompt[: round(item.prompt_seconds * self.setup.sample_rate)]
-        rate = self.setup.sample_rate
-        utterance = Scored(item.id, item.speaker, item.text, wav, rate, prompt, item.facts)
+        rate, given = self.setup.sample_rate, 0
+        prompt = None if item.prompt is None else read_wav(item.prompt, rate)
+        if prompt is not None and item.prompt_seconds is not None:
+            given = round(item.prompt_seconds * rate)
+            prompt = prompt[:given]
+        utterance = Scored(item.id, item.speaker, item.text, wav, rate, prompt, item.facts, given)
         row = "resynthesis" if item.is_codes else "synthesized" if item.facts else "recorded"
         records = [self._record(item, row, utterance, self.scorers)]
         if row == "synthesized":

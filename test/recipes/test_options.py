@@ -211,6 +211,8 @@ def test_options_reach_their_commands(recipe, tmp_path):
     assert "exp/valle/ar" in training
     decoding = "\n".join(calls["decode"])
     assert "--decoder\nras\n--decoder_conf\nwindow=10" in decoding and "--mode\ncontinuation" in decoding
+    assert "--out\nexp/valle/decode_continuation/test" in decoding
+    assert "--mode\ncontinuation" in "\n".join(calls["score"])
     assert "--codec_conf\ncodebooks=2" in "\n".join(calls["fit-codec"])
     assert "--nj\n3" in "\n".join(calls["align"])
 

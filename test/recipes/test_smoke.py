@@ -17,9 +17,9 @@ def call(command, cwd=MINI, timeout=300):
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout)
 
 
-def recipe(folder):
+def recipe(folder, *options):
     places = [word for name in ("data", "dump", "exp") for word in (f"--{name}dir", str(folder / name))]
-    done = call([MINI / "run.sh", "--smoke", "--nj", "2", *places], cwd=folder, timeout=600)
+    done = call([MINI / "run.sh", "--smoke", "--nj", "2", *places, *options], cwd=folder, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
 
@@ -65,6 +65,19 @@ def test_what_the_model_packs_speaks(smoke, tmp_path):
     done = call([*synth, "--model", model, "--prompt", prompt, "--prompt-text", text[1], "--out", out])
     assert done.returncode == 0, done.stderr
     assert out.stat().st_size > 44
+
+
+def test_continuation_stands_beside(smoke):
+    _, folder, _ = smoke
+    decoded = folder / "exp/smoke/interleaved/decode/test_seen/done.json"
+    before = decoded.read_text()
+    recipe(folder, "--stage", "8", "--stop-stage", "9", "--continuation")
+    assert decoded.read_text() == before
+    results = json.loads((folder / "exp/smoke/interleaved/results.json").read_text())
+    assert set(results["sets"]) == set(results["continuation"]["sets"])
+    facts = (folder / "exp/smoke/interleaved/decode_continuation/test_seen/facts.jsonl").read_text().splitlines()
+    for fact in map(json.loads, facts):
+        assert fact["prompt"] == fact["id"] and fact["prompt_frames"] == 150
 
 
 def test_a_second_run_repeats_nothing(smoke):

@@ -10,6 +10,7 @@ import soundfile
 from ellav.bin.main import main
 from ellav.data.codes import CodesWriter
 from ellav.data.kaldi import DataFolder, write_table
+from ellav.plugins.scorers import scorers
 
 SENTENCES = [
     "THE OLD KING SOLD A HEAVY CARPET TO THE SAILOR",
@@ -162,6 +163,48 @@ def test_what_does_not_depend_on_the_experiment_is_kept(experiment, score, capsy
     assert "exp/scores/test/recorded: up to date" in said and "exp/scores/test/resynthesis: up to date" in said
     table = (experiment / "exp/two/RESULTS.md").read_text()
     assert "**two**" in table and "**one**" in table
+
+
+@pytest.fixture
+def continued(experiment, speech):
+    """The recordings again, as continuations of their own first second."""
+    decode = experiment / "exp/one/decode_continuation/test"
+    decode.mkdir(parents=True)
+    write_table(decode / "wav.scp", {u: str(path) for u, path in speech.items()})
+    write_table(decode / "utt2spk", {u: u[:3] for u in speech})
+    write_table(decode / "utt2prompt", {u: u for u in speech})
+    facts = [{"id": u, "cuts": 2, "phones": 10, "prompt_frames": 100} for u in speech]
+    (decode / "facts.jsonl").write_text("".join(json.dumps(fact) + "\n" for fact in facts))
+    return experiment
+
+
+def test_a_continuation_has_its_own_table(continued, score, speech):
+    assert score("--mode", "continuation") == 0
+    results = json.loads((continued / "exp/one/results.json").read_text())
+    assert results["sets"]["test"]["synthesized"]["cut"]["value"] == 5  # cross-sentence stays beside it
+    rows = results["continuation"]["sets"]["test"]
+    assert results["continuation"]["utterances"] == {"test": len(speech)}
+    assert rows["synthesized"]["cut"]["value"] == 20
+    assert rows["synthesized"]["wer"]["value"] == rows["recorded"]["wer"]["value"] <= 8  # the whole utterance's words
+    embed = scorers.create("similarity").embed
+    wavs = [soundfile.read(path, dtype="float32")[0] for path in speech.values()]
+    expected = np.mean([embed(wav[16000:], 16000) @ embed(wav[:16000], 16000) for wav in wavs])
+    for row in ("recorded", "resynthesis", "synthesized"):
+        assert rows[row]["similarity"]["value"] == pytest.approx(expected, abs=0.02)
+    table = (continued / "exp/one/RESULTS.md").read_text()
+    assert "## test: 10 utterances" in table and "## test, continuation: 10 utterances" in table
+
+
+def test_a_table_of_older_models_is_left_out(continued, score, capsys):
+    model = continued / "exp/one/ar.safetensors"
+    model.write_text("new")
+    record = {"key": "k", "stage": "8 (decode)", "options": {}, "inputs": {str(model): "the older one's"}}
+    (continued / "exp/one/decode_continuation/test/done.json").write_text(json.dumps(record))
+    assert score("--scorers", "stability") == 0
+    assert "decode_continuation: left out of the tables" in capsys.readouterr().out
+    assert "continuation" not in json.loads((continued / "exp/one/results.json").read_text())
+    assert score("--scorers", "stability", "--mode", "continuation") == 1
+    assert "rerun stage 8 (decode)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,16 @@ def test_similarity_is_higher_to_the_own_voice(speech, similarity):
     assert own > 0.75 and own > other + 0.1
 
 
+def test_what_a_continuation_was_given_is_not_compared(speech, similarity):
+    given = speech["slt", 0]
+    made = similarity.score(
+        scored(np.concatenate([given, speech["awb", 1]]), speaker="awb", prompt=given, given=len(given))
+    )
+    alone = similarity.score(scored(speech["awb", 1], speaker="awb", prompt=given))
+    assert made["similarity"][0] == pytest.approx(alone["similarity"][0], abs=1e-4)
+    assert made["nearest"] == "awb"
+
+
 def test_speakers_with_few_recordings_are_not_enrolled(speech, similarity):
     few = scorers.create("similarity", {"least": 6})
     few.enrolled = similarity.enrolled

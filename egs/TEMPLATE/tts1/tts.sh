@@ -110,7 +110,8 @@ Training, decoding, scoring
   --nar-args S         further options of 'ellav train nar'
   --decode-config YAML options of 'ellav decode'
   --decoder NAME       greedy, topk, nucleus, ras or a plugin's
-  --continuation       continue the beginning of each utterance instead of speaking it after another (${continuation})
+  --continuation       continue the beginning of each utterance instead of speaking it after another (${continuation});
+                       decoded into decode_continuation, a table of its own in RESULTS.md
   --inference-model W  averaged, best or last (${inference_model})
   --inference-args S   further options of 'ellav decode'
   --scorers 'A B'      (${scorers})
@@ -160,6 +161,12 @@ if [ "${smoke}" = true ]; then
 fi
 tag=${tag:-${ordering}}
 exp=${expdir}/${tag}
+mode=cross-sentence
+decoded=decode
+if [ "${continuation}" = true ]; then
+    mode=continuation
+    decoded=decode_continuation
+fi
 tokens=${dumpdir}/tokens
 read -r -a tests <<< "${test_sets}"
 sets=("${train_set}" "${valid_set}" "${tests[@]}")
@@ -321,11 +328,9 @@ if trains 7; then
 fi
 
 if evaluates 8; then
-    begin 8 "decode -> ${exp}/decode"
+    begin 8 "decode -> ${exp}/${decoded}"
     need "${exp}/ar" "6 (train AR)"
     need "${exp}/nar" "7 (train NAR)"
-    mode=cross-sentence
-    [ "${continuation}" = false ] || mode=continuation
     config=()
     if [ -n "${decode_config}" ]; then
         decode_config=$(find_file "${decode_config}")
@@ -336,7 +341,7 @@ if evaluates 8; then
         split "${inference_args}"
         on "${decode_cmd}" decode "${config[@]}" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
             --data "${tokens}/${set}" --raw "${dumpdir}/raw/${set}" --tokens "${tokens}/list" \
-            --out "${exp}/decode/${set}" --which "${inference_model}" --mode "${mode}" \
+            --out "${exp}/${decoded}/${set}" --which "${inference_model}" --mode "${mode}" \
             "${decoder_options[@]}" "${words[@]}"
     done
     finish
@@ -345,7 +350,7 @@ fi
 if evaluates 9; then
     begin 9 "score -> ${exp}/RESULTS.md, ${exp}/report.html"
     for set in "${tests[@]}"; do
-        need "${exp}/decode/${set}" "8 (decode)"
+        need "${exp}/${decoded}/${set}" "8 (decode)"
     done
     read -r -a names <<< "${scorers}"
     beside=()
@@ -353,7 +358,7 @@ if evaluates 9; then
         beside+=(--compare "${folder}")
     done
     split "${score_args}"
-    on "${train_cmd}" score --exp "${exp}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
+    on "${train_cmd}" score --exp "${exp}" --mode "${mode}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
         --phones "${dumpdir}/phones" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" --lm "${expdir}/lm" \
         --scorers "${names[@]}" --command_line "${command_line}" "${beside[@]}" --nj "${nj}" "${words[@]}"
     about=()

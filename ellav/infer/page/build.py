@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ellav.config import read_yaml
 from ellav.data.outputs import need, read_record
-from ellav.data.report import CONTROLS, PROMISE, set_table, training_table
+from ellav.data.report import CONTROLS, PROMISE, set_tables, training_table
 from ellav.infer.page.curves import charts, read_log
 from ellav.infer.page.pictures import data_url, mp3, plot
 from ellav.infer.page.speech import Example, Places, Speech, TestSet
@@ -121,10 +121,11 @@ def _plugin(name: str, conf: dict | None) -> str:
 
 def _results(results: dict, beside: list[dict]) -> str:
     parts = ['<section aria-labelledby="results"><h2 id="results">Results</h2>', f"<p>{escape(PROMISE)}</p>"]
-    for name, rows in results["sets"].items():
-        header, cells = set_table(results, name, rows, beside)
-        parts.append(f"<h3>{escape(name)} <small>{results['utterances'][name]} utterances</small></h3>")
-        parts.append(_table(header, cells, f"Results on {name}", results["tag"]))
+    for table in set_tables(results, beside):
+        parts.append(f"<h3>{escape(table.name)} <small>{table.utterances} utterances</small></h3>")
+        if table.note:
+            parts.append(f"<p>{escape(table.note.replace('`', ''))}</p>")
+        parts.append(_table(table.header, table.rows, f"Results on {table.name}", results["tag"]))
     meanings = "".join(f"<li><code>{escape(n)}</code> {escape(text)}</li>" for n, text in results["metrics"].items())
     return "".join([*parts, f'<ul class="meanings">{meanings}</ul></section>'])
 

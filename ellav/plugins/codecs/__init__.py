@@ -45,7 +45,7 @@ class Codec(Protocol):
         """Read what `save` wrote; raises UserError naming the file where it does not fit."""
 
 
-codecs = Registry("codecs", {"rvq_mel": "ellav.plugins.codecs.rvq_mel"})
+codecs = Registry("codecs", {"rvq_mel": "ellav.plugins.codecs.rvq_mel", "encodec": "ellav.plugins.codecs.encodec"})
 
 
 def load_codec(folder: Path | str) -> Codec:

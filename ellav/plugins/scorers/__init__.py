@@ -19,7 +19,8 @@ class Scored:
     resynthesized). text: the normalised words it should say, separated by spaces. speaker:
     who it should sound like. prompt: (samples,) float32 of the speech that it was
     prompted with, if any. facts: what decoding recorded (frames, phones, cuts, seconds spent, hit the
-    bound), empty for speech that was not decoded.
+    bound), empty for speech that was not decoded. given: samples at the beginning of `wav` that were
+    the prompt (continuation), 0 otherwise.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Scored:
     sample_rate: int
     prompt: np.ndarray | None = None
     facts: dict = field(default_factory=dict)
+    given: int = 0
 
 
 class Scorer(Protocol):
@@ -69,5 +71,6 @@ scorers = Registry(
         "similarity": "ellav.plugins.scorers.similarity",
         "stability": "ellav.plugins.scorers.stability",
         "rtf": "ellav.plugins.scorers.rtf",
+        "dnsmos": "ellav.plugins.scorers.dnsmos",
     },
 )

@@ -19,7 +19,7 @@ class Similarity:
     """How much the voice is the prompt's, and whether it is nearest to its own speaker.
 
     least: recordings that a speaker must have to be enrolled. A scored utterance's own recording is
-    never part of its speaker's centroid.
+    never part of its speaker's centroid, and what a continuation was given is not compared.
     """
 
     metrics: ClassVar[dict[str, str]] = {
@@ -44,7 +44,7 @@ class Similarity:
 
     def score(self, utterance: Scored) -> dict[str, tuple[float, float] | str]:
         """`similarity` where there is a prompt, `own_first` where the speaker is enrolled."""
-        voice = self.embed(utterance.wav, utterance.sample_rate)
+        voice = self.embed(utterance.wav[utterance.given :], utterance.sample_rate)
         result: dict[str, tuple[float, float] | str] = {}
         if utterance.prompt is not None:
             result["similarity"] = (float(voice @ self.embed(utterance.prompt, utterance.sample_rate)), 1.0)

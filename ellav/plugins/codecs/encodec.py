@@ -1,0 +1,221 @@
+"""`encodec`: the papers' neural codec (Défossez et al. 2022), by its authors' package (extra `encodec`)."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import sys
+import types
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ellav.errors import UserError
+from ellav.plugins.codecs import codecs
+
+WEIGHTS = "encodec.safetensors"
+DOWNLOAD = "encodec_24khz-d7cc33bc.th"
+HOP = 320  # samples a frame
+LEAST = 7  # frames: the decoder's first layer mirrors so many
+_TRAINING = ("inited", "cluster_size", "embed_avg")  # of a codebook, used in training only
+
+
+@codecs.register("encodec")
+class EnCodec:
+    """The pretrained causal EnCodec of 24 kHz: 75 frames a second, codebooks of 1024.
+
+    bandwidth: kbit/s, 1.5, 3, 6, 12 or 24, for 2, 4, 8, 16 or 32 codebooks. weights: file of
+    the package's weights (.th), or of the same tensors as .safetensors; left out, they are
+    downloaded once. batch_seconds: padded speech that is decoded at once, at most, unless one
+    utterance is longer. `save` writes a copy of the weights, so that the file is not needed
+    afterwards.
+    """
+
+    trainable = False
+    sample_rate = 24000
+    frame_rate = 75.0
+    size = 1024
+
+    def __init__(self, bandwidth: float = 6.0, weights: str | None = None, batch_seconds: float = 10.0):
+        if bandwidth not in (1.5, 3, 6, 12, 24):
+            raise ValueError(f"bandwidth={bandwidth:g} must be 1.5, 3, 6, 12 or 24 kbit/s")
+        if batch_seconds <= 0:
+            raise ValueError(f"batch_seconds={batch_seconds:g} is not above 0")
+        self.bandwidth, self.weights, self.batch_seconds = bandwidth, weights, batch_seconds
+        self.codebooks = round(bandwidth / 0.75)
+        self._model: nn.Module | None = None
+
+    def frames(self, samples: int) -> int:
+        """ceil(samples / 320)."""
+        return math.ceil(samples / HOP)
+
+    @torch.inference_mode()
+    def encode(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
+        """(samples,) float32 in [-1, 1] each -> codes (T, Q) int16 each, those of the package's own `encode`.
+
+        One by one: in a batch of several, sums are rounded otherwise, and a frame midway
+        between two entries would change its code with its neighbours.
+        """
+        model = self._ready()
+        coded = []
+        for wav in wavs:
+            if not len(wav):
+                coded.append(np.zeros((0, self.codebooks), np.int16))
+                continue
+            samples = torch.from_numpy(np.asarray(wav, np.float32))
+            ((codes, _),) = model.encode(samples[None, None])  # (1, Q, T)
+            coded.append(codes[0].T.numpy().astype(np.int16))
+        return coded
+
+    @torch.inference_mode()
+    def decode(self, codes: list[np.ndarray]) -> list[np.ndarray]:
+        """Codes (T, q), q <= Q, each -> (320 T,) float32 each. Raises ValueError for codes beyond the codebooks.
+
+        Batched by length. The decoder looks back only, so what pads an utterance at its end
+        does not reach it.
+        """
+        model = self._ready()
+        vectors = [self._vectors(model, one) for one in codes]
+        wavs = [np.zeros(0, np.float32)] * len(codes)
+        for group in batches([len(one) for one in codes], self.batch_seconds * self.frame_rate):
+            longest = max(LEAST, *(len(codes[i]) for i in group))
+            padded = torch.stack([F.pad(vectors[i], (0, longest - len(codes[i]))) for i in group])  # (B, D, longest)
+            for i, wav in zip(group, model.decoder(padded), strict=True):
+                wavs[i] = wav[0, : len(codes[i]) * HOP].numpy().copy()
+        return wavs
+
+    def save(self, folder: Path) -> None:
+        """Write the tensors in use into an existing folder."""
+        from safetensors.torch import save_file
+
+        tensors = {name: tensor.contiguous() for name, tensor in _tensors(self._ready()).items()}
+        save_file(tensors, str(Path(folder) / WEIGHTS))
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote; raises UserError naming the file where it does not fit."""
+        path = Path(folder) / WEIGHTS
+        model = _build(self.codebooks, self.bandwidth)
+        _fill(model, read_tensors(path), path, "rerun stage 4 (codes)")
+        self._model = model
+
+    def _ready(self) -> nn.Module:
+        if self._model is None:
+            model = _build(self.codebooks, self.bandwidth)
+            if self.weights is None:
+                tensors, source = _download()
+            else:
+                source = Path(self.weights).expanduser()
+                tensors = read_tensors(source)
+            _fill(model, tensors, source, f"give EnCodec's weights of 24 kHz ({DOWNLOAD})")
+            self._model = model
+        return self._model
+
+    def _vectors(self, model: nn.Module, codes: np.ndarray) -> torch.Tensor:
+        """(D, T) that codes (T, q) stand for."""
+        codes = torch.as_tensor(np.asarray(codes, dtype=np.int64))
+        if codes.ndim != 2 or not 1 <= codes.shape[1] <= self.codebooks:
+            raise ValueError(f"codes of shape {tuple(codes.shape)} for {self.codebooks} codebooks")
+        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.size:
+            raise ValueError(f"codes from {int(codes.min())} to {int(codes.max())} for {self.size} entries")
+        return model.quantizer.decode(codes.T[:, None])[0]
+
+
+def batches(lengths: list[int], most: float) -> Iterator[list[int]]:
+    """Indices of similar lengths, longest first, whose padded sum is at most `most`; those of length 0 in none."""
+    group: list[int] = []
+    for index in sorted((i for i, length in enumerate(lengths) if length), key=lambda i: -lengths[i]):
+        if group and (len(group) + 1) * lengths[group[0]] > most:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Name -> tensor of a .safetensors file or of one by torch.save, from which nothing else is unpickled."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(str(path))
+        read = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(f"{path}: holds something else than tensors; nothing was loaded") from None
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, EOFError) as error:
+        raise UserError(f"{path}: not readable as weights ({str(error).splitlines()[0]})") from None
+    if not isinstance(read, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in read.values()):
+        raise UserError(f"{path}: holds something else than named tensors")
+    return read
+
+
+def _build(codebooks: int, bandwidth: float) -> nn.Module:
+    """The package's model with its first codebooks, not yet filled."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # it uses the older weight_norm
+        model = import_encodec().EncodecModel.encodec_model_24khz(pretrained=False)
+    model.quantizer.vq.layers = model.quantizer.vq.layers[:codebooks]
+    model.set_target_bandwidth(bandwidth)
+    return model.eval().requires_grad_(False)
+
+
+def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: t for name, t in model.state_dict().items() if name.rpartition(".")[2] not in _TRAINING}
+
+
+def _fill(model: nn.Module, tensors: dict[str, torch.Tensor], source: Path | str, remedy: str) -> None:
+    """Copy `tensors` into the model; raises UserError with the first that does not fit."""
+    for name, place in _tensors(model).items():
+        found = tensors.get(name)
+        if found is None or found.shape != place.shape:
+            what = "nothing" if found is None else tuple(found.shape)
+            raise UserError(f"{source}: {name} should be {tuple(place.shape)}, found {what}; {remedy}")
+        if not found.isfinite().all():
+            raise UserError(f"{source}: {name} holds values that are not numbers; {remedy}")
+        if name.endswith("_codebook.embed") and not found.any():
+            raise UserError(f"{source}: {name} is an empty codebook, these weights were never trained; {remedy}")
+        place.copy_(found)
+
+
+def _download() -> tuple[dict[str, torch.Tensor], str]:
+    """The package's weights and where they come from; torch's hub folder keeps them."""
+    url = import_encodec().model.ROOT_URL + DOWNLOAD
+    try:
+        return torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True), url
+    except (OSError, RuntimeError) as error:  # no network, or another file than expected
+        reason = getattr(error, "reason", None) or error
+        raise UserError(
+            f"codec encodec: its weights cannot be downloaded ({reason}); fetch {url} where there is a network and "
+            "give the file: --codec_conf weights=PATH"
+        ) from None
+
+
+def import_encodec() -> types.ModuleType:
+    """The package; raises UserError that names the extra where it is not installed."""
+    try:
+        try:
+            import encodec
+        except OSError:
+            # torchaudio's compiled part does not load beside a CPU-only torch, and encodec needs none of it.
+            sys.modules["torchaudio._extension"] = _without_extension()
+            import encodec
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"codec encodec: the package {error.name} is missing; install the extra: pip install 'ellav[encodec]'"
+        ) from None
+    return encodec
+
+
+def _without_extension() -> types.ModuleType:
+    """What torchaudio has in place of its compiled part where it was built without."""
+    module = types.ModuleType("torchaudio._extension")
+    module._IS_TORCHAUDIO_EXT_AVAILABLE = module._IS_ALIGN_AVAILABLE = False
+    module.fail_if_no_align = lambda function: function
+    module._check_cuda_version = lambda: None
+    return module
