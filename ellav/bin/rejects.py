@@ -39,5 +39,5 @@ def keep(results: Iterable[tuple[str, T | Rejected]], folder: Path, most: float)
         line = f"{len(bad)} of {len(bad) + len(good)} utterances set aside, the first {first!r}: {reason}"
         if share > most or not good:
             raise UserError(f"{line}; more than --max-rejected {most:g} allows; all are in {folder}/rejected")
-        print(f"{folder}/rejected: {line}", file=sys.stderr)
+        print(f"{folder.with_suffix('')}/rejected: {line}", file=sys.stderr)  # `.partial` goes when the stage is done
     return good

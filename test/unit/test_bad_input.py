@@ -138,15 +138,15 @@ def test_recordings_are_used_or_set_aside_with_the_reason(formatted, name):
 
 
 def test_what_is_used_with_a_doubt_is_counted_in_one_line_each(formatted):
-    _, said = formatted
+    here, said = formatted
     status, _, err = said["format"]
     assert status == 0 and len(err.splitlines()) == 3
     assert "1 of 9 utterances are clipped, most 's-touched': 0.03%" in err
     assert "1 of 9 utterances were recorded below 16000 Hz, the first 's-slow' at 8000 Hz" in err
-    assert "16 of 25 utterances set aside" in err
+    assert f"{here}/raw/rejected: 16 of 25 utterances set aside" in err
     status, out, err = said["check"]
     assert status == 1 and len(err.splitlines()) == 1
-    assert "10 16000 Hz" in out.replace("11 ", "10 ") and "8000 Hz" in out and "stereo" in out and "longest" in out
+    assert "data: 10 16000 Hz, 1 8000 Hz, 10 mono, 1 stereo" in out and "11.00 s" not in out and "longest" in out
 
 
 def test_clipping_is_flat_at_full_scale_and_not_one_high_sample():
