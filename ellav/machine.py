@@ -81,17 +81,14 @@ def disk(path: Path) -> int:
 
 
 def writable(folder: Path) -> str | None:
-    """Why no file can be made in `folder` (made first, if need be), or None where it can."""
-    made = None
+    """Why no file can be made in `folder` (or in its nearest parent that is there), or None where it can."""
+    folder = Path(folder).absolute()
     try:
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            made = folder
+        while not folder.exists():
+            folder = folder.parent
         probe = folder / f".ellav-doctor-{os.getpid()}"
         probe.touch()
         probe.unlink()
-        if made:
-            made.rmdir()
     except OSError as error:
         return error.strerror or str(error)
     return None

@@ -77,7 +77,9 @@ def as_text(items: list[Item]) -> str:
             lines += [title, *(f"  {item.name}: {item.advice}" for item in members), ""]
     if not any(item.state == "broken" for item in items):
         lines.append("What ellav needs in any case is there.")
-    return "\n".join(lines).rstrip().replace(str(Path.home()) + "/", "~/")
+    text = "\n".join(lines).rstrip()
+    home = str(Path.home())
+    return text if home == "/" else text.replace(home + "/", "~/")
 
 
 def as_json(items: list[Item]) -> str:
