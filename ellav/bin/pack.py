@@ -13,7 +13,7 @@ from ellav.data.outputs import RECORD, need, write_text, writing
 from ellav.errors import UserError
 from ellav.infer.bundle import PROMPTS
 from ellav.infer.card import card
-from ellav.infer.packing import Recording, choose, from_folder, from_options, store_weights
+from ellav.infer.packing import choose, from_folder, from_options, store_weights
 from ellav.infer.prompts import PromptReader
 from ellav.infer.synthesizer import longest_seen
 from ellav.models.trained import load_trained
@@ -75,8 +75,8 @@ def main(argv: list[str]) -> None:
     trained = {"ar": load_trained(options.ar, options.which), "nar": load_trained(options.nar, options.which)}
     for name, folder in (("ar", options.ar), ("nar", options.nar)):
         trained[name].check_fits(tokens, folder)
-    named = from_options(options.prompt, options.prompt_text)
-    found, all_needed = from_folder(options.prompts) if options.prompts else ([], True)
+    recordings = from_options(options.prompt, options.prompt_text)
+    recordings += from_folder(options.prompts) if options.prompts else []
     results = options.results or options.ar.parent / "results.json"
     if options.results is not None:
         need(results, "9 (score)")
@@ -92,28 +92,17 @@ def main(argv: list[str]) -> None:
         "aligner": {"name": options.aligner, "conf": options.aligner_conf},
         "decoder": {"name": options.decoder, "conf": options.decoder_conf},
     }
-    settings = {**model, "prompts": [(one.name, one.text) for one in named + found]}
+    settings = {**model, "prompts": [(one.name, one.text) for one in recordings]}
     inputs = [options.ar / weights, options.nar / weights, options.codec, options.tokens]
-    inputs += [one.wav for one in named + found]
+    inputs += [one.wav for one in recordings]
     inputs += [path for path in (results, options.card) if path is not None and path.exists()]
     with writing(options.out, "10 (pack)", settings, inputs) as folder:
         if folder is None:
             return
-        for name, source in (("ar", options.ar), ("nar", options.nar)):
-            (folder / name).mkdir(exist_ok=True)
-            shutil.copyfile(source / "config.yaml", folder / name / "config.yaml")
-            store_weights(source / weights, folder / name / weights, options.dtype)
-        for name, source, files in (
-            ("list", options.tokens, ["tokens.txt", "stats.yaml"]),
-            ("codec", options.codec, sorted(p.name for p in options.codec.iterdir() if p.name != RECORD)),
-        ):
-            (folder / name).mkdir(exist_ok=True)
-            for file in files:
-                shutil.copyfile(source / file, folder / name / file)
+        _copy(options, folder)
         read = PromptReader(front_end, aligner, codec, tokens, longest_seen(trained["ar"].config) // 2)
         (folder / PROMPTS).mkdir(exist_ok=True)
-        kept: list[Recording] = choose(named, True, read, folder / PROMPTS)
-        kept += choose(found, all_needed, read, folder / PROMPTS)
+        kept = choose(recordings, read, folder / PROMPTS)
         model["prompts"] = [{"name": one.name, "text": one.text} for one in kept]
         (folder / "model.yaml").write_text(yaml.safe_dump(model, sort_keys=False, allow_unicode=True), encoding="utf-8")
         introduction = options.card.read_text(encoding="utf-8") if options.card else ""
@@ -122,3 +111,19 @@ def main(argv: list[str]) -> None:
         write_text(folder / "README.md", card(options.out.name, introduction, model, configs, sizes, kept, results))
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         print(f"{options.out}: {size / 1e6:.1f} MB, {len(kept)} prompts")
+
+
+def _copy(options, folder: Path) -> None:
+    """Models, token list and codec, without the records of the stages that made them."""
+    weights = f"{options.which}.safetensors"
+    for name, source in (("ar", options.ar), ("nar", options.nar)):
+        (folder / name).mkdir(exist_ok=True)
+        shutil.copyfile(source / "config.yaml", folder / name / "config.yaml")
+        store_weights(source / weights, folder / name / weights, options.dtype)
+    for name, source, files in (
+        ("list", options.tokens, ["tokens.txt", "stats.yaml"]),
+        ("codec", options.codec, sorted(p.name for p in options.codec.iterdir() if p.name != RECORD)),
+    ):
+        (folder / name).mkdir(exist_ok=True)
+        for file in files:
+            shutil.copyfile(source / file, folder / name / file)

@@ -34,7 +34,7 @@ def split(text: str, size: Callable[[str], int], most: int) -> list[Chunk]:
     size: of a part, 0 where nothing in it is spoken. A single word larger than `most`
     stays whole. Parts without speech are joined to the one before.
     """
-    return _join(_pieces(text, size, most, 0), size, most)
+    return [Chunk(part.text.strip(), part.pause) for part in _join(_pieces(text, size, most, 0), size, most)]
 
 
 def _pieces(text: str, size: Callable[[str], int], most: int, level: int) -> list[Chunk]:
@@ -62,4 +62,4 @@ def _join(parts: list[Chunk], size: Callable[[str], int], most: int) -> list[Chu
             last[:] = [last[0] + part.text, part.pause, last[2] + length]
         else:
             made.append([part.text, part.pause, length])
-    return [Chunk(text.strip(), pause) for text, pause, _ in made]
+    return [Chunk(text, pause) for text, pause, _ in made]

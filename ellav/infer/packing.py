@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import soundfile
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder, invert
@@ -22,11 +22,15 @@ MOST_SPEAKERS = 12
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording that may become the built-in prompt `name`. seconds: 0 until it has been read."""
+    """A recording that may become the built-in prompt `name`.
+
+    needed: packing fails where it is no good prompt. seconds: 0 until it has been read.
+    """
 
     name: str
     wav: Path
     text: str
+    needed: bool = True
     seconds: float = 0.0
 
 
@@ -34,7 +38,7 @@ def store_weights(source: Path, target: Path, dtype: str) -> None:
     """Copy safetensors, floating-point numbers as `dtype` ("float32" or "bfloat16")."""
     wanted = getattr(torch, dtype)
     weights = {name: w.to(wanted) if w.is_floating_point() else w for name, w in load_file(source).items()}
-    save_file({name: w.contiguous() for name, w in weights.items()}, target)
+    target.write_bytes(save({name: w.contiguous() for name, w in weights.items()}))
 
 
 def from_options(wavs: list[str], texts: list[str]) -> list[Recording]:
@@ -48,7 +52,7 @@ def from_options(wavs: list[str], texts: list[str]) -> list[Recording]:
     return made
 
 
-def from_folder(given: list[str]) -> tuple[list[Recording], bool]:
+def from_folder(given: list[str]) -> list[Recording]:
     """Recordings of a data folder (first of `given`): the utterances named after it, all of them needed,
     or else every speaker's first utterances to choose one from. Called by their speaker where that is plain."""
     folder, *wanted = given
@@ -63,19 +67,18 @@ def from_folder(given: list[str]) -> tuple[list[Recording], bool]:
     else:
         first = list(invert(data.speakers).items())[:MOST_SPEAKERS]
         chosen = [(speaker, utterance) for speaker, utterances in first for utterance in utterances[:3]]
-    return [Recording(check_name(name), Path(data.wavs[u]), data.text[u]) for name, u in chosen], bool(wanted)
+    return [Recording(check_name(name), Path(data.wavs[u]), data.text[u], bool(wanted)) for name, u in chosen]
 
 
-def choose(recordings: list[Recording], all_needed: bool, read: PromptReader, folder: Path) -> list[Recording]:
-    """Write FLAC files of the recordings into `folder`; of equal names the first that is a good prompt.
+def choose(recordings: list[Recording], read: PromptReader, folder: Path) -> list[Recording]:
+    """Write FLAC files into `folder`: of recordings of one name the first that is a good prompt.
 
-    all_needed: raise UserError where one cannot be used as a prompt, or is doubtful, instead of
-    leaving it out.
+    Raises UserError where one that is needed cannot be used as a prompt, or is doubtful.
     """
     kept: dict[str, Recording] = {}
     for one in recordings:
         if one.name in kept:
-            if all_needed:
+            if one.needed:
                 raise UserError(f"two prompts are called {one.name!r}; rename one of the files")
             continue
         try:
@@ -83,10 +86,10 @@ def choose(recordings: list[Recording], all_needed: bool, read: PromptReader, fo
                 warnings.simplefilter("error", PromptWarning)
                 read(one.wav, one.text)
         except (UserError, PromptWarning) as error:
-            if all_needed:
+            if one.needed:
                 raise UserError(f"no good prompt: {error}") from None
             continue
         wav = read_wav(one.wav, read.codec.sample_rate)
         soundfile.write(folder / f"{one.name}.flac", wav, read.codec.sample_rate, "PCM_16")
-        kept[one.name] = Recording(one.name, one.wav, one.text, len(wav) / read.codec.sample_rate)
+        kept[one.name] = replace(one, seconds=len(wav) / read.codec.sample_rate)
     return list(kept.values())
