@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import split
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
-from ellav.infer.prompts import PromptReader, PromptWarning
+from ellav.infer.prompts import PromptReader
 from ellav.infer.requests import cross_sentence
 from ellav.infer.synthesis import Synthesis, joined
 from ellav.models.trained import load_trained
@@ -78,14 +77,14 @@ class Synthesizer:
         the name of a built-in prompt; None takes the default one. A text longer than the model
         has seen is spoken in parts, each after the same prompt, joined by pauses. Raises
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
-        warns (PromptWarning) where speech is possible but doubtful.
+        warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
         if not text.strip():
             raise UserError("the text is empty; give at least one word")
+        self.text(text)  # so that what cannot be spoken is refused before anything is computed
         heard, name = self._heard(prompt, prompt_text, prompt_rate)
         chunks = split(text.strip(), self._size, self._most_phones(heard))
         spoken = [self.text(chunk.text) for chunk in chunks]
-        self._warn_of_unspoken(text)
         requests = [
             # The number tells equal parts apart, so that a sentence said twice is not said alike.
             cross_sentence(
@@ -125,12 +124,6 @@ class Synthesizer:
         """Phones of a part: what fits behind the prompt, and no more than the longest training utterance."""
         frames = min(self.longest - len(prompt.codes), self.tokens.stats["max_frames"])
         return max(1, int(frames / self.tokens.stats["frames_per_phone"]))
-
-    def _warn_of_unspoken(self, text: str) -> None:
-        left_out = getattr(self.text, "left_out", None)
-        unspoken = left_out(text) if left_out is not None else ""
-        if unspoken:
-            warnings.warn(f"left out, no letters that are spoken: {unspoken}", PromptWarning, stacklevel=3)
 
 
 def longest_seen(config: dict) -> int:

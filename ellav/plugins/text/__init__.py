@@ -22,10 +22,7 @@ class Phones:
 
 
 class TextFrontEnd(Protocol):
-    """Turns text into phones. `phone_set` names the alphabet, as aligners declare it.
-
-    It may also have `left_out(text) -> str`, the characters that it passes over; synthesis warns of them.
-    """
+    """Turns text into phones. `phone_set` names the alphabet, as aligners declare it."""
 
     name: str
     phone_set: str

@@ -54,13 +54,6 @@ def spoken(text: str) -> list[str]:
     return tokens
 
 
-def left_out(text: str) -> str:
-    """The letters, digits and signs of `text` that `spoken` passes over, each once: other scripts, emoji."""
-    known = {*SIGNS, *MONEY}
-    odd = (c for c in _plain(text) if ord(c) > 127 and unicodedata.category(c)[0] in "LNS" and c not in known)
-    return "".join(dict.fromkeys(odd))
-
-
 def _plain(text: str) -> str:
     """Compatibility forms, curly quotes, dashes and accents to plain characters."""
     text = text.translate(

@@ -11,7 +11,7 @@ from unittest import mock
 
 from ellav.errors import UserError
 from ellav.plugins.text import Phones, text
-from ellav.plugins.text.english import PAUSE, left_out, spoken
+from ellav.plugins.text.english import PAUSE, spoken
 from ellav.types import SILENCE
 
 # fmt: off
@@ -74,10 +74,6 @@ class G2pEn:
             phones.append(SILENCE)
             word_of_phone.append(-1)
         return Phones(phones, word_of_phone, words)
-
-    def left_out(self, text: str) -> str:
-        """The characters of `text` that are not spoken though they are no punctuation."""
-        return left_out(text)
 
 
 @cache
