@@ -9,6 +9,7 @@ from ellav.bin.endings import run, writable_caches
 
 COMMANDS = {
     "synth": "speak a text in the voice of a prompt",
+    "doctor": "what this machine has and lacks, for you and for bug reports",
     "data": "check, fix and split Kaldi-style data folders",
     "format-wavs": "stage 2: waveforms at one sample rate",
     "phones": "stage 3: text to phones",

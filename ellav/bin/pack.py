@@ -9,8 +9,13 @@ import yaml
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.data.dataset import Tokens
-from ellav.data.outputs import RECORD, naming, write_text, writing
+from ellav.data.outputs import RECORD, naming, need, write_text, writing
 from ellav.errors import UserError
+from ellav.infer.bundle import PROMPTS
+from ellav.infer.card import card
+from ellav.infer.packing import choose, from_folder, from_options, store_weights
+from ellav.infer.prompts import PromptReader
+from ellav.infer.synthesizer import longest_seen
 from ellav.models.trained import load_pair
 from ellav.plugins.aligners import aligners
 from ellav.plugins.codecs import load_codec
@@ -28,6 +33,30 @@ def main(argv: list[str]) -> None:
     made.add_argument("--tokens", type=Path, required=True, help="folder of the token list")
     made.add_argument("--out", type=Path, required=True, help="output folder")
     made.add_argument("--which", default="averaged", choices=["averaged", "best", "last"], help="checkpoint to pack")
+    made.add_argument(
+        "--dtype",
+        default="float32",
+        choices=["float32", "bfloat16"],
+        help="how the weights of AR and NAR model are stored; they are computed with in float32 on a CPU",
+    )
+    made.add_argument(
+        "--prompt",
+        action="append",
+        default=[],
+        metavar="WAV",
+        help="recording to build in (repeatable; first: default)",
+    )
+    made.add_argument(
+        "--prompt_text", action="append", default=[], metavar="TEXT", help="what the recording says, one for each"
+    )
+    made.add_argument(
+        "--prompts",
+        nargs="+",
+        metavar=("FOLDER", "UTTERANCE"),
+        help="data folder to take prompts from: the utterances named, or one of each of its first speakers",
+    )
+    made.add_argument("--results", type=Path, help="results.json for the model card; the one beside --ar if left out")
+    made.add_argument("--card", type=Path, help="Markdown to put in front of the model card: data, licence, what for")
     add_choice(made, "text", "g2p_en", "text")
     add_choice(made, "aligner", "pocketsphinx", "aligners")
     add_choice(made, "decoder", "nucleus", "decoders")
@@ -42,32 +71,60 @@ def main(argv: list[str]) -> None:
         )
     decoders.create(options.decoder, options.decoder_conf)
     tokens = Tokens.read(options.tokens)
-    load_codec(options.codec)
-    pair = load_pair(options.ar, options.nar, options.which)
-    for path, trained in zip((options.ar, options.nar), pair, strict=True):
-        trained.check_fits(tokens, path, options.tokens, options.codec)
+    codec = load_codec(options.codec)
+    trained = dict(zip(("ar", "nar"), load_pair(options.ar, options.nar, options.which), strict=True))
+    for name, folder in (("ar", options.ar), ("nar", options.nar)):
+        trained[name].check_fits(tokens, folder, options.tokens, options.codec)
+    recordings = from_options(options.prompt, options.prompt_text)
+    recordings += from_folder(options.prompts) if options.prompts else []
+    results = options.results or options.ar.parent / "results.json"
+    if options.results is not None:
+        need(results, "9 (score)")
+    if options.card is not None and not options.card.is_file():
+        raise UserError(f"--card {options.card}: no such file")
+
     weights = f"{options.which}.safetensors"
     model = {
         "ellav": __version__,
         "which": options.which,
+        "dtype": options.dtype,
         "text": {"name": options.text, "conf": options.text_conf},
         "aligner": {"name": options.aligner, "conf": options.aligner_conf},
         "decoder": {"name": options.decoder, "conf": options.decoder_conf},
     }
+    settings = {**model, "prompts": [(one.name, one.text) for one in recordings]}
     inputs = [options.ar / weights, options.nar / weights, options.codec, options.tokens]
-    with writing(options.out, "10 (pack)", model, inputs) as folder:
+    inputs += [one.wav for one in recordings]
+    inputs += [path for path in (results, options.card) if path is not None and path.exists()]
+    with writing(options.out, "10 (pack)", settings, inputs) as folder:
         if folder is None:
             return
-        for name, source, files in (
-            ("ar", options.ar, ["config.yaml", weights]),
-            ("nar", options.nar, ["config.yaml", weights]),
-            ("list", options.tokens, ["tokens.txt", "stats.yaml"]),
-            ("codec", options.codec, sorted(p.name for p in options.codec.iterdir() if p.name != RECORD)),
-        ):
-            (folder / name).mkdir(exist_ok=True)
-            for file in files:
-                with naming(folder / name / file):
-                    shutil.copyfile(source / file, folder / name / file)
-        write_text(folder / "model.yaml", yaml.safe_dump(model, sort_keys=False))
+        _copy(options, folder)
+        read = PromptReader(front_end, aligner, codec, tokens, longest_seen(trained["ar"].config) // 2)
+        (folder / PROMPTS).mkdir(exist_ok=True)
+        kept = choose(recordings, read, folder / PROMPTS)
+        model["prompts"] = [{"name": one.name, "text": one.text} for one in kept]
+        write_text(folder / "model.yaml", yaml.safe_dump(model, sort_keys=False, allow_unicode=True))
+        introduction = options.card.read_text(encoding="utf-8") if options.card else ""
+        sizes = {name: sum(p.numel() for p in one.model.parameters()) for name, one in trained.items()}
+        configs = {name: one.config for name, one in trained.items()}
+        write_text(folder / "README.md", card(options.out.name, introduction, model, configs, sizes, kept, results))
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-        print(f"{options.out}: {size / 2**20:.1f} MiB")
+        print(f"{options.out}: {size / 1e6:.1f} MB, {len(kept)} prompts")
+
+
+def _copy(options, folder: Path) -> None:
+    """Models, token list and codec, without the records of the stages that made them."""
+    weights = f"{options.which}.safetensors"
+    for name, source in (("ar", options.ar), ("nar", options.nar)):
+        (folder / name).mkdir(exist_ok=True)
+        shutil.copyfile(source / "config.yaml", folder / name / "config.yaml")
+        store_weights(source / weights, folder / name / weights, options.dtype)
+    for name, source, files in (
+        ("list", options.tokens, ["tokens.txt", "stats.yaml"]),
+        ("codec", options.codec, sorted(p.name for p in options.codec.iterdir() if p.name != RECORD)),
+    ):
+        (folder / name).mkdir(exist_ok=True)
+        for file in files:
+            with naming(folder / name / file):
+                shutil.copyfile(source / file, folder / name / file)

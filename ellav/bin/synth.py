@@ -4,54 +4,130 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from pathlib import Path
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.errors import UserError
+from ellav.infer.bundle import Bundle, read_bundle
+
+FORMATS = (".wav", ".flac")
 
 
 def main(argv: list[str]) -> None:
     """Parse options and speak."""
-    made = parser("synth", "Speak a text in the voice of a prompt, with a model made by `ellav pack`.")
-    made.add_argument("--model", type=Path, required=True, help="packed model")
+    began = time.perf_counter()
+    made = parser("synth", "Speak a text in the voice of a prompt.")
+    made.add_argument(
+        "--model", type=Path, help="model made by `ellav pack`; the one that comes with ellav if left out"
+    )
     made.add_argument("--text", help="what to say; read from standard input if left out")
-    made.add_argument("--prompt", type=Path, required=True, help="recording of the voice, about 3 seconds")
-    made.add_argument("--prompt_text", required=True, help="what the recording says")
-    made.add_argument("--out", type=Path, required=True, help="wav or flac file to write")
+    made.add_argument("--prompt", help="recording of the voice, about 3 s, or NAME of a built-in prompt")
+    made.add_argument("--prompt_text", help="what the recording says (a built-in prompt knows it)")
+    made.add_argument("--list_prompts", action="store_true", help="list the model's built-in prompts and end")
+    made.add_argument("--out", type=Path, default=Path("speech.wav"), help="wav or flac file to write")
     made.add_argument("--textgrid", type=Path, help="write the times of phones and words here")
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
     options = parse(made, argv)
 
-    text = options.text if options.text is not None else sys.stdin.read()
+    bundle = read_bundle(options.model)
+    if options.list_prompts:
+        list_prompts(bundle)
+        return
     if options.decoder is None and options.decoder_conf:
         raise UserError("--decoder_conf needs --decoder NAME beside it")
+    check_prompt(bundle, options.prompt, options.prompt_text)
+    if options.out.suffix.lower() not in FORMATS:
+        raise UserError(f"{options.out}: must end in {' or '.join(FORMATS)}")
     for path in (options.out, options.textgrid):
-        if path is not None and not path.parent.is_dir():
-            raise UserError(f"{path}: its folder does not exist")
-    if options.out.suffix.lower() not in (".wav", ".flac"):
-        raise UserError(f"{options.out}: must end in .wav or .flac")
+        if path is not None:
+            check_writable(path)
+    text = read_text(options.text)
+    warnings.showwarning = show_warning
 
     from ellav.data.audio import write_wav
     from ellav.infer.synthesizer import Synthesizer
-    from ellav.infer.textgrid import write_textgrid
 
     voice = Synthesizer(options.model, options.decoder, options.decoder_conf, options.device)
-    began = time.perf_counter()
+    ready = time.perf_counter()
     speech = voice(text, options.prompt, options.prompt_text, options.seed)
-    seconds = time.perf_counter() - began
     write_wav(options.out, speech.wav, speech.sample_rate)
+    if options.textgrid and speech.durations is None:
+        raise UserError(f"--textgrid: this model's ordering keeps no phone times ({options.out} is written)")
     if options.textgrid:
-        if speech.durations is None:
-            raise UserError("--textgrid: this model's ordering keeps no phone times")
-        write_textgrid(
-            options.textgrid,
-            speech.phones,
-            speech.word_of_phone,
-            speech.durations,
-            speech.frame_rate,
-            speech.words,
-        )
-    length = len(speech.wav) / speech.sample_rate
-    print(f"{options.out}: {length:.2f} s of speech in {seconds:.2f} s")
+        write_times(options.textgrid, speech)
+    length, seconds = len(speech.wav) / speech.sample_rate, time.perf_counter() - ready
+    parts = f" in {len(speech.chunks)} parts" if len(speech.chunks) > 1 else ""
+    print(
+        f"{options.out}: {length:.2f} s of speech{parts} in {seconds:.2f} s (after {ready - began:.1f} s to load),"
+        f" voice {speech.prompt or options.prompt}, model {bundle.folder}"
+    )
+
+
+def list_prompts(bundle: Bundle) -> None:
+    """Print name, seconds and words of each built-in prompt, the default first."""
+    import soundfile
+
+    if not bundle.prompts:
+        raise UserError(f"{bundle.folder}: this model has no prompts of its own")
+    for number, prompt in enumerate(bundle.prompts.values()):
+        seconds = soundfile.info(str(prompt.wav)).duration
+        print(f"{prompt.name}  {seconds:.1f} s  {prompt.text}{'' if number else '  (default)'}")
+
+
+def check_prompt(bundle: Bundle, prompt: str | None, text: str | None) -> None:
+    """Refuse, before anything heavy is loaded, a prompt that cannot be used."""
+    if prompt is None and text is not None:
+        raise UserError("--prompt_text without --prompt: name the recording that says it")
+    if text is not None and not text.strip():
+        raise UserError("--prompt_text is empty; give the words that the recording says")
+    if prompt is None or (text is None and prompt in bundle.prompts):
+        bundle.prompt(prompt)
+    elif text is not None and prompt in bundle.prompts and not Path(prompt).exists():
+        raise UserError(f"--prompt {prompt}: a built-in prompt knows its words; leave out --prompt_text")
+    elif not Path(prompt).exists():
+        built_in = f", and none of the built-in prompts ({', '.join(bundle.prompts)})" if bundle.prompts else ""
+        raise UserError(f"--prompt {prompt}: no such file{built_in}")
+    elif text is None:
+        raise UserError(f"--prompt {prompt}: needs its transcript; give the words that it says with --prompt_text")
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written, before there is anything to lose."""
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file in it")
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        beside.open("wb").close()
+        beside.unlink()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}; name another place with --out") from None
+
+
+def read_text(given: str | None) -> str:
+    """What to say, from the option or from standard input; raises UserError where it is empty."""
+    if given is None and sys.stdin.isatty():
+        raise UserError('nothing to say; give --text "..." or a file: ellav synth < speech.txt')
+    try:
+        text = sys.stdin.read() if given is None else given
+    except UnicodeDecodeError as error:
+        raise UserError(f"standard input: not UTF-8 (byte {error.start}); convert it first") from None
+    if not text.strip():
+        raise UserError("the text is empty; give at least one word with --text")
+    return text
+
+
+def show_warning(message, category, *_) -> None:
+    """One line on standard error."""
+    print(f"ellav synth: warning: {message}", file=sys.stderr)
+
+
+def write_times(path: Path, speech) -> None:
+    """A TextGrid of phones and words."""
+    from ellav.infer.textgrid import write_textgrid
+
+    write_textgrid(path, speech.phones, speech.word_of_phone, speech.durations, speech.frame_rate, speech.words)

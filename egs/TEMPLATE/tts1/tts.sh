@@ -63,6 +63,7 @@ scorers="wer similarity stability rtf"
 score_args=
 compare=()
 report_args=
+pack_args=
 
 help_message="Usage: $0 [--option value] ...
 
@@ -117,7 +118,8 @@ Training, decoding, scoring
   --scorers 'A B'      (${scorers})
   --score-args S       further options of 'ellav score'
   --compare DIR        experiments to show beside this one, for example exp/valle (repeatable)
-  --report-args S      further options of 'ellav report', which makes the page report.html of stage 9"
+  --report-args S      further options of 'ellav report', which makes the page report.html of stage 9
+  --pack-args S        further options of 'ellav pack'"
 
 not_options="caller recipe command_line help_message not_options"
 # shellcheck source=utils/parse_options.sh
@@ -143,6 +145,7 @@ find_file() {
 
 trap '[ $? -eq 0 ] || echo "tts.sh: stopped in stage ${current:-0} after ${SECONDS} s;" \
     "the same command with --stage ${current:-1} goes on from there" >&2' EXIT
+on_path=$(command -v ellav || true)
 # shellcheck source=path.sh
 . "${recipe}/path.sh"
 cd "${recipe}"
@@ -374,9 +377,13 @@ if runs 10; then
     begin 10 "pack -> ${exp}/packed"
     need "${exp}/ar" "6 (train AR)"
     need "${exp}/nar" "7 (train NAR)"
+    built_in=()
+    if [ -e "${dumpdir}/raw/${tests[0]}" ]; then built_in=(--prompts "${dumpdir}/raw/${tests[0]}"); fi
+    if [ -e local/card.md ]; then built_in+=(--card local/card.md); fi
+    split "${pack_args}"
     on "${train_cmd}" pack --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" --tokens "${tokens}/list" \
         --which "${inference_model}" "${text_options[@]}" "${aligner_options[@]}" "${decoder_options[@]}" \
-        --out "${exp}/packed"
+        "${built_in[@]}" "${words[@]}" --out "${exp}/packed"
     finish
 fi
 
@@ -385,3 +392,16 @@ if [ -e "${exp}/RESULTS.md" ] && evaluates 9; then
     log "Results: ${recipe}/${exp}/RESULTS.md; to look at and listen to: ${exp}/report.html"
 fi
 log "Successfully finished. [elapsed=${SECONDS}s]"
+
+# Lines to paste in any folder: the whole path of ellav where the caller's shell does not find this one.
+hello() {
+    local program=ellav
+    [ "${on_path}" = "${ELLAV_VENV}/bin/ellav" ] || program=${ELLAV_VENV}/bin/ellav
+    printf '  %q synth%s --text "Hello, this is my voice." --out hello.wav\n' "${program}" "$*"
+}
+if runs 10 && [ -e "${exp}/packed/model.yaml" ]; then
+    printf 'Hear what was trained here:\n%s\n' "$(hello " --model $(printf '%q' "$(realpath "${exp}/packed")")" "${plugins[@]/#/ }")"
+    if [ -e "${ELLAV_ROOT}/ellav/pretrained/mini/model.yaml" ]; then
+        printf 'Hear the model that comes with ellav:\n%s\n' "$(hello)"
+    fi
+fi

@@ -15,14 +15,17 @@ from ellav.plugins.text import Phones
 class Alignment:
     """ends: (N,) float64 seconds at which each phone ends, non-decreasing; the last is the
     utterance's length. Silence the audio has but the text does not is part of the phone
-    before it. score: mean log-likelihood per frame, for telling a wrong transcript."""
+    before it. score: the log-likelihood per frame where it is worst, for telling a wrong transcript."""
 
     ends: np.ndarray
     score: float
 
 
 class Aligner(Protocol):
-    """Aligns given pronunciations to audio, in process."""
+    """Aligns given pronunciations to audio, in process.
+
+    It may also have `least_score`: a prompt that scores below it probably has a wrong transcript.
+    """
 
     name: str
     phone_sets: tuple[str, ...]

@@ -1,0 +1,105 @@
+"""The model card: README.md of a packed model, from what is known about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from ellav.data.results import figure, markdown, number
+from ellav.errors import UserError
+from ellav.infer.packing import Recording
+
+ROWS = {"recorded": "recorded speech", "resynthesis": "the codec's resynthesis", "synthesized": "**synthesized**"}
+
+
+def card(
+    name: str,
+    introduction: str,
+    model: dict,
+    configs: dict[str, dict],
+    sizes: dict[str, int],
+    prompts: list[Recording],
+    results: Path,
+) -> str:
+    """The Markdown text. introduction: what a person wrote, in front. model: the content of model.yaml.
+
+    configs and sizes: of the "ar" and the "nar" model, config.yaml and number of parameters.
+    results: a results.json of `ellav score`, which may be missing.
+    """
+    introduction = introduction.strip() or f"# {name}\n\nA model for zero-shot text-to-speech, made with ellav."
+    parts = [introduction, _use(prompts), _prompts(prompts), _contents(model, configs, sizes)]
+    if results.exists():
+        parts.append(_figures(results))
+    else:
+        parts.append("## Figures\n\nThis model had not been scored when it was packed.")
+    parts.append(_training(configs))
+    return "\n\n".join(parts) + "\n"
+
+
+def _use(prompts: list[Recording]) -> str:
+    own = '--prompt me.wav --prompt-text "What I say in it."'
+    lines = [f'ellav synth --model . --text "Good morning." --out hello.wav{"" if prompts else " " + own}']
+    if prompts:
+        lines.append(f'ellav synth --model . --text "Good morning." {own} --out hello.wav')
+    return "## Use\n\nIn this folder:\n\n```sh\n" + "\n".join(lines) + "\n```"
+
+
+def _prompts(prompts: list[Recording]) -> str:
+    if not prompts:
+        return "## Prompts\n\nNone built in."
+    rows = [[one.name, f"{one.seconds:.1f}", one.text] for one in prompts]
+    return (
+        "## Prompts\n\nBuilt in, the first one the default (`--prompt NAME`):\n\n"
+        + markdown(["name", "seconds", "text"], rows).rstrip()
+    )
+
+
+def _contents(model: dict, configs: dict[str, dict], sizes: dict[str, int]) -> str:
+    ar, stats, codec = configs["ar"], configs["ar"]["stats"], configs["ar"]["codec"]
+    ordering = ar["ordering"]
+    lines = [
+        f"Ordering `{ordering['name']}`{_conf(ordering['conf'])}; text `{model['text']['name']}`"
+        f"{_conf(model['text']['conf'])}; aligner `{model['aligner']['name']}`; decoding "
+        f"`{model['decoder']['name']}`{_conf(model['decoder']['conf'])}.",
+        f"Codec `{codec.get('name', 'unknown')}`: {codec.get('sample_rate', '?')} Hz, {stats['frame_rate']:g} frames "
+        f"a second, {stats['codebooks']} codebooks of {stats['codebook_size']}.",
+    ]
+    for kind in ("ar", "nar"):
+        shape = configs[kind]["model"]
+        lines.append(
+            f"{kind.upper()} model: {sizes[kind] / 1e6:.2f} million parameters, {shape['layers']} layers of "
+            f"{shape['width']}, {shape['heads']} heads; weights `{model['which']}`, stored as {model['dtype']}."
+        )
+    lines.append(f"{len(ar['phones'])} phones; the longest training utterance has {stats['max_frames']} frames.")
+    return "## What is in it\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _figures(path: Path) -> str:
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        tables = []
+        for name, rows in results["sets"].items():
+            shown = [m for m in results["metrics"] if any(m in row for row in rows.values())]
+            cells = [[label, *(figure(rows[row].get(m)) for m in shown)] for row, label in ROWS.items() if row in rows]
+            tables.append(f"{name}, {results['utterances'][name]} utterances:\n\n{markdown(['', *shown], cells)}")
+        meanings = "".join(f"- `{name}`: {meaning}\n" for name, meaning in results["metrics"].items())
+        where = results["environment"]
+        head = f"Measured {where['date']} on {where['cpu']} before packing, with 95 % intervals over utterances."
+        return f"## Figures\n\n{head}\n\n" + "\n".join(tables) + "\n" + meanings.rstrip()
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a results.json of `ellav score` ({error}); run stage 9 (score) again") from None
+
+
+def _training(configs: dict[str, dict]) -> str:
+    parts = ["## How it was trained"]
+    for kind in ("ar", "nar"):
+        made = {"model_conf": configs[kind]["model"], "train_conf": configs[kind].get("train", {})}
+        content = yaml.safe_dump(made, sort_keys=False).rstrip()
+        parts.append(f"{kind.upper()} model, ellav {configs[kind].get('version', '?')}:\n\n```yaml\n{content}\n```")
+    return "\n\n".join(parts)
+
+
+def _conf(conf: dict) -> str:
+    return f" ({', '.join(f'{key}={number(value)}' for key, value in conf.items())})" if conf else ""

@@ -1,0 +1,65 @@
+"""Long texts in parts that a model can speak: at ends of sentences, then at other punctuation, then between words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+LEVELS = (
+    # A full stop after a short capitalised word is taken for an abbreviation's (Dr. Smith, J. Smith).
+    (
+        re.compile(
+            r"(?<=[!?…。！？])[\"'”’)\]]*\s*|(?<![A-Z]\.)(?<!\b[A-Z][a-z]\.)(?<!\b[A-Z][a-z]{2}\.)(?<=\.)[\"'”’)\]]*\s+|\n\s*\n\s*"
+        ),
+        0.40,
+    ),
+    (re.compile(r"(?<=[,;:，；：、])\s+|(?<=[，；：、])|\s+(?=[–—-]\s)"), 0.15),
+    (re.compile(r"\s+"), 0.0),
+)
+"""Where a text may be cut, best places first, and the seconds of silence that are due there."""
+
+
+class Chunk(NamedTuple):
+    """A part of a text. pause: seconds of silence due after it, 0 for the last."""
+
+    text: str
+    pause: float
+
+
+def split(text: str, size: Callable[[str], int], most: int) -> list[Chunk]:
+    """Cut `text` into as few and as even parts as fit, in order; one part where it fits as a whole.
+
+    size: of a part, 0 where nothing in it is spoken. A single word larger than `most`
+    stays whole. Parts without speech are joined to the one before.
+    """
+    return [Chunk(part.text.strip(), part.pause) for part in _join(_pieces(text, size, most, 0), size, most)]
+
+
+def _pieces(text: str, size: Callable[[str], int], most: int, level: int) -> list[Chunk]:
+    """Parts no larger than `most`, each cut at the best places that achieve it."""
+    if level == len(LEVELS) or size(text) <= most:
+        return [Chunk(text, 0.0)]
+    place, pause = LEVELS[level]
+    ends = [match.end() for match in place.finditer(text) if 0 < match.end() < len(text)]
+    parts = []
+    for start, end in pairwise([0, *ends, len(text)]):
+        inner = _join(_pieces(text[start:end], size, most, level + 1), size, most)
+        parts += [*inner[:-1], Chunk(inner[-1].text, pause if end < len(text) else 0.0)]
+    return parts
+
+
+def _join(parts: list[Chunk], size: Callable[[str], int], most: int) -> list[Chunk]:
+    """Neighbours put together while they fit, evenly: no part is closed before its fair share."""
+    sizes = [size(part.text) for part in parts]
+    count = max(1, -(-sum(sizes) // max(1, most)))
+    share = sum(sizes) / count
+    made: list[list] = []  # text, pause, size
+    for part, length in zip(parts, sizes, strict=True):
+        last = made[-1] if made else None
+        if last is not None and (length == 0 or (last[2] + length <= most and last[2] < share) or last[2] == 0):
+            last[:] = [last[0] + part.text, part.pause, last[2] + length]
+        else:
+            made.append([part.text, part.pause, length])
+    return [Chunk(text, pause) for text, pause, _ in made]

@@ -1,0 +1,72 @@
+"""A miniature packed model, and speech to prompt it with, for the tests of synthesis."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+import yaml
+
+from ellav.data.dataset import STATISTICS
+from ellav.models.options import ModelOptions
+from ellav.models.trained import build_model
+from ellav.plugins.codecs import codecs
+from ellav.train.checkpoint import describe_model, save_config, save_weights
+
+LOCAL = Path(__file__).parents[2] / "egs/mini/tts1/local"
+SAID = "The old sailor bought three green boats."
+VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
+CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
+PHONES = ["sp", *(vowel + stress for vowel in VOWELS.split() for stress in "012"), *CONSONANTS.split()]
+
+
+def speak(sentence=SAID, voice="slt"):
+    """(samples,) float32 at 16 kHz, by flite."""
+    sys.path.insert(0, str(LOCAL))
+    try:
+        corpus = importlib.import_module("corpus")
+    finally:
+        sys.path.remove(str(LOCAL))
+    wav, rate = corpus.speak(corpus.find_flite(), voice, sentence)
+    assert rate == 16000
+    return wav.astype(np.float32)
+
+
+def trained_folders(folder: Path, ordering="interleaved", most_phone=6, max_frames=200) -> list[str]:
+    """Untrained models, a codec and a token list in `folder`; their options for `ellav pack`."""
+    torch.manual_seed(0)
+    conf = {"codebooks": 2, "size": 16, "kmeans_iterations": 2, "griffin_lim_iterations": 2, "training_frames": 500}
+    codec = codecs.create("rvq_mel", conf)
+    codec.fit([speak()])
+    described = {"name": "rvq_mel", "conf": conf, "sample_rate": 16000, "frame_rate": 50.0, "codebooks": 2, "size": 16}
+    stats = dict.fromkeys(STATISTICS, 0) | {
+        "frame_rate": 50.0,
+        "codebooks": 2,
+        "codebook_size": 16,
+        "most_phone": most_phone,
+        "most_silence": 10,
+        "mean_frames": 100.0,
+        "frames_per_phone": 4.0,
+        "max_frames": max_frames,
+    }
+    for name in ("ar", "nar", "codec", "list"):
+        (folder / name).mkdir()
+    codec.save(folder / "codec")
+    (folder / "codec/codec.yaml").write_text(yaml.safe_dump(described))
+    (folder / "list/tokens.txt").write_text("".join(f"{phone}\n" for phone in PHONES))
+    (folder / "list/stats.yaml").write_text(yaml.safe_dump(stats))
+    for kind in ("ar", "nar"):
+        options = ModelOptions(layers=1, width=16, heads=2, ffn=16)
+        config = describe_model(kind, options, ordering, {}, PHONES, stats, described)
+        config["train"] = {"max_frames": 2 * max_frames, "max_minutes": 0.1}
+        save_config(config, folder / kind)
+        save_weights(build_model(config)[0].state_dict(), folder / kind / "averaged.safetensors")
+    return [f"--{o}={folder / d}" for o, d in (("ar", "ar"), ("nar", "nar"), ("codec", "codec"), ("tokens", "list"))]
+
+
+def write_prompt(path: Path, wav=None, rate=16000, **options) -> Path:
+    """A recording of SAID, or of `wav`."""
+    soundfile.write(path, speak() if wav is None else wav, rate, **options)
+    return path

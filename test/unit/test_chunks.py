@@ -1,0 +1,55 @@
+"""Long texts in parts."""
+
+import re
+
+import pytest
+
+from ellav.infer.chunks import split
+
+
+def words(text):
+    return len(re.findall(r"\w+", text))
+
+
+def test_what_fits_stays_whole():
+    assert [c.text for c in split("One two. Three!", words, 3)] == ["One two. Three!"]
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "parts"),
+    [
+        ("One two three. Four five! Six?", 3, ["One two three.", "Four five! Six?"]),
+        ("I saw Dr. Smith there. He ran.", 5, ["I saw Dr. Smith there.", "He ran."]),
+        ('"Go on," she said. "Now!" He went home.', 4, ['"Go on," she said.', '"Now!" He went home.']),
+        ("one two three, four five six", 4, ["one two three,", "four five six"]),
+        ("one two three four five six", 4, ["one two three", "four five six"]),
+        ("enormous", 0, ["enormous"]),
+        ("Hi there ... !!! ??? Bye now then.", 3, ["Hi there ... !!! ???", "Bye now then."]),
+        (
+            "It costs 3.5 or 4,000 in all. Take it or leave it.",
+            9,
+            ["It costs 3.5 or 4,000 in all.", "Take it or leave it."],
+        ),
+        ("第一句。第二句。", 1, ["第一句。", "第二句。"]),
+        ("First paragraph\n\nsecond paragraph", 2, ["First paragraph", "second paragraph"]),
+    ],
+)
+def test_cuts_are_at_the_best_places(text, most, parts):
+    assert [c.text for c in split(text, words, most)] == parts
+
+
+def test_pauses_tell_sentences_from_commas_from_words():
+    cut = split("One two. Three four, five six seven eight", words, 2)
+    assert [c.text for c in cut] == ["One two.", "Three four,", "five six", "seven eight"]
+    assert cut[0].pause > cut[1].pause > cut[2].pause == cut[3].pause == 0
+
+
+@pytest.mark.parametrize("most", [1, 5, 17, 40, 299])
+def test_nothing_is_lost_and_nothing_is_too_long(most):
+    sentences = [" ".join(f"w{i}x{j}" for j in range(3 + i % 11)) for i in range(35)]
+    text = ", ".join(sentences[:10]) + ". " + ". ".join(sentences[10:]) + "."
+    cut = split(text, words, most)
+    assert " ".join(c.text for c in cut) == text
+    assert max(words(c.text) for c in cut) <= most
+    even = words(text) / most
+    assert len(cut) <= 2 * even + 1

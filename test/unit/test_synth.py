@@ -1,0 +1,344 @@
+"""`ellav pack`, `ellav synth` and `Synthesizer` on a miniature model, and what each wrong input is answered with."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+from bundles import SAID, speak, trained_folders, write_prompt
+from safetensors.torch import load_file
+
+from ellav import Synthesizer
+from ellav.bin.main import main
+from ellav.data.kaldi import DataFolder
+from ellav.errors import UserError
+from ellav.infer import bundle
+from ellav.infer.prompts import PromptWarning
+
+LONG = " ".join(
+    f"The {a} sailor sold {n} boats, and the queen bought {n} more." for n in range(2, 15) for a in ("old", "new")
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Untrained models packed with two prompts, `slt` the default; see `trained_folders`."""
+    root = tmp_path_factory.mktemp("model")
+    made = trained_folders(root)
+    for voice in ("slt", "awb"):
+        write_prompt(root / f"{voice}.wav", speak(voice=voice))
+    prompts = [f"--prompt={root / 'slt.wav'}", f"--prompt={root / 'awb.wav'}", *(2 * [f"--prompt-text={SAID}"])]
+    (root / "card.md").write_text("# tiny\n\nNothing real.")
+    assert main(["pack", *made, *prompts, f"--card={root / 'card.md'}", f"--out={root / 'packed'}"]) == 0
+    return root
+
+
+@pytest.fixture(scope="module")
+def voice(folder):
+    return Synthesizer(folder / "packed")
+
+
+@pytest.fixture
+def synth(folder, tmp_path, capsys):
+    """Runs `ellav synth` with this model: (exit status, lines on stdout, lines on stderr)."""
+    capsys.readouterr()
+
+    def run(*arguments, text="A boat.", out=tmp_path / "out.wav", model=folder / "packed"):
+        told = [f"--{n}={v}" for n, v in (("model", model), ("text", text), ("out", out)) if v is not None]
+        status = main(["synth", *told, *map(str, arguments)])
+        shown = capsys.readouterr()
+        return status, shown.out.splitlines(), shown.err.splitlines()
+
+    return run
+
+
+def test_it_speaks_with_its_own_prompt_and_says_what_it_used(synth, tmp_path, folder):
+    status, out, err = synth()
+    assert (status, err, len(out)) == (0, [], 1)
+    assert "voice slt" in out[0] and str(folder / "packed") in out[0]
+    info = soundfile.info(str(tmp_path / "out.wav"))
+    assert info.samplerate == 16000 and info.duration > 0.1 and info.subtype == "PCM_16"
+    assert synth("--prompt=awb", out=tmp_path / "b.flac")[1][0].count("voice awb") == 1
+    assert soundfile.info(str(tmp_path / "b.flac")).format == "FLAC"
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_the_prompts_are_listed_default_first(synth):
+    status, out, _ = synth("--list-prompts", text=None)
+    assert status == 0 and [line.split()[0] for line in out] == ["slt", "awb"]
+    assert SAID in out[0] and out[0].endswith("(default)")
+
+
+def test_without_a_model_the_pretrained_one_speaks(synth, folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(bundle, "PRETRAINED", folder / "packed")
+    status, out, _ = synth(model=None)
+    assert status == 0 and str(folder / "packed") in out[0]
+    assert Synthesizer()("A boat.").prompt == "slt"
+    monkeypatch.setattr(bundle, "PRETRAINED", tmp_path / "none")
+    status, _, err = synth(model=None)
+    assert status == 1 and len(err) == 1
+    assert "no pretrained model" in err[0] and "egs/mini/tts1/run.sh" in err[0]
+
+
+def test_the_default_lies_inside_the_package_and_is_carried_by_an_installed_one():
+    import configparser
+
+    import ellav
+
+    package = Path(ellav.__file__).parent
+    assert package / "pretrained/mini" == bundle.PRETRAINED
+    parser = configparser.ConfigParser()
+    parser.read(package.parent / "setup.cfg")
+    patterns = parser["options.package_data"]["ellav"].split()
+    files = [
+        "README.md",
+        "model.yaml",
+        "list/tokens.txt",
+        "list/stats.yaml",
+        "ar/config.yaml",
+        "ar/averaged.safetensors",
+    ]
+    for name in (*files, "codec/codec.yaml", "codec/rvq_mel.safetensors", "prompts/slt.flac"):
+        place = bundle.PRETRAINED.relative_to(package) / name
+        assert any(place.match(pattern) and len(Path(pattern).parts) == len(place.parts) for pattern in patterns), name
+
+
+def test_bfloat16_weights_take_half_and_are_computed_with_in_float32(folder, voice):
+    made = [f"--{n}={folder / d}" for n, d in (("ar", "ar"), ("nar", "nar"), ("codec", "codec"), ("tokens", "list"))]
+    out = folder / "half"
+    prompt = [f"--prompt={folder / 'slt.wav'}", f"--prompt-text={SAID}"]
+    assert main(["pack", *made, *prompt, "--dtype=bfloat16", f"--out={out}"]) == 0
+    exact, stored = (load_file(f / "ar/averaged.safetensors") for f in (folder / "packed", out))
+    assert all(w.dtype == torch.bfloat16 for w in stored.values())
+    half = Synthesizer(out)
+    used = half.pipeline.engine.model.state_dict()
+    for name, weight in exact.items():
+        assert used[name].dtype == torch.float32
+        assert torch.equal(used[name], weight.bfloat16().float())
+    assert half("A boat.").wav.dtype == np.float32
+    assert (out / "ar/averaged.safetensors").stat().st_size < 0.6 * (
+        folder / "packed/ar/averaged.safetensors"
+    ).stat().st_size
+
+
+def test_the_card_says_what_is_known(folder):
+    card = (folder / "packed/README.md").read_text()
+    assert card.startswith("# tiny\n\nNothing real.\n")
+    for known in ("`interleaved`", "`rvq_mel`: 16000 Hz, 50 frames", "| slt", SAID, "max_minutes: 0.1", "float32"):
+        assert known in card
+    assert "had not been scored" in card and str(folder) not in card
+
+
+def test_the_card_shows_the_figures_of_the_experiment(folder, tmp_path):
+    import json
+
+    figures = {"value": 12.34, "low": 10.0, "high": 15.0, "utterances": 9}
+    results = {
+        "metrics": {"wer": "words in error, %"},
+        "utterances": {"test": 9},
+        "sets": {"test": {"recorded": {"wer": figures}, "synthesized": {"wer": figures}, "shuffled": {"wer": figures}}},
+        "environment": {"date": "2026-01-02", "cpu": "Fast CPU 9, 2 cores"},
+    }
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    made = [f"--{n}={folder / d}" for n, d in (("ar", "ar"), ("nar", "nar"), ("codec", "codec"), ("tokens", "list"))]
+    assert main(["pack", *made, f"--results={tmp_path / 'results.json'}", f"--out={tmp_path / 'packed'}"]) == 0
+    card = (tmp_path / "packed/README.md").read_text()
+    assert "Measured 2026-01-02 on Fast CPU 9, 2 cores" in card and "12.3 (10.0 to 15.0)" in card
+    assert "recorded speech" in card and "shuffled" not in card and "words in error" in card
+
+
+def test_prompts_come_from_a_data_folder(folder, tmp_path, capsys):
+    wavs = {f"{v}-1": str(folder / f"{v}.wav") for v in ("awb", "slt")} | {"slt-0": str(tmp_path / "short.wav")}
+    write_prompt(tmp_path / "short.wav", speak()[:3000])
+    (tmp_path / "data").mkdir()
+    DataFolder(wavs, dict.fromkeys(wavs, SAID), {u: u[:3] for u in wavs}).write(tmp_path / "data")
+    made = [f"--{n}={folder / d}" for n, d in (("ar", "ar"), ("nar", "nar"), ("codec", "codec"), ("tokens", "list"))]
+
+    def pack(*prompts):
+        assert main(["pack", *made, "--prompts", str(tmp_path / "data"), *prompts, f"--out={tmp_path / 'p'}"]) == 0
+        return [
+            (one["name"], one["text"]) for one in yaml.safe_load((tmp_path / "p/model.yaml").read_text())["prompts"]
+        ]
+
+    assert pack("slt-1", "awb-1") == [("slt", SAID), ("awb", SAID)]
+    # One of each speaker; what is no good prompt is passed over.
+    assert pack() == [("awb", SAID), ("slt", SAID)]
+    capsys.readouterr()
+    assert main(["pack", *made, "--prompts", str(tmp_path / "data"), "slt-0", f"--out={tmp_path / 'q'}"]) == 1
+    assert "too short" in capsys.readouterr().err
+    assert main(["pack", *made, "--prompts", str(tmp_path / "data"), "kal-0", f"--out={tmp_path / 'q'}"]) == 1
+    assert "no utterance 'kal-0'" in capsys.readouterr().err
+
+
+def test_a_name_in_a_model_of_a_stranger_reaches_no_other_file(tmp_path):
+    (tmp_path / "model.yaml").write_text(
+        "{which: averaged, text: {}, aligner: {}, decoder: {}, prompts: [{name: ../../etc/x, text: a}]}"
+    )
+    with pytest.raises(UserError, match="a name has letters"):
+        bundle.read_bundle(tmp_path)
+
+
+SILENT = np.zeros(32000, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("wav", "said"),
+    [
+        (lambda: speak()[:3200], "0.20 s are too short for a prompt"),
+        (lambda: SILENT, "silent"),
+        (lambda: np.where(np.arange(32000) == 500, np.nan, speak()[0]).astype(np.float32), "not finite"),
+        (lambda: np.stack([speak(), -speak()], axis=1), "silent"),
+        (lambda: np.zeros(0, np.float32), "holds no samples"),
+    ],
+    ids=["0.2 s", "silent", "NaN", "opposite channels", "empty"],
+)
+def test_a_recording_that_is_no_prompt_is_refused(synth, tmp_path, wav, said):
+    prompt = write_prompt(tmp_path / "p.wav", wav(), subtype="FLOAT")
+    status, _, err = synth(f"--prompt={prompt}", f"--prompt-text={SAID}")
+    assert status == 1 and len(err) == 1
+    assert str(prompt) in err[0] and said in err[0]
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_a_file_that_is_no_audio_is_refused(synth, tmp_path):
+    (tmp_path / "p.wav").write_text("hello")
+    status, _, err = synth(f"--prompt={tmp_path / 'p.wav'}", f"--prompt-text={SAID}")
+    assert status == 1 and len(err) == 1 and "cannot be read" in err[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--prompt={slt}"], "needs its transcript"),
+        (["--prompt={slt}", "--prompt-text="], "--prompt_text is empty"),
+        (["--prompt={slt}", "--prompt-text=你好"], "你好"),
+        (["--prompt=nobody"], "none of the built-in prompts (slt, awb)"),
+        (["--prompt=awb", "--prompt-text=Hm."], "leave out --prompt_text"),
+        (["--prompt-text=Hm."], "without --prompt"),
+        (["--prompt=no.wav", "--prompt-text=Hm."], "no such file"),
+    ],
+)
+def test_a_prompt_without_its_transcript_or_the_reverse_is_refused(synth, folder, arguments, said):
+    status, _, err = synth(*(a.format(slt=folder / "slt.wav") for a in arguments))
+    assert status == 1 and len(err) == 1 and said in err[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "the text is empty"), (" \n", "the text is empty"), ("...", "'...'"), ("Привет, 你好", "Привет")],
+    ids=["none", "blank", "points", "other letters"],
+)
+def test_a_text_without_words_is_refused(synth, text, said):
+    status, _, err = synth(text=text)
+    assert status == 1 and len(err) == 1 and said in err[0]
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(synth, tmp_path, monkeypatch):
+    import ellav.infer.synthesizer as module
+
+    monkeypatch.setattr(module, "Synthesizer", lambda *_: pytest.fail("loaded"))
+    (tmp_path / "folder.wav").mkdir()
+    for out, said in (
+        (tmp_path / "none/out.wav", "does not exist"),
+        ("/proc/out.wav", "cannot be written"),
+        (tmp_path / "folder.wav", "is a folder"),
+        (tmp_path / "out.mp3", "must end in .wav or .flac"),
+    ):
+        status, _, err = synth(out=out)
+        assert status == 1 and len(err) == 1 and said in err[0] and str(out) in err[0]
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (44100, 2)])
+def test_other_rates_and_channels_are_taken_and_a_low_rate_is_warned_of(synth, tmp_path, rate, channels):
+    import soxr
+
+    wav = soxr.resample(speak(), 16000, rate)
+    prompt = write_prompt(tmp_path / "p.wav", np.stack([wav] * channels, axis=1), rate)
+    status, out, err = synth(f"--prompt={prompt}", f"--prompt-text={SAID}")
+    assert status == 0 and str(prompt) in out[0]
+    assert [f"{prompt}: 8000 Hz" in line for line in err] == ([True] if rate == 8000 else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The chemist grated the peanut, and the octopus walked.",
+        "The old sailor bought three",
+        "The old sailor bought a pineapple and a kitten.",
+        "The old sailor bought three green boats, and then he sold them all again.",
+    ],
+    ids=["another", "words missing", "words replaced", "words added"],
+)
+def test_a_wrong_transcript_is_warned_of_or_refused(synth, folder, text):
+    status, out, err = synth(f"--prompt={folder / 'slt.wav'}", f"--prompt-text={text}")
+    assert len(err) == 1 and text in err[0] and str(folder / "slt.wav") in err[0]
+    assert ("fits its transcript" in err[0] and out) if status == 0 else "does not fit its transcript" in err[0]
+
+
+def test_the_right_transcript_is_not_warned_of(voice):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PromptWarning)
+        for name in ("slt", "awb", "kal16", "rms"):
+            voice.prompt(speak(voice=name), SAID, 16000)
+
+
+def test_a_prompt_of_half_a_minute_is_used_up_to_the_end_of_a_word(voice):
+    wav = np.concatenate([speak() for _ in range(14)])
+    assert len(wav) > 30 * 16000
+    with pytest.warns(PromptWarning, match="are more than this model bears") as caught:
+        made = voice.prompt(wav, " ".join([SAID] * 14), 16000)
+    assert len(caught) == 1
+    assert 0.6 * 200 < len(made.codes) <= 200
+    assert made.durations.sum() == len(made.codes) and len(made.phones) == len(made.durations)
+    text = voice.text(" ".join([SAID] * 14))
+    assert text.word_of_phone[len(made.phones)] != made.word_of_phone[-1]
+    assert voice.tokens.decode(made.phones) == text.phones[: len(made.phones)]
+
+
+def test_a_text_of_300_words_is_spoken_in_parts_and_none_is_lost(voice):
+    text = LONG
+    assert len(text.split()) >= 300
+    made = voice(text)
+    assert len(made.chunks) > 5 and " ".join(made.chunks) == text
+    whole = voice.text(text)
+    assert made.words == whole.words
+    assert len(made.phones) == len(made.durations) == len(made.word_of_phone)
+    assert [made.words[w] for w in dict.fromkeys(made.word_of_phone[made.word_of_phone >= 0])] == whole.words
+    assert made.durations.sum() == len(made.codes)
+    assert len(made.wav) == pytest.approx(len(made.codes) / 50 * 16000, abs=320)
+    for chunk in made.chunks:
+        assert len(voice.text(chunk).phones) <= 400 / 4
+
+
+def test_parts_are_kept_apart_by_the_silence_that_is_due(voice):
+    made = voice(LONG)
+    rate = made.frame_rate
+    for chunk in made.chunks[:-1]:
+        assert chunk.endswith(".")
+    at_ends = []
+    spoken = 0
+    for chunk in made.chunks[:-1]:
+        spoken += len(voice.text(chunk).phones)
+        at_ends.append((made.durations[spoken - 1] + made.durations[spoken]) / rate)
+    assert min(at_ends) >= 0.4 - 1 / rate
+
+
+def test_the_same_part_is_not_said_alike_but_the_same_text_is(voice):
+    once, again, other = voice("A boat."), voice("A boat."), voice("A boat.", seed=1)
+    assert np.array_equal(once.codes, again.codes) and once.chunks == ["A boat."]
+    assert not np.array_equal(once.codes, other.codes)
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    import subprocess
+
+    code = (
+        "import sys; from ellav.bin.main import main; import ellav.bin.synth, ellav;"
+        "print([m for m in ('torch', 'nltk', 'g2p_en', 'pocketsphinx', 'numpy', 'scipy') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown == "[]\n"
