@@ -129,7 +129,7 @@ def built(tmp_path_factory):
 @pytest.fixture
 def recipe(built, tmp_path, monkeypatch):
     """A copy that a test may spoil, as the working folder."""
-    shutil.copytree(built, tmp_path / "tts1", symlinks=True)
+    shutil.copytree(built, tmp_path / "tts1", symlinks=True, ignore=shutil.ignore_patterns("report.html"))
     monkeypatch.chdir(tmp_path / "tts1")
     return tmp_path / "tts1"
 
@@ -287,7 +287,8 @@ def test_fewer_utterances_where_the_page_would_grow_too_large(recipe, capsys):
         (lambda r: (r / "exp/codec/codec.yaml").unlink(), "run stage 4 (codes) first"),
         (lambda r: (r / "dump/align/test/ends").unlink(), "run stage 3 (phones and alignment) first"),
         (lambda r: (r / "dump/align/test/ends").write_text("ann-2 1.0\n"), "lacks 'ann-1', which was decoded"),
-        (lambda r: (r / "dump/codes/test/codes.scp").unlink(), "run stage 4 (codes) first"),
+        (lambda r: shutil.rmtree(r / "dump/codes"), "run stage 4 (codes) first"),
+        (lambda r: (r / "dump/codes/test/codes.scp").unlink(), "rerun stage 9 (score)"),
         (lambda r: (r / "about.txt").unlink(), "about.txt: not a readable text file"),
         (
             lambda r: (r / "exp/one/decode/test/textgrid/ann-1.TextGrid").write_text("no grid"),

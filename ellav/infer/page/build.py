@@ -43,22 +43,25 @@ def build(
     training = _training(places.exps, [results, *beside])
     sets = [TestSet(name, places, codec) for name in results["sets"]]
     chosen = {test.name: test.choose(count) for test in sets}
-    used = sum(len(part.encode()) for part in (head, tables, training)) + 20_000
     articles: dict[str, list[str]] = {test.name: [] for test in sets}
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    footer = f"<footer>Made by <code>ellav report</code> from <code>{escape(str(exp))}</code>.</footer>"
+
+    def assembled() -> str:
+        listen = _listen(sets, articles, chosen, limit)
+        return f"{head}<main>{tables}{training}{listen}</main>{footer}<script>{script}</script></body></html>\n"
+
+    used = len(assembled().encode())
     shown = 0
     for i in range(max(map(len, chosen.values()), default=0)):
         made = {t.name: _article(t.example(chosen[t.name][i]), codec, exp) for t in sets if i < len(chosen[t.name])}
-        used += sum(len(article) for article in made.values())
+        used += sum(len(article.encode()) for article in made.values())
         if used > limit:
             break
         for name, article in made.items():
             articles[name].append(article)
         shown = i + 1
-    listen = _listen(sets, articles, chosen, limit)
-    footer = f"<footer>Made by <code>ellav report</code> from <code>{escape(str(exp))}</code>.</footer>"
-    script = (HERE / "page.js").read_text(encoding="utf-8")
-    page = f"{head}<main>{tables}{training}{listen}</main>{footer}<script>{script}</script></body></html>\n"
-    return page, shown
+    return assembled(), shown
 
 
 def key_in(path: Path) -> str:
