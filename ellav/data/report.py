@@ -53,10 +53,12 @@ def render(results: dict, beside: list[dict]) -> str:
         others = [(other["tag"], other["sets"].get(name, {})) for other in beside]
         parts.append(f"\n## {name}: {results['utterances'][name]} utterances\n\n{_set_table(results, rows, others)}")
     continued = results.get("continuation", {"sets": {}})
+    note = CONTINUATION
     for name, rows in continued["sets"].items():
         others = [(o["tag"], o.get("continuation", {"sets": {}})["sets"].get(name, {})) for o in beside]
         title = f"{name}, continuation: {continued['utterances'][name]} utterances"
-        parts.append(f"\n## {title}\n\n{CONTINUATION}{_set_table(results, rows, others)}")
+        parts.append(f"\n## {title}\n\n{note}{_set_table(results, rows, others)}")
+        note = ""
     parts.append("\n" + "".join(f"- `{name}`: {meaning}\n" for name, meaning in results["metrics"].items()))
     facts = _training_table([results, *beside])
     if facts:
