@@ -56,7 +56,8 @@ def main(argv: list[str]) -> None:
     codec = config.read_yaml(need(options.codec / "codec.yaml", "4 (codes)"))
     beside = [read_results(folder) for folder in options.compare]
     specs = scorer_options(options)
-    inputs = [options.lm] if options.lm_order > 0 else []
+    lm = str(options.lm / "lm.arpa")
+    inputs = [options.lm] if any(conf.get("transcriber_conf", {}).get("lm") == lm for conf in specs.values()) else []
     setup = Setup(specs, options.codec, codec["sample_rate"], enrolled_arrays(options, specs, codec["sample_rate"]))
     inputs += [options.cache / f"enrolled_{name}" for name in setup.enrolled]
 

@@ -79,11 +79,11 @@ def set_tables(results: dict, beside: list[dict]) -> list[SetTable]:
         SetTable(
             name + suffix,
             of(results)["utterances"][name],
-            note,
+            "" if number else note,
             *_set_table(results, rows, [(other["tag"], of(other)["sets"].get(name, {})) for other in beside]),
         )
         for suffix, note, of in kinds
-        for name, rows in of(results)["sets"].items()
+        for number, (name, rows) in enumerate(of(results)["sets"].items())
     ]
 
 

@@ -1,6 +1,7 @@
 """How the parts fare on human speech: codecs, alignment, and a packed model that is given human prompts.
 
-    python test/bench/human_speech.py --data DIR --codec exp/codec --model exp/interleaved/packed \
+    cd egs/mini/tts1
+    python ../../../test/bench/human_speech.py --data DIR --codec exp/codec --model exp/interleaved/packed \
         --lm exp/lm/lm.arpa --own_prompts dump/raw/test_seen --out human_speech.md
 
 DIR holds one recording of each of many readers, READER-ANYTHING.flac. It needs no transcripts: where
@@ -280,13 +281,13 @@ NOTES = {
 def render(options: argparse.Namespace, sections: dict, readers: int, tested: int) -> str:
     """The Markdown text."""
     where = environment(Path(__file__).parent)
-    words = ["DIR" if word == str(options.data) else word for word in sys.argv[1:]]
+    command = shlex.join("DIR" if word == str(options.data) else word for word in sys.argv)
     parts = [
         "# On human speech\n\n"
         f"LibriSpeech train-clean-100, one recording of each of {readers} readers; measured on {tested} of them, "
         "who are not in the training of any codec or model here. LibriSpeech © 2014 Vassil Panayotov, CC BY 4.0.\n\n"
         f"- {where['date']}, commit {where['git']}\n- {cpu_name()}, one thread\n"
-        f"- `python test/bench/human_speech.py {shlex.join(words)}`\n\n"
+        f"- In a recipe's folder, `DIR` being that of the recordings: `python {command}`\n\n"
         "Values with their 95 % intervals by bootstrap.\n"
     ]
     for title, rows in sections.items():

@@ -12,6 +12,7 @@ from ellav.errors import UserError
 from ellav.plugins.scorers import Scored, scorers
 
 _RATE = 16000
+_WINDOW = 144_160  # samples that the models take
 _SHORTEST = 0.1  # s; below it there is nothing to hear, and the scale's lowest mark is given
 
 
@@ -39,7 +40,10 @@ class DNSMOS:
             import soxr
 
             wav = soxr.resample(wav, utterance.sample_rate, _RATE)
-        made = self._model(np.clip(wav, -1, 1).astype(np.float32), _RATE, False)
+        wav = np.clip(wav, -1, 1).astype(np.float32)
+        if len(wav) < _WINDOW:
+            wav = np.resize(wav, _WINDOW)  # repeats it; the package would fill seven windows with 4 s
+        made = self._model(wav, _RATE, False)
         return {"dnsmos": (float(made["p808_mos"]), 1.0), "dnsmos_ovrl": (float(made["ovrl_mos"]), 1.0)}
 
     @cached_property
