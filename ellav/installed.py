@@ -19,7 +19,10 @@ EXTRAS = {
     "score": "scoring (stage 9)",
     "corpus": "the mini recipe's speakers (stage 1)",
     "encodec": "the codec encodec",
+    "dnsmos": "the scorer dnsmos",
+    "quality": "test/bench/human_speech.py (PESQ, STOI)",
     "sentencepiece": "the text front end sentencepiece",
+    "espeak": "the text front end espeak",
     "dev": "the tests",
 }
 """What each extra of setup.cfg is for."""
@@ -27,7 +30,7 @@ EXTRAS = {
 PROGRAMS = {
     "flite": ("the mini recipe's corpus (stage 1)", "tools/installers/install_flite.sh"),
     "espeak-ng": ("text of other languages than English", "Debian: apt-get install espeak-ng"),
-    "mfa": ("aligning with the Montreal Forced Aligner", "conda create -n mfa -c conda-forge montreal-forced-aligner"),
+    "mfa": ("aligning with the Montreal Forced Aligner", "tools/installers/install_mfa.sh"),
     "chromium": ("the test that looks at reports in a browser", "Debian: apt-get install chromium"),
     "shellcheck": ("the tests of shell scripts", "tools/setup_env.sh"),
     "git": ("naming the version in results", "Debian: apt-get install git"),

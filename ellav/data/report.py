@@ -27,9 +27,22 @@ PROMISE = "Values with their 95 % intervals by bootstrap over utterances (1000 r
 
 
 def write_results(folder: Path, results: dict, beside: list[dict]) -> None:
-    """Write `results.json` and `RESULTS.md`; beside: results of other experiments to show in its tables."""
-    write_text(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    """Write `results.json` and `RESULTS.md`; beside: results of other experiments to show in its tables.
+
+    Where nothing but the date is new, the file keeps it, so that what is made of it is not made again.
+    """
+    path = folder / "results.json"
+    results = json.loads(json.dumps(results))
+    before = read_results(folder) if path.exists() else None
+    if before is not None and _undated(before) == _undated(results):
+        results = before
+    else:
+        write_text(path, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     write_text(folder / "RESULTS.md", render(results, beside))
+
+
+def _undated(results: dict) -> dict:
+    return {**results, "environment": {**results["environment"], "date": ""}}
 
 
 def read_results(folder: Path) -> dict:
