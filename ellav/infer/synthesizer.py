@@ -10,6 +10,7 @@ import torch
 
 from ellav.config import read_yaml
 from ellav.data.audio import read_wav, resample
+from ellav.data.carry import located
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
 from ellav.errors import UserError
@@ -20,6 +21,7 @@ from ellav.models.trained import load_trained
 from ellav.plugins.aligners import AlignmentError, aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
+from ellav.plugins.registry import Registry
 from ellav.plugins.text import text as text_front_ends
 from ellav.types import Utterance
 
@@ -65,8 +67,8 @@ class Synthesizer:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.tokens = Tokens.read(folder / "list")
         self.codec = load_codec(folder / "codec")
-        self.text = text_front_ends.create(model["text"]["name"], model["text"]["conf"])
-        self.aligner = aligners.create(model["aligner"]["name"], model["aligner"]["conf"])
+        self.text = _packed(text_front_ends, model["text"], folder)
+        self.aligner = _packed(aligners, model["aligner"], folder)
         ar = load_trained(folder / "ar", model["which"])
         nar = load_trained(folder / "nar", model["which"])
         choice = {"name": decoder, "conf": decoder_conf} if decoder else model["decoder"]
@@ -132,3 +134,9 @@ class Synthesizer:
             durations=durations,
             codes=codes,
         )
+
+
+def _packed(registry: Registry, choice: dict, folder: Path):
+    """The plugin that `ellav pack` named, with the files it carried along."""
+    cls = registry.get(choice["name"])
+    return registry.create(choice["name"], located(cls, choice["conf"], folder))
