@@ -25,7 +25,7 @@ STRESS, LENGTH = "ˈˌ", "ːˑ"
 class Espeak:
     """Text in `language` to IPA, with the numbers and abbreviations that eSpeak NG can read.
 
-    language: as `espeak-ng --voices` names it, for example `de`, `fr-fr`, `cmn`. stress: keep the
+    language: as `espeak-ng --voices` names it, for example `de`, `fr`, `cmn`. stress: keep the
     stress marks, on the phone they stand before (`ˈɛ`). length: keep the marks of length (`iː`).
     The library comes with the extra `espeak`, or from the system (libespeak-ng).
     """
@@ -82,7 +82,7 @@ def transcribe(language: str, words: str) -> list[str]:
     phones = []
     while rest.value is not None:
         said = library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA) or b""
-        phones += re.split(r"[_\s]+", LANGUAGE_SWITCH.sub("", said.decode()))
+        phones += re.split(r"[_\s-]+", LANGUAGE_SWITCH.sub("", said.decode()))
     return [phone for phone in phones if phone.strip(STRESS + LENGTH)]
 
 
