@@ -118,6 +118,12 @@ def fit(value, kind):
     return value
 
 
+def paths(target: Callable) -> list[str]:
+    """The options of `target` that name files: those declared as Path, or Path or None."""
+    kinds = {name: parameter.annotation for name, parameter in schema(target).items()}
+    return [name for name, kind in kinds.items() if kind is Path or Path in typing.get_args(kind)]
+
+
 def parse_pairs(pairs: Iterable[str]) -> dict:
     """Options from `["local_advance=4", "silence=fold"]`; values are read as YAML."""
     options = {}

@@ -21,7 +21,7 @@ echo "== ruff"
 ruff format --check .
 ruff check .
 echo "== shellcheck"
-mapfile -t scripts < <(find . .ci/run \( -path ./tools/venv -o -path ./tools/flite -o -path ./.git \) -prune -o \( -name '*.sh' -o -path .ci/run \) -type f -print | sort -u)
+mapfile -t scripts < <(find . .ci/run \( -path ./tools/venv -o -path ./tools/flite -o -path ./tools/mfa -o -path ./.git \) -prune -o \( -name '*.sh' -o -path .ci/run \) -type f -print | sort -u)
 shellcheck "${scripts[@]}"
 echo "== imports"
 lint-imports

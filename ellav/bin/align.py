@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import shutil
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +14,13 @@ import numpy as np
 from ellav.bin.format_wavs import resample
 from ellav.bin.options import add_choice, parse, parser
 from ellav.bin.rejects import Rejected, keep
+from ellav.data.carry import digests, named_files
 from ellav.data.journal import Journal
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.outputs import need, read_record, writing
 from ellav.data.parallel import parallel_map
 from ellav.errors import UserError
-from ellav.plugins.aligners import Alignment, AlignmentError, aligners
+from ellav.plugins.aligners import Alignment, AlignmentError, Recording, SetAligner, accepts, aligners
 from ellav.plugins.text import Phones
 
 
@@ -29,7 +32,7 @@ class Line(NamedTuple):
 
 
 def main(argv: list[str]) -> None:
-    """Write the tables ends (seconds), scores and rejected."""
+    """Write the tables ends (seconds), scores (where the aligner has some) and rejected."""
     made = parser("align", "Stage 3: phones to the seconds at which they end.")
     made.add_argument("--data", type=Path, required=True, help="data folder made by format-wavs")
     made.add_argument("--phones", type=Path, required=True, help="folder made by phones")
@@ -43,30 +46,45 @@ def main(argv: list[str]) -> None:
     need(options.phones, "3 (phones)")
     aligner = aligners.get(options.aligner)
     phone_set = read_record(options.phones).get("options", {}).get("phone_set")
-    if phone_set not in aligner.phone_sets:
+    if not accepts(aligner, phone_set):
         accepted = ", ".join(aligner.phone_sets)
         raise UserError(
             f"{options.phones}: phones of the set {phone_set!r}, but aligner {options.aligner} accepts: {accepted};"
             " choose another --text or --aligner"
         )
-    aligners.create(options.aligner, options.aligner_conf)
+    files = named_files(aligner, options.aligner_conf, f"aligner {options.aligner}")
+    created = aligners.create(options.aligner, options.aligner_conf)
     settings = {"aligner": aligners.record(options.aligner), "aligner_conf": options.aligner_conf}
+    if files:
+        settings["files"] = digests(files)
     with writing(options.out, "3 (alignment)", settings, [options.data, options.phones]) as folder:
         if folder is None:
             return
         wavs = read_table(options.data / "wav.scp")
         lines = {utterance: Line(wavs[utterance], phones) for utterance, phones in read_phones(options.phones).items()}
-        make = partial(aligning, options.aligner, options.aligner_conf)
-        with Journal(folder / "aligned.jsonl") as journal:
-            todo = [utterance for utterance in lines if utterance not in journal.found]
-            waiting = [lines[utterance] for utterance in todo]
-            results = parallel_map(make, waiting, options.nj, f"aligning {options.data.name}", options.plugin)
-            for utterance, result in zip(todo, results, strict=True):
-                journal.add(utterance, _plain(result))
-            found = keep(((u, _result(journal.found[u])) for u in lines), folder, options.max_rejected)
+        if hasattr(created, "align_set"):
+            results = zip(lines, aligning_set(created, options.data, lines, folder / "work", options.nj), strict=True)
+        else:
+            results = aligned_singly(lines, folder, options)
+        found = keep(results, folder, options.max_rejected)
+        shutil.rmtree(folder / "work", ignore_errors=True)
         write_table(folder / "ends", {u: [f"{end:.4f}" for end in a.ends] for u, a in found.items()})
-        write_table(folder / "scores", {u: f"{a.score:.4f}" for u, a in found.items()})
+        scored = {u: f"{a.score:.4f}" for u, a in found.items() if not math.isnan(a.score)}
+        write_table(folder / "scores", scored)
     print(f"{options.out}: {len(found)} utterances")
+
+
+def aligned_singly(lines: dict[str, Line], folder: Path, options) -> Iterator[tuple[str, Alignment | Rejected]]:
+    """Each utterance with its alignment; those that an interrupted run left in `folder` are not made again."""
+    make = partial(aligning, options.aligner, options.aligner_conf)
+    with Journal(folder / "aligned.jsonl") as journal:
+        todo = [utterance for utterance in lines if utterance not in journal.found]
+        waiting = [lines[utterance] for utterance in todo]
+        results = parallel_map(make, waiting, options.nj, f"aligning {options.data.name}", options.plugin)
+        for utterance, result in zip(todo, results, strict=True):
+            journal.add(utterance, _plain(result))
+        found = journal.found
+    yield from ((utterance, _result(found[utterance])) for utterance in lines)
 
 
 def _plain(result: Alignment | Rejected) -> dict:
@@ -108,3 +126,22 @@ def aligning(name: str, conf: dict) -> Callable[[Line], Alignment | Rejected]:
             raise UserError(f"{line.wav}: not readable ({error}); rerun stage 2") from None
 
     return align
+
+
+def aligning_set(
+    aligner: SetAligner, data: Path, lines: dict[str, Line], folder: Path, jobs: int
+) -> Iterator[Alignment | Rejected]:
+    """The alignments of a whole set, in order; folder: for the aligner's own files."""
+    import soundfile as sf
+
+    folder.mkdir(exist_ok=True)
+    speakers = read_table(data / "utt2spk")
+    recordings = {}
+    for utterance, line in lines.items():
+        try:
+            seconds = sf.info(line.wav).duration
+        except (sf.LibsndfileError, OSError) as error:
+            raise UserError(f"{line.wav}: not readable ({error}); rerun stage 2") from None
+        recordings[utterance] = Recording(Path(line.wav), seconds, speakers[utterance], line.phones)
+    for result in aligner.align_set(recordings, folder, jobs):
+        yield Rejected(str(result)) if isinstance(result, AlignmentError) else result

@@ -12,6 +12,7 @@ COMMANDS = {
     "doctor": "what this machine has and lacks, for you and for bug reports",
     "data": "check, fix and split Kaldi-style data folders",
     "format-wavs": "stage 2: waveforms at one sample rate",
+    "fit-text": "stage 3: train the text front end, where it is trainable",
     "phones": "stage 3: text to phones",
     "align": "stage 3: phones to their times",
     "fit-codec": "stage 4: train the codec, where it is trainable",

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from ellav.bin.options import add_choice, parse, parser
+from ellav.data.carry import carry, digests, named_files
 from ellav.data.dataset import Tokens
 from ellav.data.outputs import RECORD, naming, need, write_text, writing
 from ellav.errors import UserError
@@ -17,7 +18,7 @@ from ellav.infer.packing import choose, from_folder, from_options, store_weights
 from ellav.infer.prompts import PromptReader
 from ellav.infer.synthesizer import longest_seen
 from ellav.models.trained import load_pair
-from ellav.plugins.aligners import aligners
+from ellav.plugins.aligners import accepts, aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.text import text
@@ -59,15 +60,26 @@ def main(argv: list[str]) -> None:
     made.add_argument("--card", type=Path, help="Markdown to put in front of the model card: data, licence, what for")
     add_choice(made, "text", "g2p_en", "text")
     add_choice(made, "aligner", "pocketsphinx", "aligners")
+    add_choice(made, "prompt_aligner", None, "aligners (that aligns prompts, where --aligner cannot)")
     add_choice(made, "decoder", "nucleus", "decoders")
     options = parse(made, argv)
 
     front_end = text.create(options.text, options.text_conf)
-    aligner = aligners.create(options.aligner, options.aligner_conf)
-    if front_end.phone_set not in aligner.phone_sets:
+    aligner_name, aligner_conf = options.aligner, options.aligner_conf
+    if options.prompt_aligner:
+        aligner_name, aligner_conf = options.prompt_aligner, options.prompt_aligner_conf
+    aligner = aligners.get(aligner_name)
+    if not hasattr(aligner, "align"):
         raise UserError(
-            f"aligner {options.aligner} takes phones of {', '.join(aligner.phone_sets)}, "
-            f"text {options.text} makes {front_end.phone_set}: a prompt could not be aligned"
+            f"aligner {aligner_name} aligns whole sets only, and a packed model must align its prompts; name one that"
+            f" takes phones of {front_end.phone_set} with --prompt_aligner"
+        )
+    aligner = aligners.create(aligner_name, aligner_conf)
+    if not accepts(aligner, front_end.phone_set):
+        raise UserError(
+            f"aligner {aligner_name} takes phones of {', '.join(aligner.phone_sets)}, "
+            f"text {options.text} makes {front_end.phone_set}: a prompt could not be aligned; name another one with"
+            " --prompt_aligner"
         )
     decoders.create(options.decoder, options.decoder_conf)
     tokens = Tokens.read(options.tokens)
@@ -89,16 +101,23 @@ def main(argv: list[str]) -> None:
         "which": options.which,
         "dtype": options.dtype,
         "text": {"name": options.text, "conf": options.text_conf},
-        "aligner": {"name": options.aligner, "conf": options.aligner_conf},
+        "aligner": {"name": aligner_name, "conf": aligner_conf},
         "decoder": {"name": options.decoder, "conf": options.decoder_conf},
     }
     settings = {**model, "prompts": [(one.name, one.text) for one in recordings]}
     inputs = [options.ar / weights, options.nar / weights, options.codec, options.tokens]
+    bringing = {"text": text.get(options.text), "aligner": aligners.get(aligner_name)}
+    named = {part: named_files(cls, model[part]["conf"], part) for part, cls in bringing.items()}
+    if any(named.values()):
+        settings["files"] = {part: digests(files) for part, files in named.items()}
     inputs += [one.wav for one in recordings]
     inputs += [path for path in (results, options.card) if path is not None and path.exists()]
     with writing(options.out, "10 (pack)", settings, inputs) as folder:
         if folder is None:
             return
+        for part, cls in bringing.items():
+            conf = carry(cls, model[part]["conf"], part, folder, part)
+            model = {**model, part: {**model[part], "conf": conf}}
         _copy(options, folder)
         read = PromptReader(front_end, aligner, codec, tokens, longest_seen(trained["ar"].config) // 2)
         (folder / PROMPTS).mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.bin.rejects import Rejected, keep
+from ellav.data.carry import named_files
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
@@ -26,12 +27,13 @@ def main(argv: list[str]) -> None:
     options = parse(made, argv)
     need(options.data, "2 (format wavs)")
     front_end = text.create(options.text, options.text_conf)
+    files = named_files(text.get(options.text), options.text_conf, f"text {options.text}")
     settings = {
         "text": text.record(options.text),
         "text_conf": options.text_conf,
         "phone_set": front_end.phone_set,
     }
-    with writing(options.out, "3 (phones)", settings, [options.data]) as folder:
+    with writing(options.out, "3 (phones)", settings, [options.data, *files.values()]) as folder:
         if folder is None:
             return
         sentences = read_table(options.data / "text")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ellav.data.carry import located
 from ellav.data.dataset import Tokens
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
@@ -20,6 +21,7 @@ from ellav.models.trained import load_pair
 from ellav.plugins.aligners import aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
+from ellav.plugins.registry import Registry
 from ellav.plugins.text import text as text_front_ends
 from ellav.types import Utterance
 
@@ -51,7 +53,7 @@ class Synthesizer:
         self.prompts = bundle.prompts
         self.tokens = Tokens.read(folder / "list")
         self.codec = load_codec(folder / "codec")
-        self.text = text_front_ends.create(model["text"]["name"], model["text"]["conf"])
+        self.text = _packed(text_front_ends, model["text"], folder)
         ar, nar = load_pair(folder / "ar", folder / "nar", model["which"])
         for name, trained in (("ar", ar), ("nar", nar)):
             trained.check_fits(self.tokens, folder / name, codec=folder / "codec")
@@ -60,7 +62,7 @@ class Synthesizer:
         engine = Engine(ar.model.to(device), ar.ordering, made)
         self.pipeline = Pipeline(engine, nar.model.to(device), self.codec)
         self.longest = longest_seen(ar.config)
-        aligner = aligners.create(model["aligner"]["name"], model["aligner"]["conf"])
+        aligner = _packed(aligners, model["aligner"], folder)
         self.prompt = PromptReader(self.text, aligner, self.codec, self.tokens, self.longest // 2)
         self._prepared: dict[str, Utterance] = {}
 
@@ -130,3 +132,9 @@ class Synthesizer:
 def longest_seen(config: dict) -> int:
     """Frames of the longest sequence that a model was trained with; config: of config.yaml."""
     return int(config.get("train", {}).get("max_frames") or 2 * config["stats"]["max_frames"])
+
+
+def _packed(registry: Registry, choice: dict, folder: Path):
+    """The plugin that `ellav pack` named, with the files it carried along."""
+    cls = registry.get(choice["name"])
+    return registry.create(choice["name"], located(cls, choice["conf"], folder))

@@ -180,7 +180,9 @@ def test_all_ten_stages_in_order_on_a_path_with_spaces(recipe):
     done = recipe("--local-data-opts", "--hours '1 2'")
     assert done.returncode == 0, done.stderr
     assert "Successfully finished. [elapsed=" in done.stdout.splitlines()[-1]
-    per_set = ["data"] * 3 + ["format-wavs"] * 3 + ["phones", "align"] * 3 + ["fit-codec"] + ["encode"] * 3
+    per_set = (
+        ["data"] * 3 + ["format-wavs"] * 3 + ["fit-text"] + ["phones", "align"] * 3 + ["fit-codec"] + ["encode"] * 3
+    )
     assert [named(call) for call in done.calls] == [*per_set, "tokens", "train", "train", "decode", "score", "pack"]
     assert (done.folder / "opts").read_text().split()[-3:] == ["--hours", "1", "2"]
     assert (done.folder / "exp/interleaved/packed").is_dir()
@@ -188,7 +190,15 @@ def test_all_ten_stages_in_order_on_a_path_with_spaces(recipe):
 
 def test_stages_can_be_chosen_and_skipped(recipe):
     done = recipe("--stage", 3, "--stop-stage", 6, stages=range(1, 3))
-    assert {named(call) for call in done.calls} == {"phones", "align", "fit-codec", "encode", "tokens", "train"}
+    assert {named(call) for call in done.calls} == {
+        "fit-text",
+        "phones",
+        "align",
+        "fit-codec",
+        "encode",
+        "tokens",
+        "train",
+    }
     done = recipe("--skip-data-prep", "--skip_eval", "true")
     assert [named(call) for call in done.calls] == ["train", "train", "pack"]
 

@@ -7,7 +7,7 @@ ELLAV_VENV=${ELLAV_VENV:-${ELLAV_ROOT}/tools/venv}
 if ! [ -x "${ELLAV_VENV}/bin/ellav" ]; then
     "${ELLAV_ROOT}/tools/setup_env.sh" || exit 1
 fi
-export PATH="${ELLAV_VENV}/bin:${ELLAV_ROOT}/tools/flite/bin:${PATH}"
+export PATH="${ELLAV_VENV}/bin:${ELLAV_ROOT}/tools/flite/bin:${ELLAV_ROOT}/tools/mfa/bin:${PATH}"
 
 # One order of sorting for shell and Python, and nothing imported from elsewhere.
 export LC_ALL=C.UTF-8 PYTHONUTF8=1 PYTHONNOUSERSITE=1

@@ -41,6 +41,8 @@ text=g2p_en
 text_conf=()
 aligner=pocketsphinx
 aligner_conf=()
+prompt_aligner=
+prompt_aligner_conf=()
 max_rejected=0.05
 codec=rvq_mel
 codec_conf=()
@@ -100,6 +102,7 @@ Parts (ellav plugins list); options of each as --NAME_conf key=value ...
   --plugin FILE        import a plugin: file or module (repeatable)
   --text NAME          text front end (${text})
   --aligner NAME       (${aligner})
+  --prompt-aligner NAME  aligns prompts at synthesis, where --aligner works on whole sets only (--aligner)
   --max-rejected X     share of utterances that a stage may set aside (${max_rejected})
   --codec NAME         (${codec})
   --ordering NAME      (${ordering})
@@ -199,6 +202,8 @@ for file in "${plugin[@]}"; do
 done
 conf text_conf "${text_conf[@]}"; text_options=(--text "${text}" "${words[@]}")
 conf aligner_conf "${aligner_conf[@]}"; aligner_options=(--aligner "${aligner}" "${words[@]}")
+conf prompt_aligner_conf "${prompt_aligner_conf[@]}"; prompt_aligner_options=("${words[@]}")
+[ -z "${prompt_aligner}" ] || prompt_aligner_options=(--prompt_aligner "${prompt_aligner}" "${prompt_aligner_options[@]}")
 conf codec_conf "${codec_conf[@]}"; codec_options=(--codec "${codec}" "${words[@]}")
 conf ordering_conf "${ordering_conf[@]}"; ordering_options=(--ordering "${ordering}" "${words[@]}")
 conf decoder_conf "${decoder_conf[@]}"; decoder_options=("${words[@]}")
@@ -268,11 +273,13 @@ if prepares 2; then
 fi
 
 if prepares 3; then
-    begin 3 "phones and alignment -> ${dumpdir}/phones, ${dumpdir}/align"
+    begin 3 "phones and alignment -> ${expdir}/text, ${dumpdir}/phones, ${dumpdir}/align"
+    need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
+    on "${train_cmd}" fit-text --data "${dumpdir}/raw/${train_set}" --out "${expdir}/text" "${text_options[@]}"
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
         on "${train_cmd}" phones --data "${dumpdir}/raw/${set}" --out "${dumpdir}/phones/${set}" \
-            "${text_options[@]}" --max_rejected "${max_rejected}" --nj "${nj}"
+            --config "${expdir}/text/text.yaml" --max_rejected "${max_rejected}" --nj "${nj}"
         on "${train_cmd}" align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
             --out "${dumpdir}/align/${set}" "${aligner_options[@]}" \
             --max_rejected "${max_rejected}" --nj "${nj}"
@@ -377,13 +384,14 @@ if runs 10; then
     begin 10 "pack -> ${exp}/packed"
     need "${exp}/ar" "6 (train AR)"
     need "${exp}/nar" "7 (train NAR)"
+    need "${expdir}/text" "3 (phones and alignment)"
     built_in=()
     if [ -e "${dumpdir}/raw/${tests[0]}" ]; then built_in=(--prompts "${dumpdir}/raw/${tests[0]}"); fi
     if [ -e local/card.md ]; then built_in+=(--card local/card.md); fi
     split "${pack_args}"
-    on "${train_cmd}" pack --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" --tokens "${tokens}/list" \
-        --which "${inference_model}" "${text_options[@]}" "${aligner_options[@]}" "${decoder_options[@]}" \
-        "${built_in[@]}" "${words[@]}" --out "${exp}/packed"
+    on "${train_cmd}" pack --config "${expdir}/text/text.yaml" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
+        --tokens "${tokens}/list" --which "${inference_model}" "${aligner_options[@]}" "${prompt_aligner_options[@]}" \
+        "${decoder_options[@]}" "${built_in[@]}" "${words[@]}" --out "${exp}/packed"
     finish
 fi
 

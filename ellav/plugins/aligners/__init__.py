@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +17,8 @@ from ellav.plugins.text import Phones
 class Alignment:
     """ends: (N,) float64 seconds at which each phone ends, non-decreasing; the last is the
     utterance's length. Silence the audio has but the text does not is part of the phone
-    before it. score: the log-likelihood per frame where it is worst, for telling a wrong transcript."""
+    before it. score: the log-likelihood per frame where it is worst, for telling a wrong transcript; NaN
+    where the aligner has none."""
 
     ends: np.ndarray
     score: float
@@ -37,8 +40,49 @@ class Aligner(Protocol):
         """wav: (samples,) float32 at `sample_rate`. Raises AlignmentError if it does not fit."""
 
 
+@dataclass(frozen=True)
+class Recording:
+    """One utterance of a set: its audio file, which lasts `seconds`, its speaker and phones."""
+
+    wav: Path
+    seconds: float
+    speaker: str
+    phones: Phones
+
+
+class SetAligner(Protocol):
+    """Aligns a whole set at once, or reads alignments made elsewhere, by utterance id.
+
+    It has `align_set` instead of `align`, so it cannot align a prompt at synthesis:
+    `ellav pack` then takes another one, `--prompt_aligner`.
+    """
+
+    name: str
+    phone_sets: tuple[str, ...]
+
+    def align_set(
+        self, recordings: dict[str, Recording], folder: Path, jobs: int
+    ) -> Iterator[Alignment | AlignmentError]:
+        """Yields for each recording, in order, its alignment, or why it has none.
+
+        folder: for its own files; what it writes there is still there when an interrupted
+        run is repeated, and is removed at the end. jobs: how many processes it may use.
+        Raises UserError for what concerns the whole set.
+        """
+
+
+ANY = "any"
+"""In `phone_sets`: whatever the text front end makes."""
+
+
+def accepts(aligner: Aligner | SetAligner | type, phone_set: str) -> bool:
+    """Whether an aligner, or its class, takes the phones of `phone_set`."""
+    return phone_set in aligner.phone_sets or ANY in aligner.phone_sets
+
+
 class AlignmentError(Exception):
     """This utterance cannot be aligned; the message says why. Its caller sets it aside."""
 
 
-aligners = Registry("aligners", {"pocketsphinx": "ellav.plugins.aligners.pocketsphinx"})
+NAMES = ("pocketsphinx", "textgrid", "ctm", "mfa")
+aligners = Registry("aligners", {name: f"ellav.plugins.aligners.{name}" for name in NAMES})

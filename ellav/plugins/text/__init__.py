@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ellav.plugins.registry import Registry
@@ -32,4 +33,15 @@ class TextFrontEnd(Protocol):
         """Phones of one sentence; raises UserError where nothing can be spoken."""
 
 
-text = Registry("text", {"g2p_en": "ellav.plugins.text.g2p_en"})
+class TrainableTextFrontEnd(TextFrontEnd, Protocol):
+    """A front end that learns from the text of the training set (`ellav fit-text`)."""
+
+    def fit(self, sentences: list[str], folder: Path) -> dict[str, Path]:
+        """Learn, write files into `folder`, and return the options that name them.
+
+        An option of the type Path names a file that a packed model carries along.
+        """
+
+
+NAMES = ("g2p_en", "characters", "espeak", "sentencepiece", "lexicon")
+text = Registry("text", {name: f"ellav.plugins.text.{name}" for name in NAMES})

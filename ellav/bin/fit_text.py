@@ -1,0 +1,41 @@
+"""`ellav fit-text`: the text front end of a recipe, trained where it is trainable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from ellav.bin.options import add_choice, parse, parser
+from ellav.data.carry import digests, named_files
+from ellav.data.kaldi import read_table
+from ellav.data.outputs import need, write_text, writing
+from ellav.errors import UserError
+from ellav.plugins.text import text
+
+
+def main(argv: list[str]) -> None:
+    """Write text.yaml, to be given as --config to `phones` and `pack`, and what was learned."""
+    made = parser("fit-text", "Stage 3: the text front end, trained where it is trainable.")
+    made.add_argument("--data", type=Path, required=True, help="formatted data folder, its `text` is learned from")
+    made.add_argument("--out", type=Path, required=True, help="folder to write")
+    add_choice(made, "text", "g2p_en", "text")
+    options = parse(made, argv)
+    need(options.data, "2 (format wavs)")
+    front_end = text.create(options.text, options.text_conf)
+    learns = hasattr(front_end, "fit")
+    files = named_files(text.get(options.text), options.text_conf, f"text {options.text}")
+    settings = {"text": text.record(options.text), "text_conf": options.text_conf, "files": digests(files)}
+    with writing(options.out, "3 (phones)", settings, [options.data] if learns else []) as folder:
+        if folder is None:
+            return
+        conf = dict(options.text_conf)
+        if learns:
+            sentences = list(read_table(options.data / "text").values())
+            if not sentences:
+                raise UserError(f"{options.data}/text: no utterances")
+            fitted = front_end.fit(sentences, folder)
+            conf |= {name: str(options.out / Path(path).relative_to(folder)) for name, path in fitted.items()}
+        content = yaml.safe_dump({"text": options.text, "text_conf": conf}, sort_keys=False, allow_unicode=True)
+        write_text(folder / "text.yaml", content)
+    print(f"{options.out}: {options.text}" + (f", {len(sentences)} sentences" if learns else ""))

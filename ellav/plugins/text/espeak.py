@@ -1,0 +1,130 @@
+"""About a hundred languages through eSpeak NG, as IPA."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import re
+from difflib import SequenceMatcher
+from functools import cache, lru_cache
+
+from ellav.errors import UserError
+from ellav.plugins.text import Phones, text
+from ellav.plugins.text.english import PAUSE
+from ellav.plugins.text.sentence import assemble, cut
+
+SYNCHRONOUS, DONT_EXIT = 2, 0x8000
+UTF8 = 1
+IPA = 0x02 | ord("_") << 8
+"""Phones in IPA, with `_` between them."""
+LANGUAGE_SWITCH = re.compile(r"\([a-z0-9-]+\)")
+STRESS, LENGTH = "ˈˌ", "ːˑ"
+
+
+@text.register("espeak")
+class Espeak:
+    """Text in `language` to IPA, with the numbers and abbreviations that eSpeak NG can read.
+
+    language: as `espeak-ng --voices` names it, for example `de`, `fr`, `cmn`. stress: keep the
+    stress marks, on the phone they stand before (`ˈɛ`). length: keep the marks of length (`iː`).
+    The library comes with the extra `espeak`, or from the system (libespeak-ng).
+    """
+
+    def __init__(self, language: str, stress: bool = True, length: bool = True):
+        self.language = language
+        self.phone_set = "ipa-stress" if stress else "ipa"
+        self.dropped = str.maketrans("", "", ("" if stress else STRESS) + ("" if length else LENGTH))
+        choose(language)
+
+    def __call__(self, text: str) -> Phones:
+        """Phones with `sp` at both ends and at punctuation; words as written.
+
+        Raises UserError where eSpeak finds nothing to say.
+        """
+        pairs, clause = [], []
+        for token in [*cut(text), PAUSE]:
+            if token != PAUSE:
+                clause.append(token)
+                continue
+            for word, phones in zip(clause, say(self.language, clause), strict=True):
+                pairs.append((word, [kept for phone in phones if (kept := phone.translate(self.dropped))]))
+            pairs.append((PAUSE, ()))
+            clause = []
+        return assemble(text, pairs)
+
+
+def say(language: str, words: list[str]) -> list[list[str]]:
+    """The phones of each of the words of a clause, as they are said beside each other.
+
+    eSpeak writes some words as one (`of the`) and some as several (`42`), so its phones are
+    given to the words by matching them with those of each word alone.
+    """
+    alone = [_alone(language, word) for word in words]
+    said = transcribe(language, " ".join(words))
+    owners = [word for word, phones in enumerate(alone) for _ in phones]
+    matcher = SequenceMatcher(None, [phone for phones in alone for phone in phones], said, autojunk=False)
+    together: list[list[str]] = [[] for _ in words]
+    for _, first, last, start, end in matcher.get_opcodes() if owners else ():
+        for place in range(start, end):
+            # A phone that no word has alone, such as a linking r, goes to the word before.
+            nearest = first + (place - start) * (last - first) // (end - start) if last > first else max(first - 1, 0)
+            together[owners[nearest]].append(said[place])
+    if any(bool(a) != bool(b) for a, b in zip(alone, together, strict=True)):
+        return [list(phones) for phones in alone]
+    return together
+
+
+def transcribe(language: str, words: str) -> list[str]:
+    """IPA phones of words without punctuation."""
+    library = choose(language)
+    buffer = ctypes.create_string_buffer(words.encode())
+    rest = ctypes.c_char_p(ctypes.addressof(buffer))
+    phones = []
+    while rest.value is not None:
+        said = library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA) or b""
+        phones += re.split(r"[_\s-]+", LANGUAGE_SWITCH.sub("", said.decode()))
+    return [phone for phone in phones if phone.strip(STRESS + LENGTH)]
+
+
+@lru_cache(maxsize=100_000)
+def _alone(language: str, word: str) -> tuple[str, ...]:
+    return tuple(transcribe(language, word))
+
+
+def choose(language: str) -> ctypes.CDLL:
+    """The library, set to `language`; raises UserError where either is not there."""
+    library = _library()
+    if language != _chosen.get("language"):
+        _chosen.clear()
+        if library.espeak_SetVoiceByName(language.encode()) != 0:
+            raise UserError(f"text espeak: eSpeak NG has no language {language!r}; see `espeak-ng --voices`")
+        _chosen["language"] = language
+    return library
+
+
+_chosen: dict[str, str] = {}
+"""The language the library is set to: one for the whole process."""
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    try:
+        import espeakng_loader
+
+        path, data = espeakng_loader.get_library_path(), espeakng_loader.get_data_path().encode()
+    except ModuleNotFoundError:
+        path, data = ctypes.util.find_library("espeak-ng"), None
+    try:
+        library = ctypes.CDLL(path) if path else None
+    except OSError:
+        library = None
+    if library is None:
+        raise UserError(
+            "text espeak: eSpeak NG is not there; install the extra espeak (pip install 'ellav[espeak]')"
+            " or your system's libespeak-ng"
+        )
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
+    if library.espeak_Initialize(SYNCHRONOUS, 0, data, DONT_EXIT) < 0:
+        raise UserError(f"text espeak: {path} does not start; its espeak-ng-data is missing or of another version")
+    return library
