@@ -21,13 +21,6 @@ class Log:
     """
 
     def __init__(self, folder: Path, title: str, step: int):
-        self.path = folder / "losses.tsv"
-        kept = []
-        if self.path.exists() and step:
-            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
-            kept = [line for line in lines if line.endswith("\n") and int(line.split("\t")[0]) <= step]
-        write_text(self.path, "step\tseconds\tname\tvalue\n" + "".join(kept))
-        self._table = self.path.open("a", encoding="utf-8")
         try:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -35,6 +28,13 @@ class Log:
         except ImportError:
             self.board = None
             print("tensorboard is not installed: figures go to losses.tsv only (pip install ellav[train])")
+        self.path = folder / "losses.tsv"
+        kept = []
+        if self.path.exists() and step:
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+            kept = [line for line in lines if line.endswith("\n") and int(line.split("\t")[0]) <= step]
+        write_text(self.path, "step\tseconds\tname\tvalue\n" + "".join(kept))
+        self._table = self.path.open("a", encoding="utf-8")
         self.title, self.started, self.estimated = title, time.monotonic(), False
         self.console = Console()
         self._bar, self._line = None, time.monotonic()

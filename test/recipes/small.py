@@ -15,7 +15,7 @@ MINI = Path(__file__).resolve().parents[2] / "egs/mini/tts1"
 LINKS = ("run.sh", "tts.sh", "path.sh", "cmd.sh", "db.sh", "utils", "local")
 TRAINING = """
 model_conf: {layers: 1, width: 32, heads: 2, ffn: 64}
-train_conf: {max_steps: 40, batch_tokens: 1500, max_frames: 500, warmup: 1, valid_every: 3, valid_batches: 1,
+train_conf: {max_steps: 60, batch_tokens: 1500, max_frames: 500, warmup: 1, valid_every: 3, valid_batches: 1,
              save_every: 4, log_every: 1, dtype: float32}
 nar_conf: {text: auto}
 """
