@@ -8,6 +8,7 @@ import time
 import warnings
 from pathlib import Path
 
+from ellav import machine
 from ellav.bin.options import add_choice, parse, parser
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, read_bundle
@@ -47,6 +48,7 @@ def main(argv: list[str]) -> None:
             check_writable(path)
     text = read_text(options.text)
     warnings.showwarning = show_warning
+    limit_threads()
 
     from ellav.infer.synthesizer import Synthesizer
 
@@ -119,6 +121,13 @@ def read_text(given: str | None) -> str:
     if not text.strip():
         raise UserError("the text is empty; give at least one word with --text")
     return text
+
+
+def limit_threads(granted: machine.Cores | None = None) -> None:
+    """Before torch loads: as many threads as a cgroup's quota grants, which torch itself does not look at."""
+    granted = granted or machine.cores()
+    if granted.granted < granted.affinity:
+        os.environ.setdefault("OMP_NUM_THREADS", str(granted.granted))
 
 
 def show_warning(message, category, *_) -> None:
