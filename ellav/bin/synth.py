@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import warnings
 from pathlib import Path
 
+from ellav import machine
 from ellav.bin.options import add_choice, parse, parser
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, read_bundle
@@ -23,13 +25,16 @@ def main(argv: list[str]) -> None:
     )
     made.add_argument("--text", help="what to say; read from standard input if left out")
     made.add_argument("--prompt", help="recording of the voice, about 3 s, or NAME of a built-in prompt")
-    made.add_argument("--prompt_text", help="what the recording says (a built-in prompt knows it)")
+    made.add_argument(
+        "--prompt_text", help="what the recording says (a built-in prompt knows it); `auto` recognises it"
+    )
     made.add_argument("--list_prompts", action="store_true", help="list the model's built-in prompts and end")
     made.add_argument("--out", type=Path, default=Path("speech.wav"), help="wav or flac file to write")
     made.add_argument("--textgrid", type=Path, help="write the times of phones and words here")
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
+    add_choice(made, "transcriber", "pocketsphinx", "transcribers, for --prompt_text auto")
     options = parse(made, argv)
 
     bundle = read_bundle(options.model)
@@ -46,13 +51,15 @@ def main(argv: list[str]) -> None:
             check_writable(path)
     text = read_text(options.text)
     warnings.showwarning = show_warning
+    limit_threads()
+    said = transcribed(options) if options.prompt_text == "auto" else options.prompt_text
 
     from ellav.data.audio import write_wav
     from ellav.infer.synthesizer import Synthesizer
 
     voice = Synthesizer(options.model, options.decoder, options.decoder_conf, options.device)
     ready = time.perf_counter()
-    speech = voice(text, options.prompt, options.prompt_text, options.seed)
+    speech = voice(text, options.prompt, said, options.seed)
     write_wav(options.out, speech.wav, speech.sample_rate)
     if options.textgrid and speech.durations is None:
         raise UserError(f"--textgrid: this model's ordering keeps no phone times ({options.out} is written)")
@@ -91,7 +98,7 @@ def check_prompt(bundle: Bundle, prompt: str | None, text: str | None) -> None:
         built_in = f", and none of the built-in prompts ({', '.join(bundle.prompts)})" if bundle.prompts else ""
         raise UserError(f"--prompt {prompt}: no such file{built_in}")
     elif text is None:
-        raise UserError(f"--prompt {prompt}: needs its transcript; give the words that it says with --prompt_text")
+        raise UserError(f"--prompt {prompt}: needs its transcript; give its words with --prompt_text, or `auto`")
 
 
 def check_writable(path: Path) -> None:
@@ -119,6 +126,26 @@ def read_text(given: str | None) -> str:
     if not text.strip():
         raise UserError("the text is empty; give at least one word with --text")
     return text
+
+
+def transcribed(options) -> str:
+    """The words of the prompt as recognised, which are shown for correction; raises UserError where there are none."""
+    from ellav.data.audio import read_wav
+    from ellav.plugins.transcribers import transcribers
+
+    transcriber = transcribers.create(options.transcriber, options.transcriber_conf)
+    words = transcriber.transcribe(read_wav(options.prompt, transcriber.sample_rate))
+    if not words:
+        raise UserError(f"--prompt {options.prompt}: no words are recognised in it; give them with --prompt_text")
+    print(f'ellav synth: heard in {options.prompt}: "{words}"; mend it with --prompt_text', file=sys.stderr)
+    return words
+
+
+def limit_threads(granted: machine.Cores | None = None) -> None:
+    """Before torch loads: as many threads as a cgroup's quota grants, which torch itself does not look at."""
+    granted = granted or machine.cores()
+    if granted.granted < granted.affinity:
+        os.environ.setdefault("OMP_NUM_THREADS", str(granted.granted))
 
 
 def show_warning(message, category, *_) -> None:

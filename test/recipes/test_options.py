@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ with open(os.environ["CALLS"], "a") as stream:
 options = sys.argv[1:]
 if "--out" in options:
     pathlib.Path(options[options.index("--out") + 1]).mkdir(parents=True, exist_ok=True)
+    if "pack" in options[:3]:
+        (pathlib.Path(options[options.index("--out") + 1]) / "model.yaml").touch()
 if "tokens" in options[:3]:
     for name in ("train", "valid", "test", "list"):
         (pathlib.Path(options[options.index("--out") + 1]) / name).mkdir(exist_ok=True)
@@ -179,7 +182,7 @@ def named(call):
 def test_all_ten_stages_in_order_on_a_path_with_spaces(recipe):
     done = recipe("--local-data-opts", "--hours '1 2'")
     assert done.returncode == 0, done.stderr
-    assert "Successfully finished. [elapsed=" in done.stdout.splitlines()[-1]
+    assert "Successfully finished. [elapsed=" in done.stdout.splitlines()[-3]
     per_set = (
         ["data"] * 3 + ["format-wavs"] * 3 + ["fit-text"] + ["phones", "align"] * 3 + ["fit-codec"] + ["encode"] * 3
     )
@@ -187,6 +190,35 @@ def test_all_ten_stages_in_order_on_a_path_with_spaces(recipe):
     assert [named(call) for call in done.calls] == [*per_set, *rest]
     assert (done.folder / "opts").read_text().split()[-3:] == ["--hours", "1", "2"]
     assert (done.folder / "exp/interleaved/packed").is_dir()
+
+
+def test_it_ends_with_a_line_to_paste_that_speaks_from_any_folder(recipe, tmp_path, monkeypatch):
+    packed = "exp/interleaved/packed"
+    for path, program in (
+        (os.environ["PATH"], f"{sys.prefix}/bin/ellav"),
+        (f"{sys.prefix}/bin:/usr/bin:/bin", "ellav"),
+    ):
+        monkeypatch.setenv("PATH", path.replace(f"{sys.prefix}/bin:", "") if program != "ellav" else path)
+        done = recipe()
+        assert done.stdout.splitlines()[-2] == "Hear what was trained here:"
+        words = shlex.split(done.stdout.splitlines()[-1])
+        assert words[:4] == [program, "synth", "--model", str(done.folder / packed)]
+        assert words[4] == "--text" and words[-2:] == ["--out", "hello.wav"]
+    bundle = done.folder.parents[2] / "ellav/pretrained/mini"
+    bundle.mkdir(parents=True)
+    (bundle / "model.yaml").touch()
+    assert recipe("--stage", 10).stdout.splitlines()[-1].split() == [
+        *("ellav", "synth", "--text", '"Hello,', "this", "is", "my", 'voice."', "--out", "hello.wav")
+    ]
+    assert "Hear" not in recipe("--stop-stage", 5).stdout
+
+
+def test_packing_builds_in_prompts_of_the_first_test_set_and_the_recipes_card(recipe):
+    done = recipe()
+    assert "--prompts" in done.calls[-1] and "--card" not in done.calls[-1]
+    (done.folder / "local/card.md").write_text("# mine\n")
+    packing = "\n".join(recipe("--stage", 10, "--pack-args", "--dtype bfloat16").calls[-1])
+    assert "--prompts\ndump/raw/test\n--card\nlocal/card.md\n--dtype\nbfloat16\n--out" in packing
 
 
 def test_stages_can_be_chosen_and_skipped(recipe):

@@ -1,5 +1,6 @@
 """`ellav pack`, `ellav synth` and `Synthesizer` on a miniature model, and what each wrong input is answered with."""
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from bundles import SAID, speak, trained_folders, write_prompt
 from safetensors.torch import load_file
 
-from ellav import Synthesizer
+from ellav import Synthesizer, machine
 from ellav.bin.main import main
 from ellav.data.kaldi import DataFolder
 from ellav.errors import UserError
@@ -331,6 +332,32 @@ def test_the_same_part_is_not_said_alike_but_the_same_text_is(voice):
     once, again, other = voice("A boat."), voice("A boat."), voice("A boat.", seed=1)
     assert np.array_equal(once.codes, again.codes) and once.chunks == ["A boat."]
     assert not np.array_equal(once.codes, other.codes)
+
+
+def test_a_transcript_is_recognised_on_demand_and_shown(synth, folder, tmp_path):
+    status, out, err = synth(f"--prompt={folder / 'slt.wav'}", "--prompt-text=auto")
+    assert status == 0 and len(out) == 1
+    assert "heard in" in err[0] and "BOATS" in err[0] and "--prompt_text" in err[0]
+    prompt = write_prompt(tmp_path / "silence.wav", SILENT)
+    status, _, err = synth(f"--prompt={prompt}", "--prompt-text=auto")
+    assert status == 1 and len(err) == 1 and "no words are recognised" in err[0]
+
+
+def test_no_more_threads_than_a_quota_grants(monkeypatch):
+    from ellav.bin.synth import limit_threads
+
+    for given, cores, wanted in (
+        (None, machine.Cores(64, 64, 2.5), "2"),
+        (None, machine.Cores(64, 8, None), None),
+        ("3", machine.Cores(64, 64, 2.5), "3"),
+    ):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if given:
+            monkeypatch.setenv("OMP_NUM_THREADS", given)
+        limit_threads(cores)
+        assert os.environ.get("OMP_NUM_THREADS") == wanted
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.undo()
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed():
