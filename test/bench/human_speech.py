@@ -205,9 +205,16 @@ def main() -> None:
     options = made.parse_args()
     torch.set_num_threads(1)
     began = time.monotonic()
+    sections: dict[str, dict] = {}
 
-    def passed(what: str) -> None:
+    def passed(what: str, title: str = "", rows: Rows | None = None) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {what}", flush=True)
+        if rows is None:
+            return
+        sections.setdefault(title, {}).update(rows.summary())
+        write_text(options.out, render(options, sections, len(wavs), len(tested)))
+        if options.json:
+            write_text(options.json, json.dumps(sections, indent=1) + "\n")
 
     paths = {path.name.split("-")[0]: path for path in sorted(options.data.glob("*.flac"))}
     if len(paths) < 4:
@@ -230,29 +237,22 @@ def main() -> None:
             coders[f"`{described['name']}` trained on {len(training)} other readers"] = trained
             passed("codec trained on half of the readers")
     spoken = {label: {reader: through(codec, wav) for reader, wav in tested.items()} for label, codec in coders.items()}
-    sections = {"Codec resynthesis": measure_resynthesis(judge, tested, spoken).summary()}
-    passed("resynthesis measured")
+    passed("resynthesis measured", "Codec resynthesis", measure_resynthesis(judge, tested, spoken))
     transcriber = transcribers.create("pocketsphinx")
     texts = {reader: transcriber.transcribe(wav) for reader, wav in tested.items()}
     passed("recognised")
-    sections["Alignment"] = measure_alignment(tested, spoken, texts).summary()
-    passed("aligned")
-    if options.model:
-        voice = Synthesizer(options.model, device="cpu")
-        prompts = {reader: prompt_of(wav, voice, transcriber) for reader, wav in tested.items()}
-        label = "human prompts"
-        sections["Synthesis"] = measure_synthesis(judge, voice, prompts, options.lm, label).summary()
-        passed("spoken after human prompts")
-        if options.own_prompts:
-            own = first_of_each_speaker(options.own_prompts)
-            own_judge = Judge({speaker: wav for speaker, (wav, _) in own.items()})
-            label = "prompts of the model's own corpus"
-            sections["Synthesis"] |= measure_synthesis(own_judge, voice, own, options.lm, label).summary()
-            passed("spoken after its own prompts")
-
-    write_text(options.out, render(options, sections, len(wavs), len(tested)))
-    if options.json:
-        write_text(options.json, json.dumps(sections, indent=1) + "\n")
+    passed("aligned", "Alignment", measure_alignment(tested, spoken, texts))
+    if not options.model:
+        return
+    voice = Synthesizer(options.model, device="cpu")
+    prompts = {reader: prompt_of(wav, voice, transcriber) for reader, wav in tested.items()}
+    rows = measure_synthesis(judge, voice, prompts, options.lm, "human prompts")
+    passed("spoken after human prompts", "Synthesis", rows)
+    if options.own_prompts:
+        own = first_of_each_speaker(options.own_prompts)
+        judge = Judge({speaker: wav for speaker, (wav, _) in own.items()})
+        rows = measure_synthesis(judge, voice, own, options.lm, "prompts of the model's own corpus")
+        passed("spoken after its own prompts", "Synthesis", rows)
 
 
 def first_of_each_speaker(folder: Path) -> dict[str, tuple[np.ndarray, str]]:
