@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from ellav.bin.endings import run, writable_caches
+
+# Before torch loads: threads that wait spin a while and then sleep. Spinning on, beside another busy
+# process, makes everything many times slower; sleeping at once makes decoding a quarter slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 COMMANDS = {
     "synth": "speak a text in the voice of a prompt",

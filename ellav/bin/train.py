@@ -7,10 +7,6 @@ from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 
-# Before torch loads: waiting threads sleep instead of spinning, so that a second busy
-# process on the machine does not cost a factor of ten.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from ellav.bin.options import add_choice, parse, parser
 from ellav.config import build, read_yaml
 from ellav.data.outputs import fingerprint, locked, need

@@ -12,6 +12,3 @@ export PATH="${ELLAV_VENV}/bin:${ELLAV_ROOT}/tools/flite/bin:${ELLAV_ROOT}/tools
 # One order of sorting for shell and Python, and nothing imported from elsewhere.
 export LC_ALL=C.UTF-8 PYTHONUTF8=1 PYTHONNOUSERSITE=1
 unset PYTHONPATH
-
-# Threads that wait spin by default; beside another busy process that makes everything many times slower.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
