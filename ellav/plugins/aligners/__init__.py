@@ -38,4 +38,7 @@ class AlignmentError(Exception):
     """This utterance cannot be aligned; the message says why. Its caller sets it aside."""
 
 
-aligners = Registry("aligners", {"pocketsphinx": "ellav.plugins.aligners.pocketsphinx"})
+CONTRACT = 1
+"""Version of the contract above; a plugin may declare `contract = 1`."""
+
+aligners = Registry("aligners", {"pocketsphinx": "ellav.plugins.aligners.pocketsphinx"}, CONTRACT)

@@ -62,6 +62,9 @@ class EnrollingScorer(Scorer, Protocol):
         """Named arrays of numbers or strings made from recordings of all known speakers."""
 
 
+CONTRACT = 1
+"""Version of the contract above; a plugin may declare `contract = 1`."""
+
 scorers = Registry(
     "scorers",
     {
@@ -70,4 +73,5 @@ scorers = Registry(
         "stability": "ellav.plugins.scorers.stability",
         "rtf": "ellav.plugins.scorers.rtf",
     },
+    CONTRACT,
 )

@@ -32,4 +32,7 @@ class TextFrontEnd(Protocol):
         """Phones of one sentence; raises UserError where nothing can be spoken."""
 
 
-text = Registry("text", {"g2p_en": "ellav.plugins.text.g2p_en"})
+CONTRACT = 1
+"""Version of the contract above; a plugin may declare `contract = 1`."""
+
+text = Registry("text", {"g2p_en": "ellav.plugins.text.g2p_en"}, CONTRACT)
