@@ -11,8 +11,8 @@ tion SH+AH+N  igh AY  th DH  sh SH  ch CH  ck K  ng NG  ph F  wh W  qu K+W  ee I
 ou AW  ow OW  ai EY  ay EY  oy OY  ar AA+R  or AO+R  er ER  ir ER  ur ER  a AE  b B  c K  d D  e EH
 f F  g G  h HH  i IH  j JH  k K  l L  m M  n N  o AA  p P  r R  s S  t T  u AH  v V  w W  x K+S
 y IY  z Z
-""".split()
-SOUNDS = dict(zip(RULES[::2], RULES[1::2], strict=True))
+"""
+SOUNDS = dict(re.findall(r"(\S+) (\S+)", RULES))
 LONGEST = re.compile("|".join(sorted(SOUNDS, key=len, reverse=True)))
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 

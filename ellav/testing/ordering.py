@@ -8,8 +8,8 @@ import numpy as np
 
 from ellav.plugins.orderings import Ordering
 from ellav.testing.contract import ContractError, Group, demand, has, is_count, keep_laws, law
-from ellav.testing.ordering_rows import STATIC, shapes
-from ellav.testing.ordering_scripts import DECODING, request_at, script_shapes, segments_end
+from ellav.testing.ordering_rows import STATIC, arranges, shapes
+from ellav.testing.ordering_scripts import DECODING, answers, request_at, script_shapes, segments_end
 from ellav.testing.utterances import CODEBOOK_SIZE, PHONES, random_utterance
 from ellav.types import NONE, Utterance, Vocabulary
 
@@ -43,22 +43,25 @@ def ordering_laws(ordering: Ordering, cases: int = 200, seed: int = 0) -> Iterat
     spoken = [random_utterance(rng, CODEBOOK_SIZE, ordering.codebooks) for _ in range(cases)]
     spoken.sort(key=lambda utterance: (len(utterance.phones), utterance.frames))
     whole = [(ordering, utterance) for utterance in spoken]
+    yield [arranges], whole
     yield [shapes], whole
     yield STATIC, whole
     begun = [(ordering, utterance, cut) for utterance in spoken for cut in _cuts(utterance, rng)]
+    yield [answers], begun
     yield [script_shapes, segments_end], begun
     yield DECODING, begun
 
 
 def check_utterance(ordering: Ordering, utterance: Utterance) -> None:
     """The static laws on one utterance: invertible, complete, in order, loss only where it belongs."""
-    keep_laws([([shapes], [(ordering, utterance)]), (STATIC, [(ordering, utterance)])])
+    case = [(ordering, utterance)]
+    keep_laws([([arranges], case), ([shapes], case), (STATIC, case)])
 
 
 def check_decoding(ordering: Ordering, utterance: Utterance, cut: int) -> None:
     """The laws of scripts at one cut: teacher-forced they give `arrange`; under any model they end."""
     case = [(ordering, utterance, cut)]
-    keep_laws([([script_shapes, segments_end], case), (DECODING, case)])
+    keep_laws([([answers], case), ([script_shapes, segments_end], case), (DECODING, case)])
 
 
 @law("the attributes of the contract are there", "Set it in the class body or in `__init__`, before `bind`.")

@@ -7,7 +7,18 @@ import numpy as np
 from ellav.plugins.orderings import Ordering
 from ellav.testing.contract import demand, law
 from ellav.testing.utterances import longer, name_of, show
-from ellav.types import NONE, Utterance
+from ellav.types import NONE, TokenSequence, Utterance
+
+
+@law(
+    "arrange takes every utterance",
+    "Take silences of 0 frames, phones of one frame and equal neighbours as they come; return a TokenSequence.",
+    show,
+)
+def arranges(ordering: Ordering, utterance: Utterance) -> None:
+    """A TokenSequence comes back."""
+    made = ordering.arrange(utterance)
+    demand(isinstance(made, TokenSequence), f"a {type(made).__name__} comes back")
 
 
 @law(

@@ -41,6 +41,18 @@ def request_at(utterance: Utterance, cut: int, slack: int = 3) -> DecodingReques
 
 
 @law(
+    "script answers every request",
+    "Build it from the request alone: the prompt may be empty or end inside a phone, `durations` ends with the "
+    "prompt, and the end of an open phone is unknown.",
+    show,
+)
+def answers(ordering: Ordering, utterance: Utterance, cut: int) -> None:
+    """A DecodingScript comes back."""
+    made = ordering.script(request_at(utterance, cut))
+    demand(isinstance(made, DecodingScript), f"a {type(made).__name__} comes back")
+
+
+@law(
     "script makes arrays of the right shapes",
     "With K segments give state, least and most the shape (K,), offset (K + 2,), hold (K, S), forced (F, S) and "
     "prefix (P, S); offset begins with 0 and ends with F.",
