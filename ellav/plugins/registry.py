@@ -54,6 +54,8 @@ class Registry:
         """
 
         def add(cls: type) -> type:
+            if name in self.builtin and cls.__module__ != self.builtin[name]:
+                raise UserError(f"{self.family}: {name!r} is built in; register yours under another name")
             known = self._classes.get(name)
             if known is not None and _origin(known) != _origin(cls):
                 raise UserError(f"{self.family}: {name!r} is already registered by {known.__module__}")
@@ -91,12 +93,14 @@ class Registry:
     def origin(self, name: str) -> str:
         """Where `name` comes from: `built in`, an installed package, or a file."""
         cls = self._classes.get(name)
+        if cls is not None and cls.__module__.startswith(OUTSIDE):
+            return inspect.getsourcefile(cls)
         if name in self.builtin:
             return "built in"
         if name in self._installed():
             package = self._installed()[name].dist
             return f"{package.name} {package.version}" if package else self._installed()[name].value
-        return inspect.getsourcefile(cls) if cls.__module__.startswith(OUTSIDE) else cls.__module__
+        return cls.__module__
 
     def load_installed(self) -> None:
         """Import what packages have installed; what does not load is reported and left out."""
@@ -109,12 +113,16 @@ class Registry:
         return config.build(self.get(name), options or {}, f"{self.family} {name}")
 
     def record(self, name: str) -> dict:
-        """Where a plugin comes from, for checkpoints: name, module, version, SHA-256."""
+        """Where a plugin comes from, for checkpoints: name, module or file, version, SHA-256.
+
+        A file is told by its name alone: it is the same plugin after it was moved.
+        """
         cls = self.get(name)
         source = inspect.getsourcefile(cls)
         digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None
         version = getattr(cls, "version", None)
-        return {"name": name, "module": cls.__module__, "version": version, "sha256": digest}
+        module = Path(source).name if cls.__module__.startswith(OUTSIDE) else cls.__module__
+        return {"name": name, "module": module, "version": version, "sha256": digest}
 
     def _installed(self) -> dict:
         if self._entry_points is None:

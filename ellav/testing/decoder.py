@@ -48,7 +48,11 @@ def random_batch(rng: np.random.Generator, history: int, number: int) -> Case:
 def _show(_decoder: Decoder, batch: Case) -> str:
     if batch["logits"].numel() > 12:
         return f"logits of shape {tuple(batch['logits'].shape)}"
-    return ", ".join(f"{name} = {np.round(value.numpy(), 3).tolist()}" for name, value in batch.items())
+    return ", ".join(f"{name} = {_plain(value)}" for name, value in batch.items())
+
+
+def _plain(value: torch.Tensor) -> list:
+    return value.tolist() if value.dtype == torch.bool else np.round(value.numpy(), 3).tolist()
 
 
 def _call(decoder: Decoder, batch: Case) -> torch.Tensor:

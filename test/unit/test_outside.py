@@ -48,6 +48,18 @@ def test_spawned_workers_import_the_plugin_file(tmp_path, monkeypatch):
     assert [phones.words for phones in made] == [["a"], ["b"], ["c"]]
 
 
+def test_a_moved_file_is_the_same_plugin(tmp_path):
+    records = []
+    for folder in ("here", "there"):
+        path = tmp_path / folder / "moved.py"
+        path.parent.mkdir()
+        path.write_text(PLUGIN.format(name="moved_text"))
+        text._classes.pop("moved_text", None)
+        load_plugin(str(path))
+        records.append(text.record("moved_text"))
+    assert records[0] == records[1] and records[0]["module"] == "moved.py"
+
+
 def test_a_relative_path_means_the_same_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert located("mine.py") == str(tmp_path / "mine.py")
@@ -107,6 +119,13 @@ def test_a_plugin_of_another_contract_is_refused_at_load(tmp_path):
     with pytest.raises(UserError, match="'future' is written for contract 2, this ellav has 1; bring") as caught:
         load_plugin(str(path))
     assert "\n" not in str(caught.value) and "future.py" in str(caught.value)
+
+
+def test_a_built_in_name_cannot_be_taken(tmp_path):
+    path = tmp_path / "takes.py"
+    path.write_text(PLUGIN.format(name="g2p_en"))
+    with pytest.raises(UserError, match="'g2p_en' is built in; register yours under another name"):
+        load_plugin(str(path))
 
 
 def test_a_family_of_its_own_contract():

@@ -21,13 +21,20 @@ def named(source: str) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None
     }
+    # "sum" and "concat" are also the two ways to combine streams; the contract says so.
+    words = {
+        id(value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare) and getattr(node.left, "id", getattr(node.left, "attr", "")) == "combine"
+        for value in node.comparators
+    }
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names} & MODULES
         elif isinstance(node, ast.ImportFrom):
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)} & MODULES
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs | words:
             found |= {node.value} & NAMES
     return found
 
@@ -43,4 +50,5 @@ def test_what_would_be_found():
     assert named("from ellav.plugins.orderings.concat import Concat") == {"ellav.plugins.orderings.concat"}
     assert named("import ellav.plugins.codecs.rvq_mel") == {"ellav.plugins.codecs.rvq_mel"}
     assert named("def f():\n    'interleaved'\n    return x == 'interleaved'") == {"interleaved"}
+    assert named("self.combine == 'concat' and name == 'nucleus'") == {"nucleus"}
     assert named("'''concat'''\nfrom ellav.plugins.orderings import orderings") == set()

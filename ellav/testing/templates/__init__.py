@@ -16,8 +16,7 @@ TEST = '''"""`{name}` keeps the contract of {family}. Run it with pytest."""
 
 from pathlib import Path
 
-from ellav.plugins.{family} import {family}
-from ellav.plugins.registry import load_plugin
+from ellav.plugins.registry import load_plugin, registry
 from ellav.testing import check_{home}
 
 load_plugin(str(Path(__file__).with_name("{name}.py")))
@@ -61,7 +60,7 @@ def write_plugin(family: str, name: str, folder: Path) -> None:
         raise UserError(f"{family}: there is a plugin named {name!r} already; take another name")
     cls = "".join(part.capitalize() for part in name.split("_"))
     home = HOMES[family]
-    made = ", ".join([f'{family}.create("{name}")'] * (2 if family in NEEDS_TWO else 1))
+    made = ", ".join([f'registry("{family}").create("{name}")'] * (2 if family in NEEDS_TWO else 1))
     use = USES.get(family, f"./run.sh --plugin {{name}}.py --{home} {{name}}").format(name=name)
     code = (Path(__file__).with_name(f"{home}.py")).read_text(encoding="utf-8")
     files = {
