@@ -73,7 +73,7 @@ def test_every_block_works(tmp_path, monkeypatch, capsys):
                 assert status == 0, output
                 status, output = shell(line, capsys)
     assert status == 0, output
-    assert count >= 20
+    assert count >= 15
 
 
 def test_each_family_and_every_name_of_a_contract_is_told():
