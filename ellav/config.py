@@ -35,7 +35,7 @@ def describe(target: Callable) -> str:
     """One line that lists the accepted options with types and defaults."""
     parts = []
     for name, parameter in schema(target).items():
-        kind = _type_name(parameter.annotation)
+        kind = type_name(parameter.annotation)
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
         parts.append(f"{name}: {kind}{default}")
     return ", ".join(parts) if parts else "no options"
@@ -59,7 +59,7 @@ def checked(target: Callable, options: dict, what: str) -> dict:
         try:
             result[key] = fit(value, known[key].annotation)
         except (TypeError, ValueError):
-            wanted = _type_name(known[key].annotation)
+            wanted = type_name(known[key].annotation)
             raise UserError(
                 f"{what}: option {name!r} must be {wanted}, not {value!r}; accepted: {describe(target)}"
             ) from None
@@ -161,7 +161,8 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _type_name(kind) -> str:
+def type_name(kind) -> str:
+    """A type as a person reads it: `int | None`, `a | b`."""
     if kind is inspect.Parameter.empty:
         return "any"
     if typing.get_origin(kind) is typing.Literal:

@@ -29,7 +29,7 @@ COMMANDS = {
     "score": "stage 9: score what was synthesized",
     "report": "stage 9: one page to read, look at and listen to",
     "pack": "stage 10: one folder that synthesizes",
-    "plugins": "list plugins and show their options",
+    "plugins": "list and show plugins, check your own, begin a new one",
     "bench": "measure decoding and training speed",
 }
 
@@ -43,7 +43,10 @@ def main(argv: list[str] | None = None) -> int:
         print("\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()))
         return 0 if argv else 2
     if argv[0] not in COMMANDS:
-        print(f"ellav: unknown command {argv[0]!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
+        from ellav.errors import did_you_mean
+
+        hint = did_you_mean(argv[0], COMMANDS)
+        print(f"ellav: unknown command {argv[0]!r}{hint}; known: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     name = argv[0]
 

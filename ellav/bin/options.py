@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ellav.config import parse_pairs, read_yaml
-from ellav.errors import UserError
-from ellav.plugins.registry import load_plugin
+from ellav.errors import UserError, did_you_mean
+from ellav.plugins.registry import load_plugin, located
 
 
 def parser(command: str, summary: str) -> argparse.ArgumentParser:
@@ -60,12 +60,12 @@ def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
             file[key] = _fitted(made, actions[key], file[key], path)
         actions[key].required = False
     made.set_defaults(**file)
-    options = made.parse_args(argv)
+    options = _parsed(made, argv)
     for action in made._actions:
         if action.dest.endswith("_conf"):
             pairs = [pair for group in getattr(options, action.dest) for pair in group]
             setattr(options, action.dest, {**confs.get(action.dest, {}), **parse_pairs(pairs)})
-    options.plugin = plugins + options.plugin
+    options.plugin = [located(plugin) for plugin in plugins + options.plugin]
     for plugin in options.plugin:
         load_plugin(plugin)
     return options
@@ -93,6 +93,14 @@ def _fitted(made: argparse.ArgumentParser, action: argparse.Action, value, path:
         wanted = {"parse_bool": "true or false"}.get(kind, "true or false" if action.nargs == 0 else kind)
         raise UserError(f"{path}: option {action.dest!r} must be {wanted}, not {value!r}") from None
     return made_of if several else made_of[0]
+
+
+def _parsed(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
+    options, rest = made.parse_known_args(argv)
+    if rest:
+        known = [option for action in made._actions for option in action.option_strings]
+        made.error(f"unknown argument {rest[0]!r}{did_you_mean(rest[0].partition('=')[0], known)}; see --help")
+    return options
 
 
 def parse_bool(value: str) -> bool:

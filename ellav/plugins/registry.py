@@ -7,19 +7,27 @@ installed package (group `ellav.<family>`), and `--plugin FILE_OR_MODULE`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
 import inspect
+import logging
+import os
 import sys
-import warnings
+import traceback
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from ellav import config
-from ellav.errors import UserError
+from ellav.errors import UserError, did_you_mean
+
+_log = logging.getLogger(__name__)
+
+FAMILIES = ("codecs", "text", "aligners", "orderings", "decoders", "scorers", "transcribers")
+
+OUTSIDE = "ellav_plugin_"
+"""Modules made of `--plugin` files are called this, the file's name, and a hash of its path."""
 
 
 class Registry:
@@ -29,20 +37,34 @@ class Registry:
     asked for, so that heavy dependencies load where they are used.
     """
 
-    def __init__(self, family: str, builtin: dict[str, str]):
-        """builtin: plugin name -> module that registers it."""
+    def __init__(self, family: str, builtin: dict[str, str], contract: int = 1):
+        """builtin: plugin name -> module that registers it. contract: version of the family's
+        Protocol, raised when a plugin that kept the old one would no longer work."""
         self.family = family
         self.builtin = builtin
+        self.contract = contract
         self._classes: dict[str, type] = {}
         self._entry_points = None
 
     def register(self, name: str) -> Callable[[type], type]:
-        """Class decorator: `@orderings.register("interleaved")`."""
+        """Class decorator: `@orderings.register("interleaved")`.
+
+        Raises UserError for a name that is taken, or for a class whose `contract` (an integer
+        that it may declare) is not this family's.
+        """
 
         def add(cls: type) -> type:
+            if name in self.builtin and cls.__module__ != self.builtin[name]:
+                raise UserError(f"{self.family}: {name!r} is built in; register yours under another name")
             known = self._classes.get(name)
             if known is not None and _origin(known) != _origin(cls):
                 raise UserError(f"{self.family}: {name!r} is already registered by {known.__module__}")
+            declared = getattr(cls, "contract", self.contract)
+            if declared != self.contract:
+                raise UserError(
+                    f"{self.family} {name!r} is written for contract {declared}, this ellav has {self.contract}; "
+                    "bring the plugin up to date (docs/plugins.md), or take the ellav that it was written for"
+                )
             cls.name = name
             self._classes[name] = cls
             return cls
@@ -61,67 +83,130 @@ class Registry:
             elif name in self._installed():
                 self._load_entry_point(name)
         if name not in self._classes:
-            close = difflib.get_close_matches(name, self.names(), n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
             known = ", ".join(self.names())
-            raise UserError(f"{self.family}: no plugin named {name!r}{hint}; known: {known}")
+            raise UserError(
+                f"{self.family}: no plugin named {name!r}{did_you_mean(name, self.names())}; known: {known}; "
+                "one of your own needs --plugin FILE_OR_MODULE"
+            )
         return self._classes[name]
+
+    def origin(self, name: str) -> str:
+        """Where `name` comes from: `built in`, an installed package, or a file."""
+        cls = self._classes.get(name)
+        if cls is not None and cls.__module__.startswith(OUTSIDE):
+            return inspect.getsourcefile(cls)
+        if name in self.builtin:
+            return "built in"
+        if name in self._installed():
+            package = self._installed()[name].dist
+            return f"{package.name} {package.version}" if package else self._installed()[name].value
+        return cls.__module__
+
+    def load_installed(self) -> None:
+        """Import what packages have installed; what does not load is reported and left out."""
+        for name in list(self._installed()):
+            if name not in self._classes:
+                self._load_entry_point(name)
 
     def create(self, name: str, options: dict | None = None):
         """An instance of the plugin `name` built from checked `options`."""
         return config.build(self.get(name), options or {}, f"{self.family} {name}")
 
     def record(self, name: str) -> dict:
-        """Where a plugin comes from, for checkpoints: name, module, version, SHA-256."""
+        """Where a plugin comes from, for checkpoints: name, module or file, version, SHA-256.
+
+        A file is told by its name alone: it is the same plugin after it was moved.
+        """
         cls = self.get(name)
         source = inspect.getsourcefile(cls)
         digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None
         version = getattr(cls, "version", None)
-        return {"name": name, "module": cls.__module__, "version": version, "sha256": digest}
+        module = Path(source).name if cls.__module__.startswith(OUTSIDE) else cls.__module__
+        return {"name": name, "module": module, "version": version, "sha256": digest}
 
     def _installed(self) -> dict:
         if self._entry_points is None:
-            found = entry_points(group=f"ellav.{self.family}")
-            self._entry_points = {point.name: point for point in found}
+            self._entry_points = {}
+            for point in entry_points(group=f"ellav.{self.family}"):
+                if point.name in self.builtin or point.name in self._entry_points:
+                    self._skip(point, "the name is taken")
+                else:
+                    self._entry_points[point.name] = point
         return self._entry_points
 
     def _load_entry_point(self, name: str) -> None:
         point = self._entry_points[name]
         try:
             cls = point.load()
+            if name not in self._classes:
+                self.register(name)(cls)
         except Exception as error:  # a stranger's package may fail in any way
-            warnings.warn(f"{self.family} {name!r} of {point.value} does not load: {error}", stacklevel=3)
+            self._skip(point, str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
             del self._entry_points[name]
-            return
-        if name not in self._classes:
-            self.register(name)(cls)
+
+    def _skip(self, point: EntryPoint, reason: str) -> None:
+        package = f" of package {point.dist.name}" if point.dist else ""
+        where = f"{self.family} {point.name!r}{package} ({point.value})"
+        _log.warning("ellav: skipping %s: %s", where, " ".join(reason.split()))
+
+
+def registry(family: str) -> Registry:
+    """The registry of a family; raises UserError that lists the families."""
+    if family not in FAMILIES:
+        raise UserError(f"no family {family!r}{did_you_mean(family, FAMILIES)}; families: {', '.join(FAMILIES)}")
+    return getattr(importlib.import_module(f"ellav.plugins.{family}"), family)
+
+
+def located(file_or_module: str) -> str:
+    """A `--plugin` as it means the same from any folder: a file's absolute path, or the module."""
+    if file_or_module.endswith(".py") or os.sep in file_or_module:
+        return str(Path(file_or_module).expanduser().absolute())
+    return file_or_module
 
 
 def load_plugin(file_or_module: str) -> None:
-    """Import a plugin file or module so that it registers itself (`--plugin`)."""
-    path = Path(file_or_module)
+    """Import a plugin file or module so that it registers itself (`--plugin`); once is enough.
+
+    Raises UserError that names the file, and the line where the file itself failed.
+    """
+    place = located(file_or_module)
     try:
-        if path.suffix == ".py" or path.exists():
-            path = path.resolve(strict=True)
-            name = f"ellav_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-            if name in sys.modules:
-                return
-            spec = importlib.util.spec_from_file_location(name, path)
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[name] = module
-            try:
-                spec.loader.exec_module(module)
-            except BaseException:
-                del sys.modules[name]
-                raise
+        if place == file_or_module and not os.path.isabs(place):
+            importlib.import_module(place)
         else:
-            importlib.import_module(file_or_module)
-    except UserError:
-        raise
-    except FileNotFoundError as error:
-        raise UserError(f"--plugin {file_or_module}: no such file or module ({error})") from None
+            _import_file(Path(place))
+    except UserError as error:
+        raise UserError(f"--plugin {file_or_module}: {error}") from error
     except Exception as error:
-        raise UserError(f"--plugin {file_or_module}: {type(error).__name__}: {error}") from error
+        missing = isinstance(error, ModuleNotFoundError) and error.name == file_or_module.partition(".")[0]
+        hint = "; name a file that ends in .py, or install the package" if missing else ""
+        raise UserError(f"--plugin {_line_of(error, place)}: {type(error).__name__}: {error}{hint}") from error
+
+
+def _import_file(path: Path) -> None:
+    path = path.resolve()
+    name = f"{OUTSIDE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return
+    if path.suffix != ".py" or not path.is_file():
+        raise UserError("no such file" if not path.exists() else "not a Python file (its name must end in .py)")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def _line_of(error: Exception, place: str) -> str:
+    """`place`, with the last of its lines that led to the error."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    real = os.path.realpath(place)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == real]
+    return f"{place}:{lines[-1]}" if lines else place
 
 
 def _origin(cls: type) -> tuple:

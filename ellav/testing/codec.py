@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import numpy as np
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import Codec
-from ellav.testing.ordering import ContractError
+from ellav.testing.contract import Group, demand, has, is_count, keep_laws, law
+from ellav.testing.sounds import sound
+
+__all__ = ["check_codec", "codec_laws", "sound"]
 
 
 def check_codec(codec: Codec, fresh: Codec, seconds: float = 20.0, seed: int = 0) -> None:
@@ -20,104 +24,160 @@ def check_codec(codec: Codec, fresh: Codec, seconds: float = 20.0, seed: int = 0
     instance with the same options, which learns all it needs from `codec`'s saved files.
     seconds: of sound to fit on. Raises ContractError with the first promise broken.
     """
-    check_attributes(codec)
+    keep_laws(codec_laws(codec, fresh, seconds, seed))
+
+
+def codec_laws(codec: Codec, fresh: Codec, seconds: float = 20.0, seed: int = 0) -> Iterator[Group]:
+    """The laws in groups that build on one another; sounds go from short to long."""
+    yield [attributes], [(codec,)]
+    yield [frames_grow], [(codec,)]
     rng = np.random.default_rng(seed)
     if codec.trainable:
         sounds = [sound(rng, codec.sample_rate, 2.0) for _ in range(max(1, round(seconds / 2)))]
-        kept = [wav.copy() for wav in sounds]
-        codec.fit(sounds, seed)
-        fresh.fit(sounds, seed)
-        wav = sound(rng, codec.sample_rate, 1.0)
-        _demand(np.array_equal(codec.encode([wav])[0], fresh.encode([wav])[0]), "fitting twice with one seed differs")
-        _demand(all(map(np.array_equal, sounds, kept)), "fit changes its waveforms")
+        yield [fits_alike], [(codec, fresh, sounds, seed)]
     hop = codec.sample_rate / codec.frame_rate
     lengths = [1, int(hop) - 1, int(hop), int(hop) + 1, round(7.5 * hop), int(rng.integers(1, 3 * codec.sample_rate))]
     wavs = [sound(rng, codec.sample_rate, length / codec.sample_rate)[:length] for length in lengths]
     wavs.append(np.zeros(codec.sample_rate // 2, np.float32))
-    codes = check_encoding(codec, wavs)
-    check_decoding(codec, codes)
-    check_files(codec, fresh, wavs, codes)
-
-
-def sound(rng: np.random.Generator, sample_rate: int, seconds: float) -> np.ndarray:
-    """(samples,) float32: syllables of harmonics with moving resonances, noise and pauses."""
-    samples = max(1, round(seconds * sample_rate))
-    time = np.arange(samples) / sample_rate
-    pitch = rng.uniform(90, 220) * (1 + 0.1 * np.sin(2 * np.pi * rng.uniform(1, 3) * time))
-    phase = 2 * np.pi * np.cumsum(pitch) / sample_rate
-    resonance = rng.uniform(300, 2500) * (1 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.5, 4) * time))
-    voice = np.zeros(samples)
-    for harmonic in range(1, 20):
-        voice += np.sin(harmonic * phase) * np.exp(-(((harmonic * pitch - resonance) / 600) ** 2)) / harmonic**0.5
-    syllables = np.clip(np.sin(2 * np.pi * rng.uniform(2, 5) * time + rng.uniform(0, 6)), 0, 1)
-    return (0.2 * syllables * voice + 0.01 * (1 - syllables) * rng.standard_normal(samples)).astype(np.float32)
-
-
-def check_attributes(codec: Codec) -> None:
-    """The facts that everything else is computed from."""
-    for name in ("sample_rate", "codebooks", "size"):
-        value = getattr(codec, name)
-        _demand(isinstance(value, int) and value >= 1, f"{name} is {value!r}, not a positive integer")
-    _demand(codec.size <= 32_768, f"size {codec.size} does not fit in int16")
-    _demand(0 < codec.frame_rate <= codec.sample_rate, f"frame_rate is {codec.frame_rate!r}")
-    _demand(codec.frames(0) == 0, "frames(0) is not 0")
-    steps = [codec.frames(samples) for samples in range(0, codec.sample_rate, 97)]
-    _demand(all(a <= b for a, b in pairwise(steps)), "frames decreases as samples grow")
-
-
-def check_encoding(codec: Codec, wavs: list[np.ndarray]) -> list[np.ndarray]:
-    """Shapes, range and time of codes; no waveform's codes depend on its neighbours."""
-    kept = [wav.copy() for wav in wavs]
+    wavs.sort(key=len)
+    yield [codes_fit], [(codec, [wav]) for wav in wavs]
+    yield [codes_alone, sounds_kept], [(codec, wavs)]
     codes = codec.encode(wavs)
-    _demand(len(codes) == len(wavs), f"{len(wavs)} waveforms, {len(codes)} codes")
-    _demand(all(map(np.array_equal, wavs, kept)), "encode changes its waveforms")
+    first = [(codec, [code[:, :count] for code in codes]) for count in range(1, codec.codebooks + 1)]
+    yield [sound_fits], [(codec, [code]) for _, some in first for code in some]
+    yield [sound_alone], first
+    yield [files_hold_everything], [(codec, fresh, wavs)]
+
+
+def _show(_codec: Codec, *given) -> str:
+    arrays = next(value for value in given if isinstance(value, Sequence))
+    kind = "samples" if arrays[0].ndim == 1 else "codes"
+    return f"{kind} of shape {', '.join(str(array.shape) for array in arrays[:8])}"
+
+
+@law("the attributes of the contract are there", "Set it in the class body or in `__init__`.")
+def attributes(codec: Codec) -> None:
+    """The facts that everything else is computed from."""
+    has(
+        codec,
+        trainable=(lambda value: isinstance(value, bool), "True or False"),
+        sample_rate=(is_count, "a positive integer (Hz)"),
+        codebooks=(is_count, "a positive integer"),
+        size=(lambda value: is_count(value) and value <= 32_768, "a positive integer that fits in int16"),
+        frame_rate=(lambda value: 0 < value <= codec.sample_rate, "frames per second, at most the sample rate"),
+    )
+
+
+@law(
+    "frames counts what encode makes",
+    "Return 0 frames for 0 samples, and never fewer for more samples.",
+)
+def frames_grow(codec: Codec) -> None:
+    """No frames of nothing; never fewer as samples grow."""
+    demand(codec.frames(0) == 0, f"frames(0) is {codec.frames(0)}")
+    counts = [codec.frames(samples) for samples in range(0, codec.sample_rate, 97)]
+    demand(all(a <= b for a, b in pairwise(counts)), "frames decreases as samples grow")
+
+
+@law(
+    "fitting is repeatable",
+    "Draw random numbers from the `seed` that `fit` gets, and work on copies of the waveforms.",
+)
+def fits_alike(codec: Codec, fresh: Codec, sounds: list[np.ndarray], seed: int) -> None:
+    """Two instances fitted alike encode alike; the waveforms stay as they are."""
+    kept = [wav.copy() for wav in sounds]
+    codec.fit(sounds, seed)
+    fresh.fit(sounds, seed)
+    demand(all(map(np.array_equal, sounds, kept)), "fit changes its waveforms")
+    same = np.array_equal(codec.encode(sounds[:1])[0], fresh.encode(sounds[:1])[0])
+    demand(same, "fitting twice with one seed gives other codes")
+
+
+@law(
+    "codes have the shape, range and time of the sound",
+    "Return int16 codes of shape (frames(samples), codebooks), each below `size`, at `frame_rate` frames a second.",
+    _show,
+)
+def codes_fit(codec: Codec, wavs: list[np.ndarray]) -> None:
+    """Shapes, range and time of codes."""
+    codes = codec.encode([wav.copy() for wav in wavs])
+    demand(len(codes) == len(wavs), f"{len(wavs)} waveforms, {len(codes)} codes")
     for wav, some in zip(wavs, codes, strict=True):
-        what = f"codes of {len(wav)} samples"
-        _demand(some.dtype == np.int16, f"{what} are {some.dtype}, not int16")
+        demand(some.dtype == np.int16, f"the codes are {some.dtype}, not int16")
         expected = (codec.frames(len(wav)), codec.codebooks)
-        _demand(some.shape == expected, f"{what} have shape {some.shape}, not {expected} (frames, codebooks)")
-        _demand(not some.size or (some.min() >= 0 and some.max() < codec.size), f"{what} leave 0..{codec.size - 1}")
+        demand(some.shape == expected, f"the codes have shape {some.shape}, not {expected} (frames, codebooks)")
+        demand(not some.size or (some.min() >= 0 and some.max() < codec.size), f"the codes leave 0..{codec.size - 1}")
         drift = len(some) - len(wav) * codec.frame_rate / codec.sample_rate
-        _demand(abs(drift) <= 2, f"{what} are {drift:.1f} frames longer than the sound")
-        _demand(np.array_equal(codec.encode([wav])[0], some), f"{what} depend on the other waveforms of the call")
-    return codes
+        demand(abs(drift) <= 2, f"the codes are {drift:.1f} frames longer than the sound")
 
 
-def check_decoding(codec: Codec, codes: list[np.ndarray]) -> None:
+@law(
+    "a waveform's codes do not depend on its neighbours",
+    "Encode each waveform as if it were alone: mask the padding of a batch, or encode equal lengths together.",
+    _show,
+)
+def codes_alone(codec: Codec, wavs: list[np.ndarray]) -> None:
+    """Each waveform alone gives what it gives in the batch."""
+    for wav, some in zip(wavs, codec.encode(wavs), strict=True):
+        same = np.array_equal(codec.encode([wav])[0], some)
+        demand(same, f"the codes of {len(wav)} samples depend on the other waveforms of the call")
+
+
+@law("the waveforms are not changed", "Work on copies of the samples.", _show)
+def sounds_kept(codec: Codec, wavs: list[np.ndarray]) -> None:
+    """No operation in place."""
+    given = [wav.copy() for wav in wavs]
+    codec.encode(given)
+    demand(all(map(np.array_equal, given, wavs)), "encode changes its waveforms")
+
+
+@law(
+    "a decoded waveform has the length of its codes",
+    "Return one-dimensional float32 samples, as many as the codes' frames last, also from the first codebooks alone.",
+    _show,
+)
+def sound_fits(codec: Codec, codes: list[np.ndarray]) -> None:
     """Length and kind of waveforms, from all codebooks and from the first ones alone."""
-    for count in range(1, codec.codebooks + 1):
-        some = [code[:, :count] for code in codes]
-        wavs = codec.decode(some)
-        for code, wav in zip(some, wavs, strict=True):
-            what = f"the waveform of {code.shape} codes"
-            _demand(wav.ndim == 1 and wav.dtype == np.float32, f"{what} is {wav.ndim}-dimensional {wav.dtype}")
-            _demand(bool(np.isfinite(wav).all()), f"{what} holds values that are not finite")
-            off = len(wav) * codec.frame_rate / codec.sample_rate - len(code)
-            _demand(abs(off) <= 1, f"{what} is {off:.2f} frames longer than the codes")
-            alone = codec.decode([code])[0]
-            same = alone.shape == wav.shape and np.allclose(alone, wav, atol=1e-3)
-            _demand(same, f"{what} depends on the other codes of the call")
+    for code, wav in zip(codes, codec.decode(codes), strict=True):
+        demand(wav.ndim == 1 and wav.dtype == np.float32, f"the waveform is {wav.ndim}-dimensional {wav.dtype}")
+        demand(bool(np.isfinite(wav).all()), "the waveform holds values that are not finite")
+        off = len(wav) * codec.frame_rate / codec.sample_rate - len(code)
+        demand(abs(off) <= 1, f"the waveform is {off:.2f} frames longer than the codes")
 
 
-def check_files(codec: Codec, fresh: Codec, wavs: list[np.ndarray], codes: list[np.ndarray]) -> None:
-    """What is saved gives the same codes and sound; what is missing is named."""
+@law(
+    "a decoded waveform does not depend on its neighbours",
+    "Decode each sequence of codes as if it were alone.",
+    _show,
+)
+def sound_alone(codec: Codec, codes: list[np.ndarray]) -> None:
+    """Codes alone give what they give in the batch."""
+    for code, wav in zip(codes, codec.decode(codes), strict=True):
+        alone = codec.decode([code])[0]
+        same = alone.shape == wav.shape and np.allclose(alone, wav, atol=1e-3)
+        demand(same, f"the waveform of {code.shape} codes depends on the other codes of the call")
+
+
+@law(
+    "what is saved is all there is to know",
+    "Write everything that encoding needs in `save`, and raise a UserError that names the file in `load` where one "
+    "is missing.",
+    _show,
+)
+def files_hold_everything(codec: Codec, fresh: Codec, wavs: list[np.ndarray]) -> None:
+    """What is saved gives the same codes; what is missing is named."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         codec.save(folder)
         written = [path for path in folder.iterdir() if path.is_file()]
         fresh.load(folder)
-        same = all(map(np.array_equal, fresh.encode(wavs), codes))
-        _demand(same, "a loaded codec gives other codes than the one that was saved")
+        same = all(map(np.array_equal, fresh.encode(wavs), codec.encode(wavs)))
+        demand(same, "a loaded codec gives other codes than the one that was saved")
         for path in written:
             path.unlink()
             try:
                 fresh.load(folder)
             except UserError as error:
-                _demand(str(folder) in str(error), f"the error for a missing file does not name it: {error}")
+                demand(str(folder) in str(error), f"the error for a missing file does not name it: {error}")
             else:
-                raise ContractError(f"loading goes well without {path.name}")
-
-
-def _demand(holds: bool, message: str) -> None:
-    if not holds:
-        raise ContractError(message)
+                demand(False, f"loading goes well without {path.name}")

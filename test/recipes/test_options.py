@@ -282,11 +282,13 @@ def test_slurm_puts_srun_in_front(recipe, tmp_path, monkeypatch):
     srun.chmod(0o755)
     monkeypatch.setenv("PATH", f"{srun.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("cmd_backend", "slurm")
-    done = recipe("--stage", 6, stages=range(1, 6))
+    (tmp_path / "mine.py").write_text("")
+    done = recipe("--stage", 6, "--plugin", "mine.py", stages=range(1, 6))
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "calls.srun").read_text().splitlines()
     training = [line for line in lines if "ellav.bin.main train " in line]
     assert len(training) == 2 and all("--gres=gpu:1" in line for line in training)
+    assert all(line.endswith(f"--plugin {tmp_path / 'mine.py'}") for line in training)  # wherever the job runs
     monkeypatch.setenv("cmd_backend", "sheep")
     assert "unknown cmd_backend 'sheep'; known: local, slurm" in recipe("--stage", 6).stderr
 

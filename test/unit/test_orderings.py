@@ -12,7 +12,6 @@ from ellav.plugins.orderings import orderings
 from ellav.testing.drive import drive
 from ellav.testing.ordering import (
     PHONES,
-    ContractError,
     check_decoding,
     check_ordering,
     check_utterance,
@@ -55,7 +54,7 @@ def test_interleaved_keeps_every_law(utterance, options, data):
     ordering = make("interleaved", **options)
     check_utterance(ordering, utterance)
     cut = data.draw(st.integers(0, utterance.frames))
-    check_decoding(ordering, utterance, cut, np.random.default_rng(0))
+    check_decoding(ordering, utterance, cut)
 
 
 @settings(max_examples=30, deadline=None)
@@ -63,7 +62,7 @@ def test_interleaved_keeps_every_law(utterance, options, data):
 def test_concat_keeps_every_law(utterance, data):
     ordering = make("concat")
     check_utterance(ordering, utterance)
-    check_decoding(ordering, utterance, data.draw(st.integers(0, utterance.frames)), np.random.default_rng(0))
+    check_decoding(ordering, utterance, data.draw(st.integers(0, utterance.frames)))
 
 
 @pytest.mark.parametrize("options", SETTINGS, ids=str)
@@ -155,38 +154,3 @@ def test_no_boundary_bound_is_exceeded_by_the_most_stubborn_model():
 def test_contradicting_options_are_refused_in_one_line(options):
     with pytest.raises(UserError, match="interleaved"):
         orderings.create("interleaved", options)
-
-
-def breaking(method):
-    """An interleaved ordering with one method replaced."""
-    ordering = orderings.create("interleaved", {"local_advance": 1})
-    original = getattr(ordering, method.__name__)
-    setattr(ordering, method.__name__, lambda argument: method(ordering, original(argument)))
-    return ordering
-
-
-def test_a_lost_frame_is_caught():
-    def restore(_ordering, made):
-        return type(made)(made.phones, made.codes[:-1], made.durations, made.certain)
-
-    with pytest.raises(ContractError, match="every frame"):
-        check_ordering(breaking(restore), cases=5)
-
-
-def test_loss_on_a_phone_is_caught():
-    def arrange(ordering, made):
-        targets = made.targets.copy()
-        targets[made.prefix_len - 1, 0] = made.ids[made.prefix_len, 0]
-        return type(made)(made.ids, targets, made.positions, made.frames, made.segment, made.prefix_len)
-
-    with pytest.raises(ContractError, match="no loss"):
-        check_ordering(breaking(arrange), cases=5)
-
-
-def test_a_segment_too_short_to_say_the_utterance_is_caught():
-    def script(_ordering, made):
-        made.most[-1] = 0
-        return made
-
-    with pytest.raises(ContractError, match="own ids"):
-        check_ordering(breaking(script), cases=20)

@@ -84,5 +84,8 @@ class AlignmentError(Exception):
     """This utterance cannot be aligned; the message says why. Its caller sets it aside."""
 
 
+CONTRACT = 1
+"""Version of the contract above; a plugin may declare `contract = 1`."""
+
 NAMES = ("pocketsphinx", "textgrid", "ctm", "mfa")
-aligners = Registry("aligners", {name: f"ellav.plugins.aligners.{name}" for name in NAMES})
+aligners = Registry("aligners", {name: f"ellav.plugins.aligners.{name}" for name in NAMES}, CONTRACT)

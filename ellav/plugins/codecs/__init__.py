@@ -45,7 +45,10 @@ class Codec(Protocol):
         """Read what `save` wrote; raises UserError naming the file where it does not fit."""
 
 
-codecs = Registry("codecs", {"rvq_mel": "ellav.plugins.codecs.rvq_mel", "encodec": "ellav.plugins.codecs.encodec"})
+CONTRACT = 1
+"""Version of the contract above; a plugin may declare `contract = 1`."""
+
+codecs = Registry("codecs", {name: f"ellav.plugins.codecs.{name}" for name in ("rvq_mel", "encodec")}, CONTRACT)
 
 
 def load_codec(folder: Path | str) -> Codec:

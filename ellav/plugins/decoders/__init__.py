@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 from ellav.plugins.registry import Registry
+
+if TYPE_CHECKING:
+    import torch  # a second or two, and only for the words of the contract
 
 
 class Decoder(Protocol):
@@ -30,6 +31,9 @@ class Decoder(Protocol):
         codes. Returns (B,) ids."""
 
 
+CONTRACT = 1
+"""Version of the contract above; a plugin may declare `contract = 1`."""
+
 decoders = Registry(
     "decoders",
     {
@@ -38,4 +42,5 @@ decoders = Registry(
         "nucleus": "ellav.plugins.decoders.nucleus",
         "ras": "ellav.plugins.decoders.ras",
     },
+    CONTRACT,
 )

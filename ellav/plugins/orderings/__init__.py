@@ -61,10 +61,14 @@ class Ordering(Protocol):
         """How to decode what `request` asks for."""
 
 
+CONTRACT = 1
+"""Version of the contract above; a plugin may declare `contract = 1`."""
+
 orderings = Registry(
     "orderings",
     {
         "interleaved": "ellav.plugins.orderings.interleaved",
         "concat": "ellav.plugins.orderings.concat",
     },
+    CONTRACT,
 )

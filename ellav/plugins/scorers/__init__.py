@@ -64,6 +64,9 @@ class EnrollingScorer(Scorer, Protocol):
         """Named arrays of numbers or strings made from recordings of all known speakers."""
 
 
+CONTRACT = 1
+"""Version of the contract above; a plugin may declare `contract = 1`."""
+
 scorers = Registry(
     "scorers",
     {
@@ -73,4 +76,5 @@ scorers = Registry(
         "rtf": "ellav.plugins.scorers.rtf",
         "dnsmos": "ellav.plugins.scorers.dnsmos",
     },
+    CONTRACT,
 )

@@ -19,4 +19,7 @@ class Transcriber(Protocol):
         """(samples,) float32 -> upper-case words separated by single spaces, maybe none."""
 
 
-transcribers = Registry("transcribers", {"pocketsphinx": "ellav.plugins.transcribers.pocketsphinx"})
+CONTRACT = 1
+"""Version of the contract above; a plugin may declare `contract = 1`."""
+
+transcribers = Registry("transcribers", {"pocketsphinx": "ellav.plugins.transcribers.pocketsphinx"}, CONTRACT)

@@ -45,7 +45,9 @@ class PocketSphinx:
     def transcribe(self, wav: np.ndarray) -> str:
         """(samples,) float32 -> upper-case words separated by single spaces, maybe none."""
         pcm = np.clip(np.round(np.asarray(wav) * 32767), -32768, 32767).astype("<i2")
-        if len(pcm) < self.sample_rate // 10:  # shorter than any word; a few samples make no frame
+        # Shorter than any word (a few samples make no frame), or nothing at all, of which it would
+        # hear now one word and now none: all frames are alike, and its ties fall by what came before.
+        if len(pcm) < self.sample_rate // 10 or not pcm.any():
             return ""
         self._decoder.reinit_feat()  # else its noise tracking carries over from what it heard before
         self._decoder.start_utt()

@@ -1,0 +1,95 @@
+"""The laws of all families under one name, as `ellav plugins check` tries them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from ellav.errors import UserError
+from ellav.plugins.registry import registry
+from ellav.testing.contract import ContractError, Group, broken_laws
+
+HOMES = {
+    "codecs": "codec",
+    "text": "text",
+    "aligners": "aligner",
+    "orderings": "ordering",
+    "decoders": "decoder",
+    "scorers": "scorer",
+    "transcribers": "transcriber",
+}
+"""Family -> the module of `ellav.testing` that holds its laws, as NAME_laws."""
+
+NEEDS_TWO = ("codecs", "scorers")
+"""Families whose laws compare two instances."""
+
+
+def broken(
+    family: str,
+    name: str,
+    conf: dict,
+    cases: int | None = None,
+    seed: int = 0,
+    sentences: Path | None = None,
+    data: Path | None = None,
+) -> list[ContractError]:
+    """The laws that plugin `name`, made with `conf`, breaks; empty where it keeps the contract.
+
+    cases: random inputs to try, each family's own number if None. sentences: a file, for text
+    front ends. data: a data folder, for aligners.
+    """
+    known = registry(family)
+    home = HOMES[family]
+    laws = getattr(import_module(f"ellav.testing.{home}"), f"{home}_laws")
+    instances = [known.create(name, conf) for _ in range(2 if family in NEEDS_TWO else 1)]
+    more: dict = {"seed": seed}
+    if cases is not None and family != "codecs":
+        more["cases"] = cases
+    if family == "text" and sentences is not None:
+        more["sentences"] = _lines(sentences)
+    if family == "aligners" and data is not None:
+        more["recordings"] = _recordings(instances[0], data)
+    return broken_laws(_guarded(laws(*instances, **more), family, name))
+
+
+def not_tried(family: str, data: Path | None) -> str:
+    """What a check without recordings leaves open."""
+    if family == "aligners" and data is None:
+        return ", as far as machine-made sounds show; --data FOLDER tries recordings"
+    return ""
+
+
+def _guarded(groups: Iterator[Group], family: str, name: str) -> Iterator[Group]:
+    """The groups; what a plugin raises between two laws (in `bind`, in `encode`) is one line too."""
+    try:
+        yield from groups
+    except (UserError, ContractError):
+        raise
+    except Exception as error:
+        raise UserError(f"{family} {name}: {type(error).__name__}: {error} (--debug shows where)") from error
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--sentences {path}: {error}") from None
+    if not any(lines):
+        raise UserError(f"--sentences {path}: no sentence in it")
+    return [line for line in lines if line]
+
+
+def _recordings(aligner, folder: Path, most: int = 20) -> list:
+    """The shortest recordings of a data folder, with phones by a front end that fits."""
+    from ellav.data.audio import read_wav
+    from ellav.data.kaldi import read_table
+    from ellav.plugins.text import text
+
+    wavs, texts = read_table(folder / "wav.scp"), read_table(folder / "text")
+    fitting = (text.create(name) for name in text.names())
+    front_end = next((one for one in fitting if one.phone_set in aligner.phone_sets), None)
+    if front_end is None:
+        raise UserError(f"--data {folder}: no text plugin makes phones of {', '.join(aligner.phone_sets)}")
+    read = [(read_wav(wavs[id], aligner.sample_rate), front_end(texts[id])) for id in list(wavs)[:most] if id in texts]
+    return sorted(read, key=lambda recording: len(recording[0]))

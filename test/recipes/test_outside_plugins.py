@@ -1,0 +1,61 @@
+"""An ordering, a text front end and a decoder from files outside, through the whole recipe and out of its model."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("relay", "by_rule", "min_p")
+
+
+def call(command, cwd, timeout=300):
+    environment = {**os.environ, "ELLAV_VENV": sys.prefix}
+    return subprocess.run(
+        list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the recipe ran, with copies of the examples in it that are named relative to it."""
+    folder = tmp_path_factory.mktemp("outside plugins")  # the space is on purpose
+    for name in NAMES:
+        shutil.copy(ROOT / f"docs/examples/{name}.py", folder)
+    places = [word for name in ("data", "dump", "exp") for word in (f"--{name}dir", folder / name)]
+    plugins = [word for name in NAMES for word in ("--plugin", f"./{name}.py")]
+    parts = ["--ordering", "relay", "--text", "by_rule", "--decoder", "min_p", "--decoder_conf", "least=0.2"]
+    parts += ["--scorers", "stability rtf"]  # what is heard is another test's business
+    done = call([ROOT / "egs/mini/tts1/run.sh", "--smoke", "--nj", 2, *places, *plugins, *parts], folder, 600)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "Successfully finished." in done.stdout
+    return folder
+
+
+def test_the_recipe_used_all_three(folder):
+    config = yaml.safe_load((folder / "exp/smoke/relay/ar/config.yaml").read_text())
+    assert config["ordering"]["name"] == "relay" and config["ordering"]["record"]["sha256"]
+    packed = yaml.safe_load((folder / "exp/smoke/relay/packed/model.yaml").read_text())
+    assert packed["text"]["name"] == "by_rule"
+    assert packed["decoder"] == {"name": "min_p", "conf": {"least": 0.2}}
+    phones = {line.split(" ", 1)[0] for line in (folder / "dump/smoke/phones/train/phones").read_text().splitlines()}
+    assert phones
+
+
+def test_its_model_speaks_with_the_plugins_and_asks_for_them_without(folder):
+    text = (folder / "dump/smoke/tokens/test_seen/text").read_text().splitlines()[0].split(" ", 1)
+    wavs = dict(line.split(" ", 1) for line in (folder / "dump/smoke/raw/test_seen/wav.scp").read_text().splitlines())
+    command = [sys.executable, "-m", "ellav.bin.main", "synth", "--text", "The old king sold a carpet."]
+    command += ["--model", folder / "exp/smoke/relay/packed", "--prompt", wavs[text[0]], "--prompt-text", text[1]]
+    command += ["--out", "out.wav", "--textgrid", "out.TextGrid"]
+    without = call(command, folder)
+    assert without.returncode == 1 and len(without.stderr.splitlines()) == 1
+    assert "no plugin named 'by_rule'" in without.stderr and "needs --plugin FILE_OR_MODULE" in without.stderr
+    spoken = call([*command, *(word for name in NAMES for word in ("--plugin", f"{name}.py"))], folder)
+    assert spoken.returncode == 0, spoken.stderr
+    assert (folder / "out.wav").stat().st_size > 44
+    assert '"DH"' in (folder / "out.TextGrid").read_text()
