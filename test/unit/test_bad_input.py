@@ -489,7 +489,7 @@ YAML = {
     "option without value": ("", ("--text_conf", "stress"), "option 'stress' is not of the form key=value"),
     "option that does not parse": ("", ("--text_conf", "stress=[1"), "'stress=[1': its value is not readable as YAML"),
     "option with a Python tag": ("", ("--text_conf", "stress=!!python/name:os.mkdir"), "is not readable as YAML"),
-    "unknown plugin file": ("plugins: no/where.py\n", (), "--plugin no/where.py: no such file"),
+    "unknown plugin file": ("plugins: no/where.py\n", (), "no/where.py: no such file"),
 }  # fmt: skip
 
 
