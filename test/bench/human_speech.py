@@ -281,13 +281,15 @@ NOTES = {
 def render(options: argparse.Namespace, sections: dict, readers: int, tested: int) -> str:
     """The Markdown text."""
     where = environment(Path(__file__).parent)
-    command = shlex.join("DIR" if word == str(options.data) else word for word in sys.argv)
+    words = ["DIR" if word == str(options.data) else Path(word).name if word[0] == "/" else word for word in sys.argv]
+    root = Path(__file__).resolve().parents[2]
+    folder = Path.cwd().relative_to(root) if Path.cwd().is_relative_to(root) else Path.cwd().name
     parts = [
         "# On human speech\n\n"
         f"LibriSpeech train-clean-100, one recording of each of {readers} readers; measured on {tested} of them, "
         "who are not in the training of any codec or model here. LibriSpeech © 2014 Vassil Panayotov, CC BY 4.0.\n\n"
         f"- {where['date']}, commit {where['git']}\n- {cpu_name()}, one thread\n"
-        f"- In a recipe's folder, `DIR` being that of the recordings: `python {command}`\n\n"
+        f"- `cd {folder} && python {shlex.join(words)}`, `DIR` being the folder of the recordings\n\n"
         "Values with their 95 % intervals by bootstrap.\n"
     ]
     for title, rows in sections.items():
