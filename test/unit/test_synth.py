@@ -337,7 +337,7 @@ def test_the_same_part_is_not_said_alike_but_the_same_text_is(voice):
 def test_a_transcript_is_recognised_on_demand_and_shown(synth, folder, tmp_path):
     status, out, err = synth(f"--prompt={folder / 'slt.wav'}", "--prompt-text=auto")
     assert status == 0 and len(out) == 1
-    assert "heard in" in err[0] and "SAILOR" in err[0] and "--prompt_text" in err[0]
+    assert "heard in" in err[0] and "THREE GREEN" in err[0] and "--prompt_text" in err[0]
     prompt = write_prompt(tmp_path / "silence.wav", SILENT)
     status, _, err = synth(f"--prompt={prompt}", "--prompt-text=auto")
     assert status == 1 and len(err) == 1 and "no words are recognised" in err[0]
