@@ -80,7 +80,7 @@ def load_trained(folder: Path | str, which: Literal["averaged", "best", "last"] 
     """The model in a folder that `ellav train` wrote, in evaluation mode on the CPU.
 
     Raises UserError where something is missing or the weights do not fit config.yaml;
-    warns where the ordering's code has changed since.
+    warns where the code of an ordering from outside has changed since.
     """
     folder = Path(folder)
     config = read_yaml(need(folder / "config.yaml", TRAIN))
@@ -89,7 +89,8 @@ def load_trained(folder: Path | str, which: Literal["averaged", "best", "last"] 
         raise UserError(f"{folder / 'config.yaml'}: {sorted(missing)[0]!r} is missing; train again")
     model, ordering = build_model(config)
     record = config["ordering"]["record"]
-    if orderings.record(record["name"])["sha256"] != record["sha256"]:
+    now = orderings.record(record["name"])
+    if orderings.origin(record["name"]) != "built in" and now["sha256"] != record["sha256"]:
         warnings.warn(f"{folder}: the code of ordering {record['name']!r} has changed since training", stacklevel=2)
     load_weights(model, need(folder / f"{which}.safetensors", TRAIN))
     return Trained(model.eval(), ordering, config)
