@@ -83,7 +83,7 @@ class WordBlock:
         spoken = np.split(request.codes, np.cumsum(held[:-1]))
         prefix = np.concatenate([[self.bos], *self._parts(heads, spoken)])
         prefix = prefix[:-1].astype(np.int32)  # the block is still open
-        least, most = (self._bound(block, known, request)[closed:] for known in (request.least, request.most))
+        least, most = (self._bound(block, bound, request)[closed:] for bound in (request.least, request.most))
         segments = len(heads) - closed
         forced = heads[closed + 1 :]
         offset = np.zeros(segments + 2, np.int64)
