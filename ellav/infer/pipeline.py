@@ -63,13 +63,17 @@ class Pipeline:
         scripts = [ordering.script(request) for request in requests]
         decoded = self.engine.decode([request.id for request in requests], scripts, seed, done)
         restored = [ordering.restore(rows.ids) for rows in decoded]
+        durations = [
+            None if made.durations is None else around_prompt(made.durations, request)
+            for request, made in zip(requests, restored, strict=True)
+        ]
         clock.stop("ar_seconds")
 
         codes = [made.codes for made in restored]
         if self.nar is not None:
             items = [
-                NARInput(request.phones, made.durations, made.codes, request.codes)
-                for request, made in zip(requests, restored, strict=True)
+                NARInput(request.phones, kept, made.codes, request.codes)
+                for request, kept, made in zip(requests, durations, restored, strict=True)
             ]
             codes = [c for part in _batches(items, self.engine.batch) for c in self.nar.generate(part)]
         clock.stop("nar_seconds")
@@ -84,9 +88,8 @@ class Pipeline:
         results = []
         for i, (request, rows, frames) in enumerate(zip(requests, decoded, spoken, strict=True)):
             first = 0 if whole else len(request.durations) - request.open
-            durations = restored[i].durations
-            if durations is not None and not whole:
-                durations = durations_after(durations, len(request.codes))[first:]
+            if durations[i] is not None and not whole:
+                durations[i] = durations_after(durations[i], len(request.codes))[first:]
             facts = {
                 "id": request.id,
                 "frames": frames,
@@ -106,11 +109,23 @@ class Pipeline:
                     wavs[i],
                     request.phones[first:],
                     request.word_of_phone[first:],
-                    durations,
+                    durations[i],
                     facts,
                 )
             )
         return results
+
+
+def around_prompt(durations: np.ndarray, request: DecodingRequest) -> np.ndarray:
+    """(N,) durations as restored, but those that ended in the prompt as they are known, and no other end inside it.
+
+    Rows need not tell where every phone ends; where they do not, restored ends are a guess.
+    """
+    closed = len(request.durations) - bool(request.open)
+    ends = np.cumsum(durations)
+    ends[:closed] = np.cumsum(request.durations)[:closed]
+    ends[closed:] = np.maximum(ends[closed:], len(request.codes))
+    return np.diff(ends, prepend=0).astype(np.int32)
 
 
 def durations_after(durations: np.ndarray, frames: int) -> np.ndarray:

@@ -141,7 +141,13 @@ def word_error_rate(spoken, wavs):
 
 
 @pytest.mark.parametrize(
-    ("ordering", "conf", "nar_text"), [("interleaved", {"local_advance": 3}, "aligned"), ("concat", {}, "prefix")]
+    ("ordering", "conf", "nar_text"),
+    [
+        ("interleaved", {"local_advance": 3}, "aligned"),
+        ("concat", {}, "prefix"),
+        ("grouped", {"group": 2}, "prefix"),
+        ("word_block", {}, "aligned"),
+    ],
 )
 def test_sixteen_utterances_are_learned_by_heart(spoken, tmp_path, ordering, conf, nar_text):
     ar, batches, _ = learn(spoken, tmp_path / "ar", "ar", ordering, conf, 260)

@@ -85,3 +85,27 @@ def test_a_second_run_repeats_nothing(smoke):
     before = {path: path.stat().st_mtime_ns for path in (folder / "exp").rglob("*.safetensors")}
     recipe(folder)
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "exp").rglob("*.safetensors")}
+
+
+@pytest.mark.parametrize(
+    ("ordering", "conf", "tells_times"), [("grouped", ["--ordering_conf", "group=4"], False), ("word_block", [], True)]
+)
+def test_other_orderings_run_on_what_is_there(smoke, tmp_path, ordering, conf, tells_times):
+    _, folder, _ = smoke
+    recipe(folder, "--stage", "5", "--ordering", ordering, *conf)
+    results = json.loads((folder / f"exp/smoke/{ordering}/results.json").read_text())
+    for rows in results["sets"].values():
+        assert {"wer", "inf", "cut", "duration_ratio", "rtf"} <= set(rows["synthesized"])
+    for name in results["sets"]:
+        decoded = folder / f"exp/smoke/{ordering}/decode/{name}"
+        assert len((decoded / "facts.jsonl").read_text().splitlines()) == 4
+        assert len(list((decoded / "textgrid").iterdir())) == (4 if tells_times else 0)
+    out = tmp_path / "out.wav"
+    utterance, said = (folder / "data/smoke/test_seen/text").read_text().splitlines()[0].split(" ", 1)
+    raw = (folder / "dump/smoke/raw/test_seen/wav.scp").read_text().splitlines()
+    prompt = dict(line.split(" ", 1) for line in raw)[utterance]
+    synth = [sys.executable, "-m", "ellav.bin.main", "synth", "--text", "The old king sold a carpet.", "--out", out]
+    model = folder / f"exp/smoke/{ordering}/packed"
+    done = call([*synth, "--model", model, "--prompt", prompt, "--prompt-text", said])
+    assert done.returncode == 0, done.stderr
+    assert out.stat().st_size > 44

@@ -18,6 +18,8 @@ from ellav.testing.drive import drive
 from ellav.testing.ordering import PHONES, random_utterance, request_at
 from ellav.types import NONE, DecodingScript, State, Vocabulary
 
+BUILT_IN = [("interleaved", {}), ("concat", {}), ("grouped", {"group": 4}), ("word_block", {})]
+
 
 def fake_ordering(streams, positions, rng):
     """A vocabulary and states that use all that scripts may ask for."""
@@ -115,10 +117,10 @@ def test_engine_equals_the_plain_meaning(streams, width):
         assert decoded.steps == driven.steps
 
 
-@pytest.mark.parametrize("name", ["interleaved", "concat"])
+@pytest.mark.parametrize(("name", "options"), BUILT_IN)
 @pytest.mark.parametrize("attention", ["causal", "full"])
-def test_rows_do_not_depend_on_their_neighbours(name, attention):
-    ordering = orderings.create(name, {})
+def test_rows_do_not_depend_on_their_neighbours(name, options, attention):
+    ordering = orderings.create(name, options)
     ordering.bind(PHONES, 16)
     model = tiny(ordering, text_attention=attention)
     rng = np.random.default_rng(0)
@@ -202,9 +204,9 @@ def test_thousands_of_scripts_end_within_their_bound_under_the_worst_model(seed,
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("name", ["interleaved", "concat"])
-def test_the_built_in_orderings_end_under_the_worst_model(name, sign):
-    ordering = orderings.create(name, {})
+@pytest.mark.parametrize(("name", "options"), BUILT_IN)
+def test_the_built_in_orderings_end_under_the_worst_model(name, options, sign):
+    ordering = orderings.create(name, options)
     ordering.bind(PHONES, 16)
     rng = np.random.default_rng(1)
     said = [random_utterance(rng, 16, 1) for _ in range(500)]

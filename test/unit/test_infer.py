@@ -65,7 +65,14 @@ def crossed(count):
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("interleaved", "aligned"), ("interleaved", "prefix"), ("concat", "prefix")]
+    ("name", "text"),
+    [
+        ("interleaved", "aligned"),
+        ("interleaved", "prefix"),
+        ("concat", "prefix"),
+        ("grouped", "prefix"),
+        ("word_block", "aligned"),
+    ],
 )
 def test_cross_sentence_speech_holds_the_target_alone(name, text):
     requests = crossed(6)
@@ -77,15 +84,16 @@ def test_cross_sentence_speech_holds_the_target_alone(name, text):
         assert np.array_equal(speech.wav, np.repeat(speech.codes[:, 0], 10))
         assert np.array_equal(speech.phones, request.phones[begun:])
         assert speech.facts["phones"] == len(request.phones) - begun
-        if name == "interleaved":
+        if name in ("interleaved", "word_block"):
             assert speech.durations.sum() == len(speech.codes)
             assert (speech.durations >= 0).all()
 
 
-def test_a_request_is_spoken_alike_alone_and_in_company():
+@pytest.mark.parametrize(("name", "text"), [("interleaved", "aligned"), ("grouped", "prefix")])
+def test_a_request_is_spoken_alike_alone_and_in_company(name, text):
     requests = crossed(5)
-    together = list(pipeline("interleaved", "aligned", batch=5).speak(requests))
-    alone = [next(pipeline("interleaved", "aligned", batch=1).speak([request])) for request in requests]
+    together = list(pipeline(name, text, batch=5).speak(requests))
+    alone = [next(pipeline(name, text, batch=1).speak([request])) for request in requests]
     for a, b in zip(together, alone, strict=True):
         assert np.array_equal(a.codes, b.codes)
 
@@ -100,6 +108,31 @@ def test_continuation_keeps_the_beginning_and_leaves_a_cut_phone_open():
         assert np.array_equal(speech.codes[:frames], said.codes[:frames])
         assert len(speech.codes) == frames + speech.facts["frames"]
         assert speech.durations.sum() == len(speech.codes)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_ended_in_the_prompt_keeps_its_duration_where_the_rows_do_not_tell(whole):
+    said = utterance(3)
+    speaker = pipeline("word_block", "aligned")
+    for frames in range(1, said.frames - int(said.durations[-1])):
+        request = continuation(said, frames, TOKENS)
+        closed = len(request.durations) - request.open
+        speech = next(speaker.speak([request], whole=whole))
+        assert speech.durations.sum() == len(speech.codes) and (speech.durations >= 0).all()
+        if whole:
+            assert np.array_equal(speech.durations[:closed], said.durations[:closed])
+            assert speech.durations[: closed + 1].sum() >= frames
+        assert len(speech.durations) == len(said.phones) - (0 if whole else closed)
+
+
+@pytest.mark.parametrize("name", ["grouped", "concat"])
+def test_continuation_from_inside_a_row_keeps_the_beginning(name):
+    said = utterance(3)
+    speaker = pipeline(name)
+    for frames in range(1, said.frames - int(said.durations[-1])):
+        speech = next(speaker.speak([continuation(said, frames, TOKENS)], whole=True))
+        assert np.array_equal(speech.codes[:frames], said.codes[:frames])
+        assert len(speech.codes) == frames + speech.facts["frames"] and speech.durations is None
 
 
 def test_continuation_of_nothing_is_none():

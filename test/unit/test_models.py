@@ -129,13 +129,15 @@ def test_no_id_embeds_as_zero_and_stays_there():
     assert not model.table.grad[V].any() and model.table.grad[3].any()
 
 
-@pytest.mark.parametrize("name", ["interleaved", "concat"])
+@pytest.mark.parametrize("name", ["interleaved", "concat", "grouped", "word_block"])
 def test_the_output_covers_what_can_be_sampled_and_closing_controls(name):
     ordering = orderings.create(name)
     ordering.bind(("a", "b", "sp"), 16)
     sampled = sampled_ids(ordering)
     vocabulary = ordering.vocabulary
-    assert vocabulary.id("eos") in sampled and vocabulary.contains("codes", sampled).sum() == 16
+    assert {state.trigger for state in ordering.states if state.trigger >= 0} <= set(sampled.tolist())
+    assert all(vocabulary.id(name) in sampled for name, size in vocabulary.sizes.items() if size == 1)
+    assert vocabulary.contains("codes", sampled).sum() == 16
     assert not vocabulary.contains("phones", sampled).any()
     model = ARModel.of(ordering, options())
     assert model.sampled[model.column[sampled]].tolist() == sampled.tolist()

@@ -1,6 +1,7 @@
-"""The laws of the two built-in orderings, on random and on chosen utterances."""
+"""The laws of the built-in orderings, on random and on chosen utterances."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from ellav.errors import UserError
 from ellav.plugins.orderings import orderings
+from ellav.plugins.orderings.grouped import GROUPS
 from ellav.testing.drive import drive
 from ellav.testing.ordering import (
     PHONES,
@@ -40,7 +42,7 @@ def utterances(draw):
         durations[0] = 1
     words, word = [], NONE
     for phone in phones:
-        word += phone != 0
+        word += phone != 0 and (word == NONE or draw(st.booleans()))
         words.append(word if phone else NONE)
     seed = draw(st.integers(0, 2**16))
     codes = np.random.default_rng(seed).integers(0, 16, (sum(durations), 2)).astype(np.int16)
@@ -65,9 +67,32 @@ def test_concat_keeps_every_law(utterance, data):
     check_decoding(ordering, utterance, data.draw(st.integers(0, utterance.frames)))
 
 
+@settings(max_examples=40, deadline=None)
+@given(utterances(), st.sampled_from(GROUPS), st.data())
+def test_grouped_keeps_every_law(utterance, group, data):
+    ordering = make("grouped", group=group)
+    check_utterance(ordering, utterance)
+    check_decoding(ordering, utterance, data.draw(st.integers(0, utterance.frames)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(utterances(), st.data())
+def test_word_block_keeps_every_law(utterance, data):
+    ordering = make("word_block")
+    check_utterance(ordering, utterance)
+    check_decoding(ordering, utterance, data.draw(st.integers(0, utterance.frames)))
+
+
 @pytest.mark.parametrize("options", SETTINGS, ids=str)
 def test_check_ordering_passes_built_ins(options):
     check_ordering(orderings.create("interleaved", options), cases=20)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("concat", {}), ("word_block", {}), *(("grouped", {"group": group}) for group in GROUPS)]
+)
+def test_the_other_built_ins_pass_check_ordering(name, options):
+    check_ordering(orderings.create(name, options), cases=30)
 
 
 def spoken(phones, durations):
@@ -148,9 +173,136 @@ def test_no_boundary_bound_is_exceeded_by_the_most_stubborn_model():
     assert driven.steps == script.bound
 
 
+def rows_of(ordering, ids):
+    """Rows as words: a row's ids joined by commas, what is nothing left out."""
+    controls = {ordering.vocabulary.id(n): n.upper() for n, size in ordering.vocabulary.sizes.items() if size == 1}
+    names = {**controls, **dict(enumerate(PHONES))}
+    spelled = [[names.get(i) or f"c{i - ordering.first_code}" for i in row if i != NONE] for row in ids]
+    return " ".join(",".join(row) for row in spelled)
+
+
+def test_groups_are_rows_and_the_last_is_filled_up():
+    ordering = make("grouped", group=4)
+    rows = ordering.arrange(spoken([0, 1, 2], [1, 2, 3]))
+    assert rows_of(ordering, rows.ids) == "sp AA B BOS c0,c1,c2,c3 c4,c5,PAD,PAD EOS"
+    assert rows_of(ordering, rows.targets) == "   c0,c1,c2,c3 c4,c5,PAD,PAD EOS "
+    assert rows.positions.tolist() == [0, 1, 2, 3, 0, 1, 2]
+    assert rows.frames[4:].tolist() == [[0, 1, 2, 3], [4, 5, NONE, NONE], [NONE] * 4]
+
+
+def test_groups_of_one_are_the_rows_of_valle():
+    grouped, concat = make("grouped", group=1), make("concat")
+    utterance = spoken([0, 1, 2, 0], [1, 2, 3, 1])
+    ours, theirs = grouped.arrange(utterance), concat.arrange(utterance)
+    for name in ("ids", "targets", "positions", "frames", "segment", "prefix_len"):
+        assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name
+    for cut in range(utterance.frames):
+        ours, theirs = (ordering.script(request_at(utterance, cut)) for ordering in (grouped, concat))
+        for name in ("prefix", "positions", "next_position", "count", "forced", "offset", "hold", "least", "most"):
+            assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name
+
+
+@pytest.mark.parametrize(("cut", "held"), [(4, []), (5, ["c4"]), (7, ["c4", "c5", "c6"]), (8, [])])
+def test_a_prompt_that_ends_inside_a_group_is_gone_on_with_there(cut, held):
+    ordering = make("grouped", group=4)
+    script = ordering.script(request_at(spoken([0, 1, 2], [3, 6, 4]), cut))
+    assert len(script.prefix) == 4 + cut // 4
+    assert rows_of(ordering, script.hold[:1]) == ",".join(held)
+    assert script.state.tolist() == ([1, 0] if held else [0])
+    driven = drive(script, ordering.states, ordering.positions, lambda _rows, _k, allowed: allowed.argmax(axis=1))
+    assert np.array_equal(ordering.restore(driven.ids).codes[:cut, 0], np.arange(cut))
+
+
+def test_as_many_rows_as_the_request_allows_frames():
+    ordering = make("grouped", group=2)
+    request = request_at(spoken([0, 1, 2], [3, 6, 4]), 5, slack=1)
+    script = ordering.script(request)
+
+    def never(_rows, _segment, allowed):
+        return allowed.shape[1] - 1 - allowed[:, ::-1].argmax(axis=1)  # a code, never EOS or PAD
+
+    driven = drive(script, ordering.states, ordering.positions, never)
+    assert len(ordering.restore(driven.ids).codes) == 14  # 5 + max_frames = 9, in whole groups
+    ends = drive(script, ordering.states, ordering.positions, lambda _rows, _k, allowed: allowed.argmax(axis=1))
+    least = 5 + request.least[len(request.durations) :].sum()
+    assert len(ends.ids) - len(script.prefix) - 1 == -(-least // 2) - 2  # rows after two full ones, EOS apart
+
+
+def worded(phones, words, durations):
+    made = spoken(phones, durations)
+    return replace(made, word_of_phone=np.array(words, np.int32))
+
+
+def test_a_block_is_a_word_its_separator_and_the_next_words_phones():
+    ordering = make("word_block")
+    rows = ordering.arrange(worded([0, 1, 2, 3, 0], [NONE, 0, 0, 1, NONE], [1, 2, 1, 2, 0]))
+    assert rows_of(ordering, rows.ids) == (
+        "BOS sp SEP AA B c0 EOB AA B SEP S c1 c2 c3 EOB S SEP sp c4 c5 EOB sp SEP EOB"
+    )
+    assert " ".join(rows_of(ordering, rows.targets).split()) == "c0 EOB c1 c2 c3 EOB c4 c5 EOB EOB"
+    assert rows.segment.tolist() == [NONE] + [0] * 6 + [1] * 8 + [2] * 6 + [3] * 3
+
+
+def test_only_ends_of_words_and_silences_are_certain():
+    ordering = make("word_block")
+    rows = ordering.arrange(worded([0, 0, 1, 2, 3, 1, 0], [NONE, NONE, 0, 0, 0, 1, NONE], [3, 2, 1, 5, 1, 4, 0]))
+    restored = ordering.restore(rows.ids)
+    assert restored.durations.tolist() == [3, 2, 2, 2, 3, 4, 0]
+    assert restored.certain.tolist() == [True, True, False, False, False, True, True]
+    assert restored.phones.tolist() == [0, 0, 1, 2, 3, 1, 0]
+
+
 @pytest.mark.parametrize(
-    "options", [{"local_advance": -1}, {"global_advance": False, "phone_tokens": False}, {"silence": "loud"}, {"a": 1}]
+    ("cut", "last", "count", "forced"),
+    [
+        (0, "sp SEP AA B", 0, "AA B SEP S S SEP sp sp SEP"),
+        (1, "AA B SEP S", 0, "S SEP sp sp SEP"),  # the silence has ended
+        (2, "AA B SEP S c1", 1, "S SEP sp sp SEP"),  # inside a phone
+        (3, "AA B SEP S c1 c2", 2, "S SEP sp sp SEP"),  # between the phones of a word
+        (4, "S SEP sp", 0, "sp SEP"),  # a word has ended
+        (5, "S SEP sp c4", 1, "sp SEP"),
+    ],
 )
-def test_contradicting_options_are_refused_in_one_line(options):
-    with pytest.raises(UserError, match="interleaved"):
-        orderings.create("interleaved", options)
+def test_a_prompt_leaves_the_block_of_its_end_open(cut, last, count, forced):
+    ordering = make("word_block")
+    utterance = worded([0, 1, 2, 3, 0], [NONE, 0, 0, 1, NONE], [1, 2, 1, 2, 1])
+    script = ordering.script(request_at(utterance, cut))
+    assert rows_of(ordering, script.prefix).endswith(" " + last)
+    assert script.count == count
+    assert rows_of(ordering, script.forced) == forced
+
+
+def test_what_the_prompt_says_of_a_word_bounds_the_rest_of_it():
+    ordering = make("word_block")
+    utterance = worded([0, 1, 2, 3, 0], [NONE, 0, 0, 0, NONE], [1, 2, 4, 3, 1])
+    request = request_at(utterance, 5, slack=1)  # inside B, after 2 of its frames
+    script = ordering.script(request)
+    assert script.least[0] == 2 + 3 + 2 and script.most[0] == 2 + 5 + 4
+
+
+def test_word_block_says_what_it_needs():
+    ordering = make("word_block")
+    utterance = spoken([0, 1, 2], [3, 6, 4])
+    with pytest.raises(ValueError, match="u: the word_block ordering needs durations"):
+        ordering.arrange(replace(utterance, durations=None))
+    request = replace(request_at(utterance, 13), open=False)
+    with pytest.raises(ValueError, match="u: no phones after the prompt"):
+        ordering.script(request)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("interleaved", {"local_advance": -1}),
+        ("interleaved", {"global_advance": False, "phone_tokens": False}),
+        ("interleaved", {"silence": "loud"}),
+        ("interleaved", {"a": 1}),
+        ("grouped", {"group": 3}),
+        ("grouped", {"group": 0}),
+        ("grouped", {"group": 16}),
+        ("word_block", {"silence": "fold"}),
+    ],
+)
+def test_contradicting_options_are_refused_in_one_line(name, options):
+    with pytest.raises(UserError, match=name):
+        orderings.create(name, options)

@@ -69,6 +69,8 @@ orderings = Registry(
     {
         "interleaved": "ellav.plugins.orderings.interleaved",
         "concat": "ellav.plugins.orderings.concat",
+        "grouped": "ellav.plugins.orderings.grouped",
+        "word_block": "ellav.plugins.orderings.word_block",
     },
     CONTRACT,
 )
