@@ -29,11 +29,13 @@ PARTS = ("centre", "scale", "means", "variances", "weights")
 class Trained:
     """Hidden Markov models of the corpus's own phones, on a grid of 5 ms.
 
-    Learned in stage 3 (`ellav fit-aligner`) from the recordings and their phones alone: three states a
-    phone, up to eight Gaussians a state. Silence may stand at `sp` and between words, and needs not. A score is
-    relative to the likeliest state of each frame, and that of the worst half second. model: what was learned;
-    `ellav fit-aligner` makes it where none is named. minutes: of speech to learn from, at most, whole utterances
-    at random.
+    Learned in stage 3 (`ellav fit-aligner`) from the recordings and their phones alone: three
+    states a phone, up to eight Gaussians a state. Silence may be left out at `sp` and may stand
+    between words. A score is relative to the likeliest state of each frame, and that of the
+    worst half second.
+
+    model: what was learned; `ellav fit-aligner` makes it where none is named. minutes: of speech
+    to learn from, at most, whole utterances at random.
     """
 
     phone_sets = (ANY,)
