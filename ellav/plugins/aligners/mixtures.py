@@ -130,7 +130,7 @@ def estimate(
     rows = rows[order]
     total, width = states * components, rows.shape[1]
     count = np.zeros(total)
-    mean, variance, weight = np.zeros((total, width)), np.ones((total, width)), np.full(total, ABSENT)
+    mean, variance = np.zeros((total, width)), np.ones((total, width))
     count[present] = counts
     mean[present] = np.add.reduceat(rows, starts, axis=0, dtype=np.float64) / counts[:, None]
     square = np.add.reduceat(rows**2, starts, axis=0, dtype=np.float64) / counts[:, None]
