@@ -20,6 +20,7 @@ COMMANDS = {
     "format-wavs": "stage 2: waveforms at one sample rate",
     "fit-text": "stage 3: train the text front end, where it is trainable",
     "phones": "stage 3: text to phones",
+    "fit-aligner": "stage 3: train the aligner, where it is trainable",
     "align": "stage 3: phones to their times",
     "fit-codec": "stage 4: train the codec, where it is trainable",
     "encode": "stage 4: waveforms to codes",

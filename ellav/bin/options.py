@@ -17,7 +17,12 @@ def parser(command: str, summary: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog=f"ellav {command}", description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    made.add_argument("--config", metavar="YAML", help="file with the options of this command")
+    made.add_argument(
+        "--config",
+        action="append",
+        metavar="YAML",
+        help="file with the options of this command (repeatable: the later one wins)",
+    )
     made.add_argument(
         "--plugin", action="append", default=[], metavar="FILE_OR_MODULE", help="import a plugin (repeatable)"
     )
@@ -41,11 +46,28 @@ def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
     argv = [_underscores(a) for a in argv]
     _accept_dashes(made)
     config_parser = argparse.ArgumentParser(add_help=False)
-    config_parser.add_argument("--config")
-    path = config_parser.parse_known_args(argv)[0].config
-    file = {k.replace("-", "_"): v for k, v in read_yaml(path).items()} if path else {}
+    config_parser.add_argument("--config", action="append", default=[])
     actions = {action.dest: action for action in made._actions}
-    confs = {}
+    confs: dict[str, dict] = {}
+    plugins: list[str] = []
+    for path in config_parser.parse_known_args(argv)[0].config:
+        plugins += _defaults(made, actions, path, confs)
+    options = _parsed(made, argv)
+    for action in made._actions:
+        if action.dest.endswith("_conf"):
+            pairs = [pair for group in getattr(options, action.dest) for pair in group]
+            setattr(options, action.dest, {**confs.get(action.dest, {}), **parse_pairs(pairs)})
+    options.plugin = [located(plugin) for plugin in plugins + options.plugin]
+    for plugin in options.plugin:
+        load_plugin(plugin)
+    return options
+
+
+def _defaults(
+    made: argparse.ArgumentParser, actions: dict[str, argparse.Action], path: str, confs: dict[str, dict]
+) -> list[str]:
+    """Take the defaults of `made` and the `confs` from a `--config` file; returns its plugins."""
+    file = {k.replace("-", "_"): v for k, v in read_yaml(path).items()}
     plugins = file.pop("plugins", None) or []
     plugins = [str(plugin) for plugin in (plugins if isinstance(plugins, list) else [plugins])]
     for key in list(file):
@@ -60,15 +82,7 @@ def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
             file[key] = _fitted(made, actions[key], file[key], path)
         actions[key].required = False
     made.set_defaults(**file)
-    options = _parsed(made, argv)
-    for action in made._actions:
-        if action.dest.endswith("_conf"):
-            pairs = [pair for group in getattr(options, action.dest) for pair in group]
-            setattr(options, action.dest, {**confs.get(action.dest, {}), **parse_pairs(pairs)})
-    options.plugin = [located(plugin) for plugin in plugins + options.plugin]
-    for plugin in options.plugin:
-        load_plugin(plugin)
-    return options
+    return plugins
 
 
 def _fitted(made: argparse.ArgumentParser, action: argparse.Action, value, path: str):

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,8 @@ def test_all_ten_stages_in_order_on_a_path_with_spaces(recipe):
     assert done.returncode == 0, done.stderr
     assert "Successfully finished. [elapsed=" in done.stdout.splitlines()[-3]
     per_set = (
-        ["data"] * 3 + ["format-wavs"] * 3 + ["fit-text"] + ["phones", "align"] * 3 + ["fit-codec"] + ["encode"] * 3
+        *(["data"] * 3 + ["format-wavs"] * 3 + ["fit-text"] + ["phones"] * 3 + ["fit-aligner"] + ["align"] * 3),
+        *(["fit-codec"] + ["encode"] * 3),
     )
     rest = ["tokens", "train", "train", "decode", "score", "report", "pack"]
     assert [named(call) for call in done.calls] == [*per_set, *rest]
@@ -226,6 +228,7 @@ def test_stages_can_be_chosen_and_skipped(recipe):
     assert {named(call) for call in done.calls} == {
         "fit-text",
         "phones",
+        "fit-aligner",
         "align",
         "fit-codec",
         "encode",
@@ -234,6 +237,20 @@ def test_stages_can_be_chosen_and_skipped(recipe):
     }
     done = recipe("--skip-data-prep", "--skip_eval", "true")
     assert [named(call) for call in done.calls] == ["train", "train", "pack"]
+
+
+def test_aligners_are_fitted_before_they_align_and_are_packed(recipe):
+    done = recipe("--aligner", "mfa", "--aligner_conf", "model=german", "--prompt-aligner", "trained")
+    fitting = ["\n".join(call) for call in done.calls if named(call) == "fit-aligner"]
+    assert [text.partition("--out\n")[2] for text in fitting] == [
+        "exp/aligner\n--aligner\nmfa\n--aligner_conf\nmodel=german",
+        "exp/prompt_aligner\n--prompt_aligner\ntrained",
+    ]
+    assert all("--data\ndump/raw/train\n--phones\ndump/phones/train" in text for text in fitting)
+    aligning = ["\n".join(call) for call in done.calls if named(call) == "align"]
+    assert len(aligning) == 3 and all("--config\nexp/aligner/aligner.yaml" in text for text in aligning)
+    files = [after for word, after in pairwise(done.calls[-1]) if word == "--config"]
+    assert files == ["exp/text/text.yaml", "exp/aligner/aligner.yaml", "exp/prompt_aligner/aligner.yaml"]
 
 
 def test_options_reach_their_commands(recipe, tmp_path):

@@ -273,15 +273,22 @@ if prepares 2; then
 fi
 
 if prepares 3; then
-    begin 3 "phones and alignment -> ${expdir}/text, ${dumpdir}/phones, ${dumpdir}/align"
+    begin 3 "phones and alignment -> ${expdir}/text, ${expdir}/aligner, ${dumpdir}/phones, ${dumpdir}/align"
     need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
     on "${train_cmd}" fit-text --data "${dumpdir}/raw/${train_set}" --out "${expdir}/text" "${text_options[@]}"
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
         on "${train_cmd}" phones --data "${dumpdir}/raw/${set}" --out "${dumpdir}/phones/${set}" \
             --config "${expdir}/text/text.yaml" --max_rejected "${max_rejected}" --nj "${nj}"
+    done
+    fit_aligner() {
+        on "${train_cmd}" fit-aligner --data "${dumpdir}/raw/${train_set}" --phones "${dumpdir}/phones/${train_set}" "$@"
+    }
+    fit_aligner --out "${expdir}/aligner" "${aligner_options[@]}"
+    [ -z "${prompt_aligner}" ] || fit_aligner --out "${expdir}/prompt_aligner" "${prompt_aligner_options[@]}"
+    for set in "${sets[@]}"; do
         on "${train_cmd}" align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
-            --out "${dumpdir}/align/${set}" "${aligner_options[@]}" \
+            --out "${dumpdir}/align/${set}" --config "${expdir}/aligner/aligner.yaml" \
             --max_rejected "${max_rejected}" --nj "${nj}"
     done
     finish
@@ -385,13 +392,18 @@ if runs 10; then
     need "${exp}/ar" "6 (train AR)"
     need "${exp}/nar" "7 (train NAR)"
     need "${expdir}/text" "3 (phones and alignment)"
+    need "${expdir}/aligner" "3 (phones and alignment)"
+    parts=(--config "${expdir}/text/text.yaml" --config "${expdir}/aligner/aligner.yaml")
+    if [ -n "${prompt_aligner}" ]; then
+        need "${expdir}/prompt_aligner" "3 (phones and alignment)"
+        parts+=(--config "${expdir}/prompt_aligner/aligner.yaml")
+    fi
     built_in=()
     if [ -e "${dumpdir}/raw/${tests[0]}" ]; then built_in=(--prompts "${dumpdir}/raw/${tests[0]}"); fi
     if [ -e local/card.md ]; then built_in+=(--card local/card.md); fi
     split "${pack_args}"
-    on "${train_cmd}" pack --config "${expdir}/text/text.yaml" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
-        --tokens "${tokens}/list" --which "${inference_model}" "${aligner_options[@]}" "${prompt_aligner_options[@]}" \
-        "${decoder_options[@]}" "${built_in[@]}" "${words[@]}" --out "${exp}/packed"
+    on "${train_cmd}" pack "${parts[@]}" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
+        --tokens "${tokens}/list" --which "${inference_model}" "${decoder_options[@]}" "${built_in[@]}" "${words[@]}" --out "${exp}/packed"
     finish
 fi
 

@@ -71,6 +71,18 @@ class SetAligner(Protocol):
         """
 
 
+class TrainableAligner(Aligner, Protocol):
+    """An aligner that learns from the training set (`ellav fit-aligner`), which has phones but no times."""
+
+    def fit(self, recordings: dict[str, Recording], folder: Path) -> dict[str, Path]:
+        """Learn, write files into `folder`, and return the options that name them.
+
+        An option of the type Path names a file that a packed model carries along. What was
+        named in the options already is kept: then nothing is learned, and {} comes back.
+        Raises UserError where nothing can be learned.
+        """
+
+
 ANY = "any"
 """In `phone_sets`: whatever the text front end makes."""
 
@@ -87,5 +99,5 @@ class AlignmentError(Exception):
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 
-NAMES = ("pocketsphinx", "textgrid", "ctm", "mfa")
+NAMES = ("pocketsphinx", "textgrid", "ctm", "mfa", "trained")
 aligners = Registry("aligners", {name: f"ellav.plugins.aligners.{name}" for name in NAMES}, CONTRACT)

@@ -1,0 +1,65 @@
+"""`ellav fit-aligner`: the aligner of a recipe, trained where it is trainable."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import yaml
+
+from ellav.bin.align import read_phones
+from ellav.bin.options import add_choice, parse, parser
+from ellav.data.carry import digests, named_files
+from ellav.data.kaldi import read_table
+from ellav.data.outputs import need, write_text, writing
+from ellav.errors import UserError
+from ellav.plugins.aligners import Recording, aligners
+
+
+def main(argv: list[str]) -> None:
+    """Write aligner.yaml, to be given as --config to `align` and `pack`, and what was learned."""
+    made = parser("fit-aligner", "Stage 3: the aligner, trained where it is trainable.")
+    made.add_argument("--data", type=Path, required=True, help="formatted data folder to learn from")
+    made.add_argument("--phones", type=Path, required=True, help="folder made by phones")
+    made.add_argument("--out", type=Path, required=True, help="folder to write")
+    add_choice(made, "aligner", "pocketsphinx", "aligners")
+    add_choice(made, "prompt_aligner", None, "aligners (then it is this one, for `pack`)")
+    options = parse(made, argv)
+    need(options.data, "2 (format wavs)")
+    need(options.phones, "3 (phones)")
+    option = "prompt_aligner" if options.prompt_aligner else "aligner"
+    name, conf = getattr(options, option), getattr(options, f"{option}_conf")
+    aligner = aligners.create(name, conf)
+    learns = hasattr(aligner, "fit")
+    files = named_files(aligners.get(name), conf, f"aligner {name}")
+    settings = {option: aligners.record(name), f"{option}_conf": conf, "files": digests(files)}
+    inputs = [options.data, options.phones] if learns else []
+    with writing(options.out, "3 (alignment)", settings, inputs) as folder:
+        if folder is None:
+            return
+        conf, began, learned = dict(conf), time.monotonic(), ""
+        if learns:
+            recordings = recordings_of(options.data, options.phones)
+            print(f"{options.out}: {name} learns from {options.data}, {len(recordings)} utterances", flush=True)
+            fitted = aligner.fit(recordings, folder)
+            conf |= {key: str(options.out / Path(path).relative_to(folder)) for key, path in fitted.items()}
+            learned = f", {time.monotonic() - began:.0f} s"
+        content = yaml.safe_dump({option: name, f"{option}_conf": conf}, sort_keys=False, allow_unicode=True)
+        write_text(folder / "aligner.yaml", content)
+    print(f"{options.out}: {name}{learned}")
+
+
+def recordings_of(data: Path, phones: Path) -> dict[str, Recording]:
+    """The utterances of a data folder that have phones. Raises UserError where there are none."""
+    import soundfile as sf
+
+    wavs, speakers, found = read_table(data / "wav.scp"), read_table(data / "utt2spk"), {}
+    for utterance, spoken in read_phones(phones).items():
+        try:
+            seconds = sf.info(wavs[utterance]).duration
+        except (sf.LibsndfileError, OSError) as error:
+            raise UserError(f"{wavs[utterance]}: not readable ({error}); rerun stage 2") from None
+        found[utterance] = Recording(Path(wavs[utterance]), seconds, speakers[utterance], spoken)
+    if not found:
+        raise UserError(f"{phones}/phones: no utterances")
+    return found
