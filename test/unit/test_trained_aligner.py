@@ -146,7 +146,7 @@ def test_another_sentence_scores_lower(aligner, spoken):
     other = [aligner.align(spoken[i][0], spoken[i - 1][1]).score for i in range(len(spoken))]
     assert all(wrong < right for wrong, right in zip(other, own, strict=True))
     assert np.mean(np.array(other) < aligner.least_score) >= 0.9
-    assert np.mean(np.array(own) >= 2 * aligner.least_score) >= 0.9  # new sentences of the same voice
+    assert np.mean(np.array(own) >= aligner.least_score) >= 0.9  # new sentences of the same voice
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_model_that_is_none_is_named(aligner, model, spoken, tmp_path):
     with pytest.raises(UserError, match=r"damaged.safetensors: no model of the aligner trained"):
         aligners.create("trained", {"model": str(damaged)}).align(wav, phones)
     parts = load_file(model)
-    about = {"phones": '["a"]', "least_score": "-1.0"}
+    about = {"trained": '{"phones": ["a"], "least_score": -1.0}'}
     save_file(parts, damaged, about)
     with pytest.raises(UserError, match=r"damaged.safetensors: weights should be \(4, 8\) numbers"):
         aligners.create("trained", {"model": str(damaged)}).align(wav, phones)

@@ -20,8 +20,11 @@ from ellav.types import SILENCE
 
 STRETCH = 100
 """Frames, half a second, over which a score is judged."""
-LOWEST = 1.0
-"""Per cent of the training utterances that may score below `least_score`."""
+LOW = 1.0
+"""`least_score` is twice as far below the training utterances' median as this percentile of theirs:
+speakers that were not learned from score lower."""
+ABOUT = "trained"
+"""Of the file's metadata, the entry that holds the phones and the least score."""
 PARTS = ("centre", "scale", "means", "variances", "weights")
 
 
@@ -48,7 +51,7 @@ class Trained:
 
     @property
     def least_score(self) -> float:
-        """What 99 % of the training utterances reach."""
+        """Below what the training utterances score, with room for other speakers."""
         return self._learned[2]
 
     def align(self, wav: np.ndarray, phones: Phones) -> Alignment:
@@ -75,10 +78,11 @@ class Trained:
             raise UserError(f"aligner trained: none of {len(recordings)} utterances is as long as its phones need")
         mixtures = learn(rows, chains, len(numbers) * STATES + 1)
         scores = [way(mixtures, *pair)[1] for pair in zip(rows, chains, strict=True)]
-        least = float(np.percentile(scores, LOWEST))
+        middle, low = np.percentile(scores, [50, LOW])
         path = folder / "trained.safetensors"
-        about = {"phones": json.dumps(list(numbers), ensure_ascii=False), "least_score": f"{least:.4f}"}
-        save_file({name: np.ascontiguousarray(getattr(mixtures, name)) for name in PARTS}, path, about)
+        # One entry: several would be written in an order that changes from run to run.
+        about = json.dumps({"phones": list(numbers), "least_score": round(float(2 * low - middle), 4)})
+        save_file({name: np.ascontiguousarray(getattr(mixtures, name)) for name in PARTS}, path, {ABOUT: about})
         return {"model": path}
 
     @cached_property
@@ -155,9 +159,9 @@ def load(path: Path) -> tuple[Mixtures, dict[str, int], float]:
     try:
         with safe_open(str(path), framework="numpy") as file:
             parts = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            about = file.metadata() or {}
-        symbols, least = json.loads(about["phones"]), float(about["least_score"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+            about = json.loads((file.metadata() or {})[ABOUT])
+        symbols, least = list(about["phones"]), float(about["least_score"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path}: no model of the aligner trained ({error}); make it with `ellav fit-aligner`"
         ) from None
