@@ -146,7 +146,6 @@ def word_error_rate(spoken, wavs):
         ("interleaved", {"local_advance": 3}, "aligned"),
         ("concat", {}, "prefix"),
         ("grouped", {"group": 2}, "prefix"),
-        ("word_block", {}, "aligned"),
     ],
 )
 def test_sixteen_utterances_are_learned_by_heart(spoken, tmp_path, ordering, conf, nar_text):

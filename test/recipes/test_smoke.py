@@ -98,8 +98,9 @@ def test_other_orderings_run_on_what_is_there(smoke, tmp_path, ordering, conf, t
         assert {"wer", "inf", "cut", "duration_ratio", "rtf"} <= set(rows["synthesized"])
     for name in results["sets"]:
         decoded = folder / f"exp/smoke/{ordering}/decode/{name}"
-        assert len((decoded / "facts.jsonl").read_text().splitlines()) == 4
-        assert len(list((decoded / "textgrid").iterdir())) == (4 if tells_times else 0)
+        spoken = len((decoded / "facts.jsonl").read_text().splitlines())
+        assert spoken == len((decoded / "wav.scp").read_text().splitlines()) > 0
+        assert len(list((decoded / "textgrid").iterdir())) == (spoken if tells_times else 0)
     out = tmp_path / "out.wav"
     utterance, said = (folder / "data/smoke/test_seen/text").read_text().splitlines()[0].split(" ", 1)
     raw = (folder / "dump/smoke/raw/test_seen/wav.scp").read_text().splitlines()
