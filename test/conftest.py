@@ -1,11 +1,15 @@
 """What all tests share: one thread a process, no network."""
 
 import os
+import signal
 
 # Before anything imports torch or a hub's client.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 for _name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
     os.environ[_name] = "1"
+
+# A shell that starts the tests in the background has Ctrl-C ignored, by all that they start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import torch  # noqa: E402
 

@@ -7,7 +7,7 @@ this is all of them:
 - values under the names of TIMINGS, and under names with `_per_s` in them, wherever they stand
   in a JSON file;
 - the column `seconds` of losses.tsv, and its lines of speed;
-- RESULTS.md, which is made of results.json;
+- RESULTS.md and report.html, which are made of results.json;
 - tensorboard/, whose events bear the time of day, and state.pt, which holds the seconds of
   training beside the weights of last.safetensors.
 
@@ -29,7 +29,7 @@ TIMINGS = {
     "rtf",
     "date",
 }
-LEFT_OUT = {"RESULTS.md", "state.pt", "tensorboard"}
+LEFT_OUT = {"RESULTS.md", "report.html", "state.pt", "tensorboard"}
 
 
 def checksums(folder: Path | str) -> dict[str, str]:

@@ -94,15 +94,15 @@ def test_a_resumed_training_keeps_its_options(root, capsys, options, what):
 
 
 def test_an_ordering_edited_between_training_and_resuming(root, capsys):
-    plugin = root / "mine.py"
+    plugin = root / "edited.py"
     plugin.write_text(
         "from ellav.plugins.orderings import orderings\n"
         "from ellav.plugins.orderings.concat import Concat\n"
-        "@orderings.register('mine')\n"
+        "@orderings.register('edited')\n"
         "class Mine(Concat):\n"
         "    'The same.'\n"
     )
-    command = ["train", "ar", "--out", "exp/mine/ar", "--ordering", "mine", "--plugin", str(plugin)]
+    command = ["train", "ar", "--out", "exp/edited/ar", "--ordering", "edited", "--plugin", str(plugin)]
     assert call(*command, "--train_conf", "max_steps=2") == 0
     plugin.write_text(plugin.read_text() + "    lookahead = 1\n")
     assert "began with another ordering, or options or code of it; go back to what it was, or rerun stage 6" in refused(

@@ -139,7 +139,7 @@ def test_phones_are_written_and_what_has_none_is_set_aside(folder, capsys):
     assert read_table("phones/words")["s-slow"] == "HELLO WORLD"
     assert list(read_table("phones/rejected")) == ["s-plain"] and "s-plain" not in phones
     assert main(["phones", "--data", "data", "--out", "phones", "--text", "nonesuch"]) == 1
-    assert "known: g2p_en" in capsys.readouterr().err
+    assert "known: " in capsys.readouterr().err
 
 
 def test_align_refuses_audio_without_the_words_and_foreign_phone_sets(folder, capsys):
