@@ -1,6 +1,5 @@
 """Two processes on the CPU (gloo) take the same steps as one that accumulates two batches."""
 
-import socket
 import subprocess
 import sys
 
@@ -43,10 +42,7 @@ def run(command: list[str]) -> None:
 def test_two_processes_equal_two_accumulated_batches(tmp_path, kind):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM.format(tests=str(__file__).rpartition("/")[0]))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launch = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port)]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     run([*launch, str(program), str(tmp_path / "two"), "1", kind])
     run([str(program), str(tmp_path / "one"), "2", kind])
     two, one = (load_file(tmp_path / name / "last.safetensors") for name in ("two", "one"))
