@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.config import build, read_yaml
 from ellav.data.outputs import fingerprint, locked, need
 from ellav.errors import UserError
+
+if TYPE_CHECKING:
+    from ellav.plugins.orderings import Ordering
+    from ellav.types import Utterance
 
 LENGTH = {"max_steps", "max_minutes", "max_frames_seen", "log_every", "sample_minutes", "threads", "dtype"}
 """Options that a resumed run may change."""
@@ -51,11 +57,15 @@ def _train(options) -> None:
 
     model_conf, train_conf = _split(options, ModelOptions, TrainConfig)
     config = build(TrainConfig, train_conf, "train_conf")
-    if model_conf.get("text") == "auto":
-        keeps = orderings.create(options.ordering, options.ordering_conf).needs_durations
-        model_conf["text"] = "aligned" if keeps else "prefix"
-    model_options = build(ModelOptions, model_conf, "model_conf")
     tokens = Tokens.read(need(options.tokens, "5 (token list and statistics)"))
+    train, valid = (
+        Dataset(need(path, "5 (token list and statistics)"), tokens) for path in (options.train, options.valid)
+    )
+    if model_conf.get("text") == "auto":
+        ordering = orderings.create(options.ordering, options.ordering_conf)
+        ordering.bind(tuple(tokens.phones), tokens.stats["codebook_size"])
+        model_conf["text"] = "aligned" if reads_durations(ordering, train) else "prefix"
+    model_options = build(ModelOptions, model_conf, "model_conf")
     codec = Path(need(options.codec, "4 (codes)"))
     described = checkpoint.describe_model(
         options.kind,
@@ -68,9 +78,7 @@ def _train(options) -> None:
     )
     described["train"] = train_conf
     folders = {"list": options.tokens, "train": options.train, "valid": options.valid}
-    described["inputs"] = {
-        name: fingerprint(need(path, "5 (token list and statistics)")) for name, path in folders.items()
-    }
+    described["inputs"] = {name: fingerprint(Path(path)) for name, path in folders.items()}
     out = Path(options.out)
     resume = options.resume == "auto" and (out / checkpoint.STATE).exists()
     if resume:
@@ -78,7 +86,6 @@ def _train(options) -> None:
 
     torch.manual_seed(config.seed)
     model, ordering = build_model(described)
-    train, valid = Dataset(options.train, tokens), Dataset(options.valid, tokens)
     rate = tokens.stats["frame_rate"]
     if options.kind == "ar":
         objective = ARObjective(model, ordering)
@@ -112,6 +119,21 @@ def _train(options) -> None:
     decoder = decoders.create(options.sample_decoder, options.sample_decoder_conf)
     on_sample = sampler(options.kind, ordering, valid, tokens, load_codec(codec), decoder)
     Trainer(objective, mine, held_out, config, out, on_sample, accelerator).run(resume)
+
+
+def reads_durations(ordering: Ordering, utterances: Sequence[Utterance], few: int = 50) -> bool:
+    """Whether decoded rows will tell how long most phones last, as those of the first utterances do.
+
+    A NAR model that adds phones to their own frames is of use only then.
+    """
+    phones = certain = 0
+    for number in range(min(few, len(utterances))):
+        restored = ordering.restore(ordering.arrange(utterances[number]).ids)
+        if restored.durations is None:
+            return False
+        phones += len(restored.certain)
+        certain += int(restored.certain.sum())
+    return 2 * certain > phones
 
 
 def _parser():

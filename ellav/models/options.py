@@ -15,7 +15,7 @@ class ModelOptions:
     qk_norm: normalise queries and keys of each head, which allows larger learning rates.
     text_attention (AR only): causal everywhere, or full among the rows of the text prefix.
     text (NAR only): phones stand before the frames, or are added to their own frames;
-    auto takes the latter for orderings that keep durations when they decode.
+    auto takes the latter for orderings whose rows tell how long most phones last.
     place (NAR with aligned text only): tell each frame how far inside its phone it is.
     """
 

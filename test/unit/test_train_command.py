@@ -1,13 +1,16 @@
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ellav.bin.options import parse
-from ellav.bin.train import _parser, _same, _split
+from ellav.bin.train import _parser, _same, _split, reads_durations
 from ellav.config import build, read_yaml
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
+from ellav.plugins.orderings import orderings
+from ellav.testing.utterances import CODEBOOK_SIZE, PHONES, random_utterance
 from ellav.train.config import TrainConfig
 
 PRESETS = sorted((Path(__file__).parents[2] / "conf/train").glob("*.yaml"))
@@ -38,3 +41,13 @@ def test_a_run_goes_on_only_with_what_it_began_with():
     for changed in ({"model": {"width": 9}}, {"train": {"lr": 2, "max_steps": 10}}):
         with pytest.raises(UserError, match="began with another"):
             _same(before, {**before, **changed}, Path("exp"))
+
+
+@pytest.mark.parametrize(
+    ("ordering", "reads"), [("interleaved", True), ("concat", False), ("grouped", False), ("word_block", False)]
+)
+def test_an_ordering_reads_most_durations_back_or_it_does_not(ordering, reads):
+    made = orderings.create(ordering)
+    made.bind(PHONES, CODEBOOK_SIZE)
+    rng = np.random.default_rng(0)
+    assert reads_durations(made, [random_utterance(rng, CODEBOOK_SIZE, 2) for _ in range(40)]) == reads
