@@ -32,6 +32,9 @@ def main(argv: list[str]) -> None:
     made.add_argument("--seed", type=int, default=0, help="check: of the random inputs")
     made.add_argument("--sentences", type=Path, help="check text: file of sentences in its language, one a line")
     made.add_argument("--data", type=Path, help="check aligners: data folder with recordings that it should align")
+    made.add_argument(
+        "--text", metavar="NAME", help="check aligners: text plugin for --data, the first that fits if left out"
+    )
     pairs, rest = _pairs(argv)
     options = parse(made, rest)
     if options.action not in ACTIONS:
@@ -84,7 +87,7 @@ def check(family: str, name: str, conf: dict, options) -> None:
     """Show every law that the plugin breaks. Raises UserError if there is one."""
     from ellav.testing.checks import broken, not_tried
 
-    errors = broken(family, name, conf, options.cases, options.seed, options.sentences, options.data)
+    errors = broken(family, name, conf, options.cases, options.seed, options.sentences, options.data, options.text)
     for error in errors:
         print(f"✗ {error.law}\n    found: {error.found}")
         if error.example:

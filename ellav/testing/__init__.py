@@ -14,6 +14,7 @@ _HOMES = {
     "check_decoder": "decoder",
     "check_ordering": "ordering",
     "check_scorer": "scorer",
+    "check_set_aligner": "set_aligner",
     "check_text": "text",
     "check_transcriber": "transcriber",
 }

@@ -33,13 +33,19 @@ def broken(
     seed: int = 0,
     sentences: Path | None = None,
     data: Path | None = None,
+    front_end: str | None = None,
 ) -> list[ContractError]:
     """The laws that plugin `name`, made with `conf`, breaks; empty where it keeps the contract.
 
     cases: random inputs to try, each family's own number if None. sentences: a file, for text
-    front ends. data: a data folder, for aligners.
+    front ends. data, front_end: for aligners, a data folder and the text plugin that speaks it.
     """
     known = registry(family)
+    if family == "aligners":
+        from ellav.testing.set_aligner import laws_on_data
+
+        chosen = {} if cases is None else {"cases": cases}
+        return broken_laws(_guarded(laws_on_data(name, conf, data, front_end, seed=seed, **chosen), family, name))
     home = HOMES[family]
     laws = getattr(import_module(f"ellav.testing.{home}"), f"{home}_laws")
     instances = [known.create(name, conf) for _ in range(2 if family in NEEDS_TWO else 1)]
@@ -48,8 +54,6 @@ def broken(
         more["cases"] = cases
     if family == "text" and sentences is not None:
         more["sentences"] = _lines(sentences)
-    if family == "aligners" and data is not None:
-        more["recordings"] = _recordings(instances[0], data)
     return broken_laws(_guarded(laws(*instances, **more), family, name))
 
 
@@ -78,18 +82,3 @@ def _lines(path: Path) -> list[str]:
     if not any(lines):
         raise UserError(f"--sentences {path}: no sentence in it")
     return [line for line in lines if line]
-
-
-def _recordings(aligner, folder: Path, most: int = 20) -> list:
-    """The shortest recordings of a data folder, with phones by a front end that fits."""
-    from ellav.data.audio import read_wav
-    from ellav.data.kaldi import read_table
-    from ellav.plugins.text import text
-
-    wavs, texts = read_table(folder / "wav.scp"), read_table(folder / "text")
-    fitting = (text.create(name) for name in text.names())
-    front_end = next((one for one in fitting if one.phone_set in aligner.phone_sets), None)
-    if front_end is None:
-        raise UserError(f"--data {folder}: no text plugin makes phones of {', '.join(aligner.phone_sets)}")
-    read = [(read_wav(wavs[id], aligner.sample_rate), front_end(texts[id])) for id in list(wavs)[:most] if id in texts]
-    return sorted(read, key=lambda recording: len(recording[0]))
