@@ -92,7 +92,8 @@ def _train(options) -> None:
     else:
         objective = NARObjective(model, (round(rate * config.prompt_least), round(rate * config.prompt_most)))
     longest = config.max_frames or 2 * int(tokens.stats["max_frames"])
-    accelerator = Accelerator()
+    # Without a GPU it would take each process under torchrun for the only one.
+    accelerator = Accelerator(cpu=not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", 1)) > 1)
 
     def batches(data, seed: int, rank: int, world: int) -> Batches:
         return Batches(

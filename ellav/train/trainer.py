@@ -68,7 +68,8 @@ class Trainer:
         if state:
             self._restore(state)
         if self._share() >= 1:
-            print(f"{self.folder}: trained already ({self.step} steps)")
+            if self.main:
+                print(f"{self.folder}: trained already ({self.step} steps)")
             self._save_missing()
             return self._summary()
         if self.config.dtype != "auto":
