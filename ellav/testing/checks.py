@@ -40,21 +40,21 @@ def broken(
     cases: random inputs to try, each family's own number if None. sentences: a file, for text
     front ends. data, front_end: for aligners, a data folder and the text plugin that speaks it.
     """
-    known = registry(family)
-    if family == "aligners":
-        from ellav.testing.set_aligner import laws_on_data
-
-        chosen = {} if cases is None else {"cases": cases}
-        return broken_laws(_guarded(laws_on_data(name, conf, data, front_end, seed=seed, **chosen), family, name))
     home = HOMES[family]
-    laws = getattr(import_module(f"ellav.testing.{home}"), f"{home}_laws")
-    instances = [known.create(name, conf) for _ in range(2 if family in NEEDS_TWO else 1)]
+    laws = import_module(f"ellav.testing.{home}")
     more: dict = {"seed": seed}
     if cases is not None and family != "codecs":
         more["cases"] = cases
-    if family == "text" and sentences is not None:
-        more["sentences"] = _lines(sentences)
-    return broken_laws(_guarded(laws(*instances, **more), family, name))
+    if family == "aligners":
+        from ellav.testing.set_aligner import laws_on_data
+
+        groups = laws_on_data(name, conf, data, front_end, **more)
+    elif family == "text":
+        groups = laws.laws_on_sentences(name, conf, _lines(sentences) if sentences else laws.SENTENCES, **more)
+    else:
+        instances = [registry(family).create(name, conf) for _ in range(2 if family in NEEDS_TWO else 1)]
+        groups = getattr(laws, f"{home}_laws")(*instances, **more)
+    return broken_laws(_guarded(groups, family, name))
 
 
 def not_tried(family: str, data: Path | None) -> str:

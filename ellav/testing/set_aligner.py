@@ -13,6 +13,7 @@ from ellav.plugins.aligners import Aligner, Alignment, AlignmentError, Recording
 from ellav.plugins.text import Phones, text
 from ellav.testing.aligner import ENDS, PHONE_SETS, aligner_laws, demand_ends, spoken_for
 from ellav.testing.contract import Group, demand, has, keep_laws, law
+from ellav.testing.learning import learns
 from ellav.testing.sounds import sound
 
 RATE = 16000  # Hz of machine-made sounds to learn from
@@ -51,7 +52,7 @@ def laws_on_data(
         if hasattr(aligner, "fit"):
             learned: dict[str, str] = {}
             corpus = recordings or _machine_made(aligner, Path(folder), seed)
-            yield [learns], [(name, conf, corpus, Path(folder), learned)]
+            yield [learns], [(aligners, name, conf, corpus, Path(folder), learned)]
             aligner = aligners.create(name, conf | learned)
         yield from aligner_laws(aligner, _read(aligner, recordings), cases, seed)
 
@@ -156,24 +157,6 @@ def repeatable(aligner: SetAligner, recordings: dict[str, Recording], made: list
     for utterance, one, again in zip(recordings, made, _align_set(aligner, recordings), strict=True):
         demand(type(one) is type(again), f"{utterance} is aligned one time and refused the other")
         demand(np.array_equal(one.ends, again.ends), f"the second time the ends of {utterance} are others")
-
-
-@law(
-    "what it learned can be given to it as options",
-    "Write what was learned into `folder` and return {option of `__init__`, a Path: its file}; return {} where these "
-    "options were given.",
-    lambda _name, _conf, recordings, *_more: f"{len(recordings)} recordings",
-)
-def learns(name: str, conf: dict, recordings: dict[str, Recording], folder: Path, learned: dict) -> None:
-    """`fit` writes files that a new instance takes, and learns nothing then. learned: gets these options."""
-    made = aligners.create(name, conf).fit(recordings, folder)
-    demand(isinstance(made, dict), f"`fit` returns a {type(made).__name__}, not a dict")
-    for option, path in made.items():
-        inside = Path(path).exists() and folder in Path(path).parents
-        demand(inside, f"{option} is {str(path)!r}, which is no file in the folder")
-        learned[option] = str(path)
-    again = aligners.create(name, conf | learned).fit(recordings, folder)
-    demand(again == {}, f"given {', '.join(learned) or 'no more options'}, `fit` learns again")
 
 
 def _align_set(aligner: SetAligner, recordings: dict[str, Recording]) -> list:

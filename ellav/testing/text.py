@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from ellav.errors import UserError
+from ellav.plugins.registry import registry
 from ellav.plugins.text import Phones, TextFrontEnd
 from ellav.testing.contract import Group, demand, has, keep_laws, law
+from ellav.testing.learning import learns
 from ellav.types import SILENCE
 
 SENTENCES = (
@@ -47,6 +51,20 @@ def text_laws(
     yield [refuses_in_words], [(front_end, text) for text in ("", " ", "...", "?!", "\n", *sentences, *tried)]
     yield [parts_fit], [(front_end, text) for text in tried]
     yield [silence_at_ends, words_in_order, plain_symbols, repeatable], [(front_end, text) for text in tried]
+
+
+def laws_on_sentences(
+    name: str, conf: dict, sentences: Sequence[str] = SENTENCES, cases: int = 60, seed: int = 0
+) -> Iterator[Group]:
+    """The laws of the registered front end `name`; if it learns, it learns from `sentences` first."""
+    known = registry("text")
+    front_end = known.create(name, conf)
+    with TemporaryDirectory() as folder:
+        if hasattr(front_end, "fit"):
+            learned: dict[str, str] = {}
+            yield [learns], [(known, name, conf, list(sentences), Path(folder), learned)]
+            front_end = known.create(name, conf | learned)
+        yield from text_laws(front_end, sentences, cases, seed)
 
 
 def mixtures(sentences: Sequence[str], cases: int, seed: int) -> list[str]:

@@ -115,7 +115,7 @@ def test_check_shows_each_broken_law_with_example_and_advice(capsys, tmp_path):
     assert status == 1 and "the codes" not in out  # its option is heard
 
 
-@pytest.mark.parametrize("name", ["decoders greedy", "orderings concat", "scorers rtf"])
+@pytest.mark.parametrize("name", ["decoders greedy", "orderings word_block", "scorers rtf", "text sentencepiece"])
 def test_built_ins_pass_the_command(capsys, name):
     status, out, _ = call(capsys, "check", *name.split(), "--cases", "20")
     assert (status, out) == (0, f"{name} keeps the contract\n")

@@ -39,7 +39,8 @@ class TrainableTextFrontEnd(TextFrontEnd, Protocol):
     def fit(self, sentences: list[str], folder: Path) -> dict[str, Path]:
         """Learn, write files into `folder`, and return the options that name them.
 
-        An option of the type Path names a file that a packed model carries along.
+        An option of the type Path names a file that a packed model carries along. What was
+        named in the options already is kept: then nothing is learned, and {} comes back.
         """
 
 
