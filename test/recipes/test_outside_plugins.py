@@ -1,5 +1,6 @@
 """An ordering, a text front end and a decoder from files outside, through the whole recipe and out of its model."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("relay", "by_rule", "min_p")
 
 
-def call(command, cwd, timeout=300):
-    environment = {**os.environ, "ELLAV_VENV": sys.prefix}
+def call(command, cwd, timeout=300, **settings):
+    environment = {**os.environ, "ELLAV_VENV": sys.prefix, **settings}
     return subprocess.run(
         list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout
     )
@@ -26,14 +27,21 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outside plugins")  # the space is on purpose
     for name in NAMES:
         shutil.copy(ROOT / f"docs/examples/{name}.py", folder)
+    done = recipe(folder)
+    assert "Successfully finished." in done.stdout
+    return folder
+
+
+def recipe(folder, *options, **settings):
+    """The recipe with all three plugins, as a person would start it in `folder`."""
     places = [word for name in ("data", "dump", "exp") for word in (f"--{name}dir", folder / name)]
     plugins = [word for name in NAMES for word in ("--plugin", f"./{name}.py")]
     parts = ["--ordering", "relay", "--text", "by_rule", "--decoder", "min_p", "--decoder_conf", "least=0.2"]
     parts += ["--scorers", "stability rtf"]  # what is heard is another test's business
-    done = call([ROOT / "egs/mini/tts1/run.sh", "--smoke", "--nj", 2, *places, *plugins, *parts], folder, 600)
+    command = [ROOT / "egs/mini/tts1/run.sh", "--smoke", "--nj", 2, *places, *plugins, *parts, *options]
+    done = call(command, folder, 600, **settings)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "Successfully finished." in done.stdout
-    return folder
+    return done
 
 
 def test_the_recipe_used_all_three(folder):
@@ -59,3 +67,33 @@ def test_its_model_speaks_with_the_plugins_and_asks_for_them_without(folder):
     assert spoken.returncode == 0, spoken.stderr
     assert (folder / "out.wav").stat().st_size > 44
     assert '"DH"' in (folder / "out.TextGrid").read_text()
+
+
+def test_training_ranks_import_the_ordering(folder):
+    """As tts.sh starts training on several GPUs."""
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2, "-m", "ellav.bin.main"]
+    tokens = folder / "dump/smoke/tokens"
+    inputs = ["--train", tokens / "train", "--valid", tokens / "valid", "--tokens", tokens / "list"]
+    inputs += ["--codec", folder / "exp/smoke/codec", "--out", "two_ranks", "--config", ROOT / "conf/train/smoke.yaml"]
+    done = call(
+        [sys.executable, *launch, "train", "ar", *inputs, "--ordering", "relay", "--plugin", "relay.py"], folder
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = json.loads((folder / "two_ranks/summary.json").read_text())
+    assert results["processes"] == 2 and results["steps"] > 0
+
+
+def test_jobs_that_inherit_nothing_import_the_plugins(folder, tmp_path):
+    """A scheduler's job knows of them by its command line alone."""
+    srun = tmp_path / "srun"
+    srun.write_text(
+        '#!/bin/bash\necho "$@" >> "$0.calls"\nwhile [[ $1 == --* ]]; do shift; done\n'
+        'exec env -i PATH="$PATH" LC_ALL=C.UTF-8 OMP_NUM_THREADS=1 "$@"\n'
+    )
+    srun.chmod(0o755)
+    shutil.rmtree(folder / "exp/smoke/relay/decode")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    recipe(folder, "--stage", 8, "--stop_stage", 8, cmd_backend="slurm", PATH=path)
+    calls = (tmp_path / "srun.calls").read_text().splitlines()
+    assert len(calls) == 2 and all(f"--plugin {folder}/./relay.py" in line for line in calls)
+    assert (folder / "exp/smoke/relay/decode/test_seen/wav.scp").read_text()

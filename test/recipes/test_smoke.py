@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ def call(command, cwd=MINI, timeout=300):
 
 def recipe(folder, *options):
     places = [word for name in ("data", "dump", "exp") for word in (f"--{name}dir", str(folder / name))]
-    done = call([MINI / "run.sh", "--smoke", "--nj", "2", *places, *options], cwd=folder, timeout=600)
+    done = call([MINI / "run.sh", "--smoke", "--nj", "2", *places, *map(str, options)], cwd=folder, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
 
@@ -111,3 +112,25 @@ def test_other_orderings_run_on_what_is_there(smoke, tmp_path, ordering, conf, t
     done = call([*synth, "--model", model, "--prompt", prompt, "--prompt-text", said])
     assert done.returncode == 0, done.stderr
     assert out.stat().st_size > 44
+
+
+def test_an_aligner_that_learns_goes_into_the_model(smoke, tmp_path):
+    _, folder, _ = smoke
+    for name in ("dump", "exp"):  # its own, as the others' are made with another alignment
+        shutil.copytree(folder / name, tmp_path / name)
+    shutil.rmtree(tmp_path / "exp/smoke/interleaved")
+    places = ["--dumpdir", tmp_path / "dump", "--expdir", tmp_path / "exp", "--aligner", "trained"]
+    recipe(folder, *places, "--stage", "3", "--stop-stage", "7")
+    recipe(folder, *places, "--stage", "10")
+    packed = tmp_path / "exp/smoke/interleaved/packed"
+    assert (packed / "aligner/model.safetensors").stat().st_size > 10000
+    shutil.move(packed, tmp_path / "moved")
+    shutil.rmtree(tmp_path / "exp")
+    said = dict(line.split(" ", 1) for line in (folder / "data/smoke/train/text").read_text().splitlines())
+    wavs = dict(line.split(" ", 1) for line in (folder / "dump/smoke/raw/train/wav.scp").read_text().splitlines())
+    utterance = min(wavs)
+    synth = [sys.executable, "-m", "ellav.bin.main", "synth", "--text", "The old king sold a carpet."]
+    prompt = ["--prompt", wavs[utterance], "--prompt-text", said[utterance]]
+    done = call([*synth, "--model", tmp_path / "moved", *prompt, "--out", tmp_path / "out.wav"])
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.wav").stat().st_size > 44

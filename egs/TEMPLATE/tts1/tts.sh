@@ -409,7 +409,7 @@ fi
 
 if [ -e "${exp}/RESULTS.md" ] && evaluates 9; then
     cat "${exp}/RESULTS.md"
-    log "Results: ${recipe}/${exp}/RESULTS.md; to look at and listen to: ${exp}/report.html"
+    log "Results: $(realpath "${exp}/RESULTS.md"); to look at and listen to: $(realpath "${exp}/report.html")"
 fi
 log "Successfully finished. [elapsed=${SECONDS}s]"
 
