@@ -30,6 +30,7 @@ COMMANDS = {
     "score": "stage 9: score what was synthesized",
     "report": "stage 9: one page to read, look at and listen to",
     "pack": "stage 10: one folder that synthesizes",
+    "parts": "check the parts that a recipe names, before its stages run",
     "plugins": "list and show plugins, check your own, begin a new one",
     "bench": "measure decoding and training speed",
 }

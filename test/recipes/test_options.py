@@ -82,7 +82,8 @@ def test_config_lies_below_the_command_line(tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--nonsense", "3"], "unknown option '--nonsense'"),
+        (["--nonsense", "3"], "unknown option '--nonsense'; see --help"),
+        (["--train-arg", "3"], "unknown option '--train-arg' (did you mean '--train-args'?); see --help"),
         (["--PATH", "x"], "unknown option '--PATH'"),
         (["--nj=3"], "write '--nj 3'"),
         (["--nj"], "--nj needs a value"),
@@ -108,9 +109,35 @@ def test_help_is_the_tasks_help_from_anywhere(tmp_path):
 
 def test_unknown_option_and_wrong_number_of_a_recipe(tmp_path):
     done = run([MINI / "run.sh", "--stages", "3"], cwd=tmp_path)
-    assert done.returncode == 2 and done.stderr == "tts.sh: unknown option '--stages'; see --help\n"
+    assert (
+        done.returncode == 2
+        and done.stderr == "tts.sh: unknown option '--stages' (did you mean '--stage'?); see --help\n"
+    )
     done = run([MINI / "run.sh", "--nj", "many"], cwd=tmp_path)
     assert done.returncode == 1 and "--nj must be a whole number, not 'many'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--ordering", "concatt"], "orderings: no plugin named 'concatt' (did you mean 'concat'?); known: concat, "),
+        (
+            ["--ordering_conf", "local_advanc=3"],
+            "unknown option 'local_advanc' (did you mean 'local_advance'?); accepted:",
+        ),
+        (["--codec_conf", "codebooks=many"], "codecs rvq_mel: option 'codebooks' must be int, not 'many'; accepted:"),
+        (["--ordering", "grouped", "--ordering_conf", "group=0"], "orderings grouped: "),
+        (["--scorers", "wer similarty"], "scorers: no plugin named 'similarty' (did you mean 'similarity'?)"),
+        (["--decoder", "top_k"], "decoders: no plugin named 'top_k' (did you mean 'topk'?)"),
+        (["--text", "characters"], "phones of the set 'characters', but aligner pocketsphinx accepts: arpabet"),
+        (["--plugin", "os.pathh"], "os.pathh"),
+    ],
+)
+def test_wrong_parts_are_refused_before_the_first_stage(tmp_path, arguments, message):
+    done = run([MINI / "run.sh", "--datadir", tmp_path / "data", *arguments], cwd=tmp_path)
+    assert done.returncode == 1 and message in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "Stage" not in done.stdout
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
@@ -169,6 +196,9 @@ def recipe(tmp_path):
         calls.unlink(missing_ok=True)
         done = run([*base, *arguments], cwd=tmp_path, CALLS=str(calls))
         done.calls = [json.loads(line) for line in calls.read_text().splitlines()] if calls.exists() else []
+        if done.calls:
+            assert named(done.calls[0]) == "parts"  # before everything else
+            del done.calls[0]
         done.folder = folder
         return done
 
@@ -311,7 +341,7 @@ def test_slurm_puts_srun_in_front(recipe, tmp_path, monkeypatch):
 
 
 def test_a_failing_stage_says_how_to_go_on(recipe, tmp_path):
-    (tmp_path / "py thon").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "py thon").write_text('#!/bin/sh\n[ "$3" = parts ] || exit 3\n')
     done = recipe("--stage", 1)
     assert done.returncode == 3 and "stopped in stage 1" in done.stderr and "--stage 1 goes on" in done.stderr
 

@@ -250,6 +250,15 @@ prepares() { [ "${skip_data_prep}" = false ] && runs "$1"; }
 trains() { [ "${skip_train}" = false ] && runs "$1"; }
 evaluates() { [ "${skip_eval}" = false ] && runs "$1"; }
 
+# What is misspelt is said now, not hours later.
+read -r -a scorer_names <<< "${scorers}"
+if trains 6 || trains 7; then train_config=$(find_file "${train_config}"); fi
+if trains 7 && [ -n "${nar_config}" ]; then nar_config=$(find_file "${nar_config}"); fi
+if evaluates 8 && [ -n "${decode_config}" ]; then decode_config=$(find_file "${decode_config}"); fi
+follow "${python}" -m ellav.bin.main parts "${text_options[@]}" "${aligner_options[@]}" "${prompt_aligner_options[@]}" \
+    "${codec_options[@]}" "${ordering_options[@]}" "${decoder_options[@]}" --scorers "${scorer_names[@]}" "${plugins[@]}" \
+    || { status=$?; trap - EXIT; exit "${status}"; }
+
 pipes=()
 [ "${allow_pipes}" = false ] || pipes=(--allow_pipes true)
 if prepares 1; then
@@ -320,10 +329,9 @@ fi
 
 # train ar|nar CONFIG ARGS
 train() {
-    local model=$1 config
+    local model=$1 config=$2
     need "${tokens}/${train_set}" "5 (token list and statistics)"
     need "${tokens}/${valid_set}" "5 (token list and statistics)"
-    config=$(find_file "$2")
     split "$3"
     local -a launch=()
     [ "${ngpu}" -le 1 ] || launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}")
@@ -349,10 +357,7 @@ if evaluates 8; then
     need "${exp}/ar" "6 (train AR)"
     need "${exp}/nar" "7 (train NAR)"
     config=()
-    if [ -n "${decode_config}" ]; then
-        decode_config=$(find_file "${decode_config}")
-        config=(--config "${decode_config}")
-    fi
+    [ -z "${decode_config}" ] || config=(--config "${decode_config}")
     for set in "${tests[@]}"; do
         need "${tokens}/${set}" "5 (token list and statistics)"
         split "${inference_args}"
@@ -369,7 +374,6 @@ if evaluates 9; then
     for set in "${tests[@]}"; do
         need "${exp}/${decoded}/${set}" "8 (decode)"
     done
-    read -r -a names <<< "${scorers}"
     beside=()
     for folder in "${compare[@]}"; do
         beside+=(--compare "${folder}")
@@ -377,7 +381,7 @@ if evaluates 9; then
     split "${score_args}"
     on "${train_cmd}" score --exp "${exp}" --mode "${mode}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
         --phones "${dumpdir}/phones" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" --lm "${expdir}/lm" \
-        --scorers "${names[@]}" --command_line "${command_line}" "${beside[@]}" --nj "${nj}" "${words[@]}"
+        --scorers "${scorer_names[@]}" --command_line "${command_line}" "${beside[@]}" --nj "${nj}" "${words[@]}"
     about=()
     [ ! -e local/about.txt ] || about=(--about local/about.txt)
     split "${report_args}"

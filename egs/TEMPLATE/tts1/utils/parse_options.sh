@@ -11,6 +11,21 @@ positional=()
 
 _fail() { echo "${0##*/}: $*" >&2; exit 2; }
 
+# _unknown OPTION: ends; names the option that begins most like it, if four letters agree.
+_unknown() {
+    local given=${1#--} most=3 near='' other length
+    given=${given//-/_}
+    for other in $(compgen -v); do
+        if [[ ${other} =~ ^[a-z][a-z0-9_]*$ ]] && [[ " ${not_options:-} given most near other length " != *" ${other} "* ]]; then
+            length=${#given}
+            while [[ ${other} != "${given:0:length}"* ]]; do length=$((length - 1)); done
+            if [ "${length}" -gt "${most}" ]; then most=${length} near=${other}; fi
+        fi
+    done
+    [ -z "${near}" ] || near=" (did you mean '--${near//_/-}'?)"
+    _fail "unknown option '$1'${near}; see --help"
+}
+
 _argument=
 _next_is_config=false
 for _argument in "$@"; do
@@ -37,7 +52,7 @@ while [ $# -gt 0 ]; do
     shift
     if ! [[ ${_name} =~ ^[a-zA-Z][a-zA-Z0-9_]*$ ]] || ! _kind=$(declare -p "${_name}" 2> /dev/null) \
         || [[ " ${not_options:-} " == *" ${_name} "* ]] || [[ ${_name} =~ ^[A-Z] ]]; then
-        _fail "unknown option '${_option}'; see --help"
+        _unknown "${_option}"
     fi
     case "${_kind%% "${_name}"*}" in
         "declare -a"*)
@@ -51,7 +66,7 @@ while [ $# -gt 0 ]; do
             continue
             ;;
         "declare --"|"declare -x") ;;
-        *) _fail "unknown option '${_option}'; see --help" ;;
+        *) _unknown "${_option}" ;;
     esac
     if [ "${!_name}" = true ] || [ "${!_name}" = false ]; then
         _value=true
