@@ -11,6 +11,10 @@ for _name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
 # A shell that starts the tests in the background has Ctrl-C ignored, by all that they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import hypothesis  # noqa: E402
 import torch  # noqa: E402
+
+hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine is not a fault
+hypothesis.settings.load_profile("no deadline")
 
 torch.set_num_threads(1)

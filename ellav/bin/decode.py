@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
@@ -91,6 +92,8 @@ def _decode(options, decoder, folder: Path) -> None:
     ar, nar = load_pair(options.ar, options.nar, options.which)
     for path, trained in ((options.ar, ar), (options.nar, nar)):
         trained.check_fits(tokens, path, options.tokens, options.codec)
+        if not (path / "summary.json").exists():
+            print(f"{path}: its training did not come to its end; decoding what it knows so far", file=sys.stderr)
     pipeline = Pipeline(Engine(ar.model.to(device), ar.ordering, decoder, options.batch), nar.model.to(device), codec)
     whole = options.mode == "continuation"
     requests, prompts = requests_of(dataset, tokens, options, codec.frame_rate)

@@ -73,7 +73,9 @@ def read_recordings(aligner, folder: Path, front_end: str | None, most: int = 20
         try:
             seconds = sf.info(wavs[utterance]).duration
         except (sf.LibsndfileError, OSError) as error:
-            raise UserError(f"{folder}/wav.scp: {wavs[utterance]}: {error}; format it first (stage 2)") from None
+            raise UserError(
+                f"{folder}/wav.scp: {wavs[utterance]}: {error}; relative names count from where you are"
+            ) from None
         found[utterance] = Recording(Path(wavs[utterance]), seconds, speakers[utterance], speak(texts[utterance]))
     if not found:
         raise UserError(f"--data {folder}: no utterance has audio, text and speaker")

@@ -152,3 +152,10 @@ def test_a_packed_model_speaks_without_a_home(whole, tmp_path):
     command = [*synth, "--prompt-text", text[1], "--model", whole.root / "exp/interleaved/packed"]
     done = subprocess.run(command, env={**os.environ, "HOME": str(tmp_path / "home")}, capture_output=True, text=True)
     assert done.returncode == 0 and out.stat().st_size > 44, done.stderr
+
+
+def test_a_half_trained_model_is_decoded_with_a_warning(root, capsys):
+    (root / "exp/interleaved/nar/summary.json").unlink()
+    shutil.rmtree(root / "exp/interleaved/decode/test_unseen")
+    assert call("decode", "--limit", "1", "--measure", "false") == 0
+    assert "exp/interleaved/nar: its training did not come to its end; decoding" in capsys.readouterr().err

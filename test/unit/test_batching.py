@@ -3,7 +3,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ellav.data.batching import Batches, Place, in_background, pack
@@ -85,7 +85,6 @@ def test_joins_hold_every_utterance_once_and_one_speaker_each():
 
 
 @given(st.lists(st.integers(1, 50), max_size=60), st.integers(50, 120), st.integers(0, 9))
-@settings(deadline=None)
 def test_packing_keeps_every_item_within_the_budget(lengths, budget, seed):
     packed = pack(lengths, budget, np.random.default_rng(seed))
     assert sorted(i for batch in packed for i in batch) == list(range(len(lengths)))

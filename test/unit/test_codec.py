@@ -40,7 +40,7 @@ def test_the_contract_holds_at_any_rate(options):
     check_codec(codecs.create("rvq_mel", options), codecs.create("rvq_mel", options))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(samples=st.integers(0, 6000), rate=st.sampled_from([12.5, 40.0, 50.0, 75.0, 86.1328125]))
 def test_frames_are_those_of_encode_and_cover_the_sound(samples, rate):
     codec = RVQMel(frame_rate=rate, mel_bins=8, size=2, codebooks=1, training_frames=2)

@@ -27,7 +27,7 @@ def chances(decoder, logits, history=NO_HISTORY, codes=None, grid=2000):
 finite = hnp.arrays(np.float32, st.integers(2, 12), elements=st.floats(-6, 6, width=32))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(finite, st.floats(0.05, 1.0), st.floats(0.3, 2.0))
 def test_nucleus_samples_what_transformers_keeps(values, top_p, temperature):
     from transformers import TopPLogitsWarper
@@ -42,7 +42,7 @@ def test_nucleus_samples_what_transformers_keeps(values, top_p, temperature):
     assert (found - warped).abs().max() < 2e-3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(finite, st.integers(1, 12))
 def test_topk_samples_what_transformers_keeps(values, k):
     from transformers import TopKLogitsWarper
@@ -58,7 +58,7 @@ def test_greedy_and_the_limits_of_the_others_agree():
         assert chances(decoders.create(name, options), logits)[1] == 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(finite, st.sampled_from(["greedy", "topk", "nucleus", "ras"]), st.data())
 def test_forbidden_ids_are_never_chosen(values, name, data):
     logits = torch.from_numpy(values)

@@ -192,7 +192,7 @@ def test_positions_are_those_of_the_plain_meaning(positions):
         assert fed == wanted[: len(wanted) - closing - 1]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2]), st.sampled_from([1, -1]))
 def test_thousands_of_scripts_end_within_their_bound_under_the_worst_model(seed, streams, sign):
     rng = np.random.default_rng(seed)

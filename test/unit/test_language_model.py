@@ -46,7 +46,7 @@ def probability(table, history, word):
     return weight * probability(table, history[1:], word)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.sampled_from("abcde"), min_size=1, max_size=6), min_size=1, max_size=8), st.integers(1, 3))
 def test_probabilities_sum_to_one_after_any_history(sentences, order):
     table = read_arpa(arpa(sentences, order))

@@ -50,7 +50,7 @@ def utterances(draw):
     return Utterance("u", "s", "en", *arrays, codes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(utterances(), st.sampled_from(SETTINGS), st.data())
 def test_interleaved_keeps_every_law(utterance, options, data):
     ordering = make("interleaved", **options)
@@ -59,7 +59,7 @@ def test_interleaved_keeps_every_law(utterance, options, data):
     check_decoding(ordering, utterance, cut)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(utterances(), st.data())
 def test_concat_keeps_every_law(utterance, data):
     ordering = make("concat")
@@ -67,7 +67,7 @@ def test_concat_keeps_every_law(utterance, data):
     check_decoding(ordering, utterance, data.draw(st.integers(0, utterance.frames)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(utterances(), st.sampled_from(GROUPS), st.data())
 def test_grouped_keeps_every_law(utterance, group, data):
     ordering = make("grouped", group=group)
@@ -75,7 +75,7 @@ def test_grouped_keeps_every_law(utterance, group, data):
     check_decoding(ordering, utterance, data.draw(st.integers(0, utterance.frames)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(utterances(), st.data())
 def test_word_block_keeps_every_law(utterance, data):
     ordering = make("word_block")

@@ -125,7 +125,7 @@ def test_espeak_speaks_languages(language):
     assert set(phones.words) <= set(cut(SENTENCES[language]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(sentences, st.sampled_from(["en-us", "de", "ru", "hi", "cmn"]), st.booleans(), st.booleans())
 def test_espeak_keeps_the_contract(sentence, language, stress, length):
     front_end = text.create("espeak", {"language": language, "stress": stress, "length": length})
@@ -185,7 +185,6 @@ def pieces(tmp_path_factory):
     return text.create("sentencepiece", learner.fit(list(SENTENCES.values()) * 4, folder))
 
 
-@settings(deadline=None)
 @given(sentence=sentences)
 def test_sentencepiece_keeps_the_contract(pieces, sentence):
     phones = spoken(pieces, sentence)
@@ -294,7 +293,6 @@ def test_a_faulty_lexicon_is_named_with_its_line(tmp_path, content, message):
 words = st.text(letters.filter(lambda c: unicodedata.category(c)[0] == "L"), min_size=1, max_size=5)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(words, st.lists(st.sampled_from(["p", "t", "AH0", "ɛ̃", "1"]), min_size=1), min_size=1), sentences
 )
