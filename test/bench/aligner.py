@@ -1,9 +1,9 @@
 """How far aligners' phone boundaries are from where flite itself put them, on the mini corpus's test sets.
 
-Needs stages 1 to 3 of the mini recipe, or of another run of it (--recipe). The `trained` aligner learns from
-the training set first; a model that it has already made is named by --model:
+Needs stages 1 to 3 of the mini recipe, or of another run of it (--recipe). Aligners that learn do so from
+the training set first; --keep keeps what they learned, and is taken up the next time:
 
-    python test/bench/aligner.py --recipe egs/mini/tts1
+    python test/bench/aligner.py --recipe egs/mini/tts1 --keep learned
 
 Both edges of every phone but silence count. Warped speakers have the timing of the voice they were made of.
 """
@@ -25,6 +25,7 @@ from ellav.bin.fit_aligner import recordings_of
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder, read_table
 from ellav.plugins.aligners import AlignmentError, aligners
+from ellav.plugins.registry import load_plugin
 from ellav.types import SILENCE
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "egs/mini/tts1/local"))
@@ -38,34 +39,35 @@ def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--recipe", type=Path, default=Path("egs/mini/tts1"), help="its folder; stages 1 to 3 have run")
     made.add_argument("--aligners", nargs="+", default=["pocketsphinx", "trained"])
-    made.add_argument("--model", type=Path, help="of `trained`; learned first if left out")
-    made.add_argument("--minutes", type=float, default=30.0, help="of speech that `trained` learns from")
-    made.add_argument("--keep", type=Path, help="folder to keep the learned model in")
+    made.add_argument("--plugin", action="append", default=[], help="import a plugin (repeatable)")
+    made.add_argument("--minutes", type=float, default=30.0, help="of speech to learn from")
+    made.add_argument("--keep", type=Path, help="folder to keep the learned models in")
     options = made.parse_args()
-    model = options.model and options.model.absolute()
+    for plugin in options.plugin:
+        load_plugin(plugin)
     keep = options.keep and options.keep.absolute()
     os.chdir(options.recipe)
     with tempfile.TemporaryDirectory() as folder:
-        if "trained" in options.aligners and model is None:
-            model = learn(keep or Path(folder), options.minutes)
         spoken = [line for name in ("test_seen", "test_unseen") for line in placed(name)]
         print("| aligner | speakers | utterances | boundaries | median ms | mean ms | 95 % within ms | within 50 ms |")
         print("|---|---|---|---|---|---|---|---|")
         for name in options.aligners:
-            measure(name, aligners.create(name, {"model": str(model)} if name == "trained" else {}), spoken)
+            measure(name, prepared(name, keep or Path(folder), options.minutes), spoken)
 
 
-def learn(folder: Path, minutes: float) -> Path:
-    """The `trained` aligner's model of the training set."""
+def prepared(name: str, folder: Path, minutes: float):
+    """The aligner, with what it learned from the training set, if it learns, now or before."""
+    if not hasattr(aligners.get(name), "fit"):
+        return aligners.create(name)
     folder.mkdir(exist_ok=True)
-    recordings = recordings_of(Path("dump/raw/train"), Path("dump/phones/train"))
-    began = time.process_time()
-    (model,) = aligners.create("trained", {"minutes": minutes}).fit(recordings, folder).values()
-    print(
-        f"trained: learned from {minutes:g} minutes in {time.process_time() - began:.0f} s of processor time",
-        flush=True,
-    )
-    return model
+    model = folder / f"{name}.safetensors"
+    if not model.exists():
+        recordings = recordings_of(Path("dump/raw/train"), Path("dump/phones/train"))
+        began = time.process_time()
+        aligners.create(name, {"minutes": minutes}).fit(recordings, folder)
+        spent = time.process_time() - began
+        print(f"\n`{name}`: learned from {minutes:g} minutes in {spent:.0f} s of processor time\n", flush=True)
+    return aligners.create(name, {"model": str(model)})
 
 
 def placed(name: str) -> list[tuple]:
