@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from ellav.bin.options import add_choice, parse, parser
 from ellav.config import checked
 from ellav.errors import UserError
@@ -36,6 +38,16 @@ def main(argv: list[str]) -> None:
             checked(registry(family).get(name), conf, f"{family} {name}")  # files may come with stage 1
             if option in LIGHT:
                 registry(family).create(name, conf)
+    if (
+        options.aligner
+        and not options.prompt_aligner
+        and not hasattr(registry("aligners").get(options.aligner), "align")
+    ):
+        print(
+            f"aligner {options.aligner} works on whole sets: stage 10 (pack) will want another one for prompts, "
+            "--prompt_aligner",
+            file=sys.stderr,
+        )
     if options.text and options.aligner:
         # Some front ends know their alphabet only when they are made; stage 3 checks those.
         phone_set = getattr(registry("text").get(options.text), "phone_set", None)

@@ -58,7 +58,7 @@ def laws_on_data(
 
 
 def read_recordings(aligner, folder: Path, front_end: str | None, most: int = 20) -> dict[str, Recording]:
-    """The shortest of the first recordings of a data folder, from short to long. Raises UserError."""
+    """The first recordings of a data folder that `front_end` can speak, from short to long. Raises UserError."""
     import soundfile as sf
 
     from ellav.data.kaldi import read_table
@@ -68,17 +68,17 @@ def read_recordings(aligner, folder: Path, front_end: str | None, most: int = 20
         accepted = ", ".join(aligner.phone_sets)
         raise UserError(f"--text {front_end}: its phones are {speak.phone_set!r}, the aligner accepts: {accepted}")
     wavs, texts, speakers = (read_table(folder / name) for name in ("wav.scp", "text", "utt2spk"))
-    found = {}
+    found, refused = {}, ""
     for utterance in [one for one in wavs if one in texts and one in speakers][:most]:
         try:
             seconds = sf.info(wavs[utterance]).duration
+            found[utterance] = Recording(Path(wavs[utterance]), seconds, speakers[utterance], speak(texts[utterance]))
         except (sf.LibsndfileError, OSError) as error:
-            raise UserError(
-                f"{folder}/wav.scp: {wavs[utterance]}: {error}; relative names count from where you are"
-            ) from None
-        found[utterance] = Recording(Path(wavs[utterance]), seconds, speakers[utterance], speak(texts[utterance]))
+            raise UserError(f"{folder}/wav.scp: {wavs[utterance]}: {error}; relative names count from here") from None
+        except UserError as error:
+            refused = f"; text {speak.name}: {error}"
     if not found:
-        raise UserError(f"--data {folder}: no utterance has audio, text and speaker")
+        raise UserError(f"--data {folder}: no utterance has audio, speaker and a text that can be spoken{refused}")
     return dict(sorted(found.items(), key=lambda pair: pair[1].seconds))
 
 
