@@ -157,7 +157,7 @@ def prompt_of(wav: np.ndarray, voice: Synthesizer, transcriber) -> tuple[np.ndar
     head = wav[: round(1.5 * PROMPT_SECONDS * RATE)]
     heard = transcriber.transcribe(head)
     said = voice.text(heard) if heard else None
-    alignment = align(voice.aligner, head, said) if said else None
+    alignment = align(voice.prompt.aligner, head, said) if said else None
     if alignment is None:
         return None
     words = np.array(said.word_of_phone)

@@ -14,6 +14,7 @@ import human_speech
 
 from ellav.bin import fit_codec
 from ellav.data.kaldi import DataFolder
+from ellav.infer.bundle import PRETRAINED
 from ellav.plugins.scorers import scorers
 
 TEXT = "the train leaves the station every morning. she asked him to open the window because the room was warm"
@@ -29,15 +30,21 @@ def readers(tmp_path_factory):
     return folder
 
 
-def test_codec_and_alignment_are_measured(readers, tmp_path, monkeypatch):
-    data = tmp_path / "data"
-    data.mkdir()
-    wavs = {path.stem: str(path) for path in readers.glob("*.flac")}
-    DataFolder(wavs, dict.fromkeys(wavs, TEXT), {u: u.split("-")[0] for u in wavs}).write(data)
+def folder_of(wavs: dict[str, str], folder: Path) -> Path:
+    folder.mkdir()
+    DataFolder(wavs, dict.fromkeys(wavs, TEXT), {u: u.split("-")[0] for u in wavs}).write(folder)
+    return folder
+
+
+def test_all_parts_are_measured(readers, tmp_path, monkeypatch):
+    wavs = {path.stem: str(path) for path in sorted(readers.glob("*.flac"))}
+    data = folder_of(wavs, tmp_path / "data")
+    own = folder_of(dict(list(wavs.items())[:1]), tmp_path / "own")
     conf = ["size=64", "codebooks=3", "training_frames=1000"]
     fit_codec.main(["--data", str(data), "--out", str(tmp_path / "codec"), "--codec_conf", *conf])
     out = tmp_path / "out.md"
     arguments = ["--data", str(readers), "--codec", str(tmp_path / "codec"), "--out", str(out)]
+    arguments += ["--model", str(PRETRAINED), "--own_prompts", str(own)]
     monkeypatch.setattr(sys, "argv", ["human_speech.py", *arguments, "--json", str(tmp_path / "out.json")])
     human_speech.main()
     made = json.loads((tmp_path / "out.json").read_text())
@@ -50,6 +57,10 @@ def test_codec_and_alignment_are_measured(readers, tmp_path, monkeypatch):
     assert recorded["aligned, %"]["value"] == 100
     assert recorded["phone, ms"]["value"] == pytest.approx(80, abs=30)
     assert 0 < known["boundary moved, ms"]["value"] < 100
+    assert list(made["Synthesis"]) == ["human prompts", "prompts of the model's own corpus"]
+    for row in made["Synthesis"].values():
+        assert row["spoken, %"]["value"] == 100 and 0 <= row["WER, %"]["value"] <= 100
+        assert 0.3 < row["similarity"]["value"] < 1
     text = out.read_text()
     assert "--data DIR" in text and str(readers) not in text
 
