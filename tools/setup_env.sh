@@ -153,7 +153,7 @@ fi
 sed -i "s/^torch==.*/torch==${torch_version}/" "${constraints}"
 
 say "torch ${torch_version} is there; installing the rest"
-install "setuptools==$(sed -n 's/^setuptools==//p' "${constraints}")" -e "${root}[${extras}]" \
+install "setuptools==$(sed -n 's/^setuptools==//p' "${constraints}")" --config-settings editable_mode=compat -e "${root}[${extras}]" \
     || die "the packages could not be installed; see the lines above"
 "${venv}/bin/ellav" --help > /dev/null || die "ellav was installed but does not start; see the lines above"
 flite
