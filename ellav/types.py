@@ -101,7 +101,6 @@ class TokenSequence:
 
     ids: (L, S). targets: (L, S), the id predicted *from* this row, -1 for no loss.
     positions: (L,). frames: (L, S), the frame whose code stands there, -1 elsewhere.
-    segment: (L,), index of the segment the row belongs to, -1 in the prefix.
     prefix_len: rows before the first segment (text and BOS). All int32.
     """
 
@@ -109,7 +108,6 @@ class TokenSequence:
     targets: np.ndarray
     positions: np.ndarray
     frames: np.ndarray
-    segment: np.ndarray
     prefix_len: int
 
     def __len__(self) -> int:

@@ -31,11 +31,9 @@ class Relay:
         ids = np.concatenate([head, body, [self.eos]])
         number, is_code = np.arange(len(ids)), ids >= self.first_code
         frames = np.where(is_code, np.cumsum(is_code) - 1, NONE)
-        names = (number >= len(head)) & ~is_code
-        segment = np.where(number >= len(head), np.cumsum(names) - 1, NONE).astype(np.int32)
         targets = np.append(np.where(number[1:] > len(head), ids[1:], NONE), NONE)
         ids, targets, frames = (x.astype(np.int32)[:, None] for x in (ids, targets, frames))
-        return TokenSequence(ids, targets, _places(head, ids), frames, segment, len(head))
+        return TokenSequence(ids, targets, _places(head, ids), frames, len(head))
 
     def restore(self, ids):
         """A phone has the codes that stand between it and the next."""

@@ -87,6 +87,8 @@ def check(family: str, name: str, conf: dict, options) -> None:
     """Show every law that the plugin breaks. Raises UserError if there is one."""
     from ellav.testing.checks import broken, not_tried
 
+    if options.cases is not None and options.cases < 1:
+        raise UserError(f"--cases {options.cases}: nothing would be tried; give 1 or more")
     errors = broken(family, name, conf, options.cases, options.seed, options.sentences, options.data, options.text)
     for error in errors:
         print(f"✗ {error.law}\n    found: {error.found}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import Codec
-from ellav.testing.contract import Group, demand, has, is_count, keep_laws, law
+from ellav.testing.contract import METHOD, Group, demand, has, is_count, keep_laws, law
 from ellav.testing.sounds import sound
 
 __all__ = ["check_codec", "codec_laws", "sound"]
@@ -65,6 +65,8 @@ def attributes(codec: Codec) -> None:
         codebooks=(is_count, "a positive integer"),
         size=(lambda value: is_count(value) and value <= 32_768, "a positive integer that fits in int16"),
         frame_rate=(lambda value: 0 < value <= codec.sample_rate, "frames per second, at most the sample rate"),
+        **dict.fromkeys(("frames", "encode", "decode", "save", "load"), METHOD),
+        **({"fit": METHOD} if getattr(codec, "trainable", False) is True else {}),
     )
 
 

@@ -87,6 +87,10 @@ def has(plugin, **kinds: tuple[Callable[[object], bool], str]) -> None:
         demand(bool(fits(value)), f"{name} is {value!r}; it must be {wanted}")
 
 
+METHOD = (callable, "a method")
+"""What `has` takes for methods."""
+
+
 def is_count(value, least: int = 1) -> bool:
     """Whether it is a whole number, at least `least`."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ellav.plugins.decoders import Decoder
-from ellav.testing.contract import Group, demand, has, is_count, keep_laws, law
+from ellav.testing.contract import METHOD, Group, demand, has, is_count, keep_laws, law
 
 Case = dict[str, torch.Tensor]
 """What a decoder is called with, by name."""
@@ -62,7 +62,7 @@ def _call(decoder: Decoder, batch: Case) -> torch.Tensor:
 @law("the attributes of the contract are there", "Set it in the class body or in `__init__`.")
 def attributes(decoder: Decoder) -> None:
     """How much of the past it wants to see."""
-    has(decoder, history=(lambda value: is_count(value, 0), "a number of codes, 0 for none"))
+    has(decoder, history=(lambda value: is_count(value, 0), "a number of codes, 0 for none"), __call__=METHOD)
 
 
 @law("one id a row comes back", "Return an int64 tensor of shape (B,): one id for each row of logits.", _show)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from ellav.plugins.orderings import Ordering
-from ellav.testing.contract import ContractError, Group, demand, has, is_count, keep_laws, law
-from ellav.testing.ordering_rows import STATIC, arranges, shapes
+from ellav.testing.contract import METHOD, ContractError, Group, demand, has, is_count, keep_laws, law
+from ellav.testing.ordering_rows import STATIC, arranges, restores, shapes
 from ellav.testing.ordering_scripts import DECODING, answers, request_at, script_shapes, segments_end
 from ellav.testing.utterances import CODEBOOK_SIZE, PHONES, random_utterance
-from ellav.types import NONE, Utterance, Vocabulary
+from ellav.types import NONE, State, Utterance, Vocabulary
 
 __all__ = [
     "PHONES",
@@ -45,6 +45,7 @@ def ordering_laws(ordering: Ordering, cases: int = 200, seed: int = 0) -> Iterat
     whole = [(ordering, utterance) for utterance in spoken]
     yield [arranges], whole
     yield [shapes], whole
+    yield [restores], whole
     yield STATIC, whole
     begun = [(ordering, utterance, cut) for utterance in spoken for cut in _cuts(utterance, rng)]
     yield [answers], begun
@@ -55,7 +56,7 @@ def ordering_laws(ordering: Ordering, cases: int = 200, seed: int = 0) -> Iterat
 def check_utterance(ordering: Ordering, utterance: Utterance) -> None:
     """The static laws on one utterance: invertible, complete, in order, loss only where it belongs."""
     case = [(ordering, utterance)]
-    keep_laws([([arranges], case), ([shapes], case), (STATIC, case)])
+    keep_laws([([arranges], case), ([shapes], case), ([restores], case), (STATIC, case)])
 
 
 def check_decoding(ordering: Ordering, utterance: Utterance, cut: int) -> None:
@@ -75,6 +76,10 @@ def attributes(ordering: Ordering) -> None:
         positions=(lambda value: value in ("token", "frame"), "'token' or 'frame'"),
         needs_durations=(lambda value: isinstance(value, bool), "True or False"),
         lookahead=(lambda value: is_count(value, 0), "a number of frames, at least 0"),
+        bind=METHOD,
+        arrange=METHOD,
+        restore=METHOD,
+        script=METHOD,
     )
 
 
@@ -91,7 +96,8 @@ def vocabulary(ordering: Ordering) -> None:
 
 @law(
     "bind makes the states",
-    "Give each state a boolean mask of shape (streams, vocabulary.size) that holds its trigger and something else.",
+    "Write State(allowed, trigger): `allowed` is a boolean mask of shape (streams, vocabulary.size) that holds the "
+    "trigger's id and something else.",
 )
 def states(ordering: Ordering) -> None:
     """Shapes of the states, and triggers that their masks allow."""
@@ -99,6 +105,12 @@ def states(ordering: Ordering) -> None:
     wanted = (ordering.streams, ordering.vocabulary.size)
     for number, state in enumerate(ordering.states):
         what = f"state {number}"
+        demand(isinstance(state, State), f"{what} is a {type(state).__name__}")
+        demand(isinstance(state.allowed, np.ndarray), f"{what}: `allowed` is a {type(state.allowed).__name__}")
+        is_id = isinstance(state.trigger, (int, np.integer)) and NONE <= state.trigger < ordering.vocabulary.size
+        demand(
+            is_id, f"{what}: its trigger is {state.trigger!r}; it must be an id, or left out where only `most` ends it"
+        )
         demand(state.allowed.dtype == bool, f"{what}: `allowed` is {state.allowed.dtype}, not boolean")
         demand(state.allowed.shape == wanted, f"{what}: `allowed` has shape {state.allowed.shape}, not {wanted}")
         demand(state.allowed.any(axis=1).all(), f"{what}: a stream has no allowed id")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ellav.plugins.orderings import Ordering
 from ellav.testing.contract import demand, law
 from ellav.testing.utterances import longer, name_of, show
-from ellav.types import NONE, TokenSequence, Utterance
+from ellav.types import NONE, Restored, TokenSequence, Utterance
 
 
 @law(
     "arrange takes every utterance",
-    "Take silences of 0 frames, phones of one frame and equal neighbours as they come; return a TokenSequence.",
+    "Take silences of 0 frames, phones of one frame and equal neighbours as they come, copy what you change, and "
+    "return a TokenSequence.",
     show,
 )
 def arranges(ordering: Ordering, utterance: Utterance) -> None:
@@ -23,16 +26,18 @@ def arranges(ordering: Ordering, utterance: Utterance) -> None:
 
 @law(
     "arrange makes rows of the right shapes",
-    "Give ids, targets and frames the shape (L, S), positions and segment (L,), all int32, filled with -1 where "
-    "there is nothing.",
+    "Give ids, targets and frames the shape (L, S) and positions (L,), all int32, filled with -1 where there is "
+    "nothing.",
     show,
 )
 def shapes(ordering: Ordering, utterance: Utterance) -> None:
     """Shapes and ranges of a TokenSequence."""
     made = ordering.arrange(utterance)
+    for name in ("ids", "targets", "frames", "positions"):
+        demand(isinstance(getattr(made, name), np.ndarray), f"`{name}` is a {type(getattr(made, name)).__name__}")
     length = len(made.ids)
     whole, column = (length, ordering.streams), (length,)
-    for name in ("ids", "targets", "frames", "positions", "segment"):
+    for name in ("ids", "targets", "frames", "positions"):
         shape, wanted = getattr(made, name).shape, whole if name in ("ids", "targets", "frames") else column
         demand(shape == wanted, f"`{name}` has shape {shape}, not {wanted}")
         demand(getattr(made, name).dtype.kind == "i", f"`{name}` is {getattr(made, name).dtype}, not int32")
@@ -43,6 +48,44 @@ def shapes(ordering: Ordering, utterance: Utterance) -> None:
     for row in np.flatnonzero((made.ids == NONE).all(axis=1))[:1]:
         demand(False, f"row {row} holds no id in any stream")
     demand(0 < made.prefix_len < length, f"prefix_len is {made.prefix_len} of {length} rows")
+
+
+@law(
+    "restore reads rows back",
+    "Return a Restored: phones (N,) or None, codes (T, codebooks), and durations (N,) with `certain` (N,) or None.",
+    show,
+)
+def restores(ordering: Ordering, utterance: Utterance) -> None:
+    """A Restored with codes comes back."""
+    made = ordering.restore(ordering.arrange(utterance).ids)
+    demand(isinstance(made, Restored), f"a {type(made).__name__} comes back")
+    demand(isinstance(made.codes, np.ndarray), f"`codes` is a {type(made.codes).__name__}")
+
+
+@law(
+    "arrange takes utterances without durations where it needs none",
+    "Set `needs_durations` to True, or make the same rows of an utterance whose `durations` are None.",
+    show,
+)
+def durations_unread(ordering: Ordering, utterance: Utterance) -> None:
+    """Where needs_durations is False, durations change nothing."""
+    if ordering.needs_durations:
+        return
+    made, without = ordering.arrange(utterance), ordering.arrange(replace(utterance, durations=None))
+    demand(np.array_equal(made.ids, without.ids), "without durations it makes other rows")
+
+
+@law(
+    "nothing is learned inside the text",
+    "Let `prefix_len` count the rows of text and BOS that come first: of these only the last may have a target.",
+    show,
+)
+def text_is_given(ordering: Ordering, utterance: Utterance) -> None:
+    """Rows of the text may see each other in both directions, so a target there would be seen."""
+    made = ordering.arrange(utterance)
+    learned = np.flatnonzero((made.targets[: made.prefix_len - 1] != NONE).any(axis=1))
+    for row in learned[:1]:
+        demand(False, f"row {row} has a target, prefix_len is {made.prefix_len}")
 
 
 @law(
@@ -185,7 +228,10 @@ def rows_tell_nothing_later(ordering: Ordering, utterance: Utterance) -> None:
         if not len(later):
             continue
         other = ordering.arrange(longer(utterance, int(later[0]), frame))
-        rows = int(np.argwhere(made.frames == frame)[0, 0])
+        place = np.argwhere(made.frames == frame)
+        if not len(place):
+            return  # another law's business
+        rows = int(place[0, 0])
         same = np.array_equal(made.ids[:rows], other.ids[:rows])
         demand(
             same,
@@ -194,6 +240,8 @@ def rows_tell_nothing_later(ordering: Ordering, utterance: Utterance) -> None:
 
 
 STATIC = (
+    durations_unread,
+    text_is_given,
     frames_in_order,
     codes_come_back,
     phones_come_back,

@@ -27,6 +27,7 @@ def request_at(utterance: Utterance, cut: int, slack: int = 3) -> DecodingReques
     durations = utterance.durations[:begun].copy()
     if begun:
         durations[-1] = cut - starts[begun - 1]
+    durations.flags.writeable = False
     return DecodingRequest(
         id=utterance.id,
         phones=utterance.phones,
@@ -136,9 +137,23 @@ def script_knows_nothing_later(ordering: Ordering, utterance: Utterance, cut: in
     show,
 )
 def script_retells(ordering: Ordering, utterance: Utterance, cut: int) -> None:
-    """Driven with the utterance's own ids, the script gives the rows and positions of `arrange`."""
-    if _comparable(ordering, utterance, cut):
-        _retell(ordering, utterance, ordering.script(request_at(utterance, cut)))
+    """Driven with the utterance's own ids, the script gives the rows and positions of `arrange`.
+
+    Also where the request allows just the durations that the utterance has.
+    """
+    for slack in (3, 0) if _comparable(ordering, utterance, cut) else ():
+        _retell(ordering, utterance, ordering.script(request_at(utterance, cut, slack)))
+
+
+@law(
+    "arrange and script tell the same rows from the text",
+    "Give `prefix_len` of the TokenSequence and `text_len` of the script the same number: the rows of text and BOS.",
+    show,
+)
+def text_is_told_alike(ordering: Ordering, utterance: Utterance, cut: int) -> None:
+    """What sees the whole text in training sees it in decoding."""
+    told, given = ordering.arrange(utterance).prefix_len, ordering.script(request_at(utterance, cut)).text_len
+    demand(told == given, f"prefix_len is {told}, text_len is {given}")
 
 
 @law(
@@ -188,7 +203,7 @@ def any_model_ends(ordering: Ordering, utterance: Utterance, cut: int) -> None:
             )
 
 
-DECODING = (script_knows_nothing_later, script_retells, sampled_is_learned, any_model_ends)
+DECODING = (script_knows_nothing_later, text_is_told_alike, script_retells, sampled_is_learned, any_model_ends)
 
 
 def _comparable(ordering: Ordering, utterance: Utterance, cut: int) -> bool:
@@ -196,7 +211,8 @@ def _comparable(ordering: Ordering, utterance: Utterance, cut: int) -> bool:
     request = request_at(utterance, cut)
     if cut == 0:
         return True
-    return not request.open and np.cumsum(utterance.durations)[len(request.durations)] >= cut + ordering.lookahead
+    unended = len(request.durations) - request.open
+    return np.cumsum(utterance.durations)[unended] >= cut + ordering.lookahead
 
 
 def _retell(ordering: Ordering, utterance: Utterance, script: DecodingScript) -> list[tuple[int, int]]:

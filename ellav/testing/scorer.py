@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ellav.plugins.scorers import Scored, Scorer
-from ellav.testing.contract import Group, demand, has, keep_laws, law
+from ellav.testing.contract import METHOD, Group, demand, has, keep_laws, law
 from ellav.testing.sounds import show as show_sound
 from ellav.testing.sounds import sound, sounds
 
@@ -77,6 +77,7 @@ def attributes(scorer: Scorer) -> None:
             "a dict of metric name -> one line that says what it is and its unit",
         ),
         reads_text=(lambda value: isinstance(value, bool), "True or False"),
+        score=METHOD,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ellav.errors import UserError
 from ellav.plugins.registry import registry
 from ellav.plugins.text import Phones, TextFrontEnd
-from ellav.testing.contract import Group, demand, has, keep_laws, law
+from ellav.testing.contract import METHOD, Group, demand, has, keep_laws, law
 from ellav.testing.learning import learns
 from ellav.types import SILENCE
 
@@ -95,7 +95,7 @@ def _spoken(front_end: TextFrontEnd, text: str) -> Phones | None:
 def attributes(front_end: TextFrontEnd) -> None:
     """The name of the alphabet."""
     fits = (lambda value: isinstance(value, str) and bool(value.strip()), "the name of its alphabet, a string")
-    has(front_end, phone_set=fits)
+    has(front_end, phone_set=fits, __call__=METHOD)
 
 
 @law(

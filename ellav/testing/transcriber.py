@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ellav.plugins.transcribers import Transcriber
-from ellav.testing.contract import Group, demand, has, is_count, keep_laws, law
+from ellav.testing.contract import METHOD, Group, demand, has, is_count, keep_laws, law
 from ellav.testing.sounds import show, sounds
 
 
@@ -27,7 +27,8 @@ def transcriber_laws(transcriber: Transcriber, cases: int = 4, seed: int = 0) ->
 @law("the attributes of the contract are there", "Set it in the class body or in `__init__`.")
 def attributes(transcriber: Transcriber) -> None:
     """The sample rate."""
-    has(transcriber, sample_rate=(is_count, "the Hz of the audio that it takes, a positive integer"))
+    rate = (is_count, "the Hz of the audio that it takes, a positive integer")
+    has(transcriber, sample_rate=rate, transcribe=METHOD)
 
 
 @law(

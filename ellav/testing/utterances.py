@@ -29,7 +29,10 @@ def random_utterance(rng: np.random.Generator, codebook_size: int, codebooks: in
     durations = rng.integers(1, 7, len(phones)).astype(np.int32)
     durations[phones == 0] = rng.integers(0, 9, (phones == 0).sum())
     codes = rng.integers(0, codebook_size, (durations.sum(), codebooks + 1)).astype(np.int16)
-    return Utterance("random", "speaker", "en", phones, np.array(words, np.int32), durations, codes)
+    words = np.array(words, np.int32)
+    for array in (phones, words, durations, codes):
+        array.flags.writeable = False  # a plugin that changes what it is given is found out
+    return Utterance("random", "speaker", "en", phones, words, durations, codes)
 
 
 def longer(utterance: Utterance, phone: int, frame: int) -> Utterance:

@@ -194,7 +194,7 @@ def test_groups_of_one_are_the_rows_of_valle():
     grouped, concat = make("grouped", group=1), make("concat")
     utterance = spoken([0, 1, 2, 0], [1, 2, 3, 1])
     ours, theirs = grouped.arrange(utterance), concat.arrange(utterance)
-    for name in ("ids", "targets", "positions", "frames", "segment", "prefix_len"):
+    for name in ("ids", "targets", "positions", "frames", "prefix_len"):
         assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name
     for cut in range(utterance.frames):
         ours, theirs = (ordering.script(request_at(utterance, cut)) for ordering in (grouped, concat))
@@ -240,7 +240,6 @@ def test_a_block_is_a_word_its_separator_and_the_next_words_phones():
         "BOS sp SEP AA B c0 EOB AA B SEP S c1 c2 c3 EOB S SEP sp c4 c5 EOB sp SEP EOB"
     )
     assert " ".join(rows_of(ordering, rows.targets).split()) == "c0 EOB c1 c2 c3 EOB c4 c5 EOB EOB"
-    assert rows.segment.tolist() == [NONE] + [0] * 6 + [1] * 8 + [2] * 6 + [3] * 3
 
 
 def test_only_ends_of_words_and_silences_are_certain():

@@ -19,7 +19,7 @@ class Right(Interleaved):
 
 def rows(made, kept):
     """The rows `kept` (indices) of a TokenSequence."""
-    fields = {name: getattr(made, name)[kept] for name in ("ids", "targets", "positions", "frames", "segment")}
+    fields = {name: getattr(made, name)[kept] for name in ("ids", "targets", "positions", "frames")}
     return replace(made, **fields)
 
 
@@ -183,6 +183,67 @@ class NoTrigger(Right):
         self.states = (State(self.vocabulary.mask("codes")[None], self.eop),)
 
 
+class TriggerUnnamed(Right):
+    def bind(self, phones, codebook_size):
+        super().bind(phones, codebook_size)
+        self.states = (State(self.states[0].allowed, None),)
+
+
+class Sorts(Right):
+    """Changes what it is given."""
+
+    def arrange(self, utterance):
+        utterance.durations.sort()
+        return super().arrange(utterance)
+
+
+class ReadsDurations(Right):
+    needs_durations = False
+
+
+class TextCutShort(Right):
+    def arrange(self, utterance):
+        return replace(super().arrange(utterance), prefix_len=1)
+
+
+class TextTooLong(Right):
+    def arrange(self, utterance):
+        made = super().arrange(utterance)
+        return replace(made, prefix_len=made.prefix_len + 3)
+
+
+class TextLenOfOne(Right):
+    def script(self, request):
+        return replace(super().script(request), text_len=1)
+
+
+class CountsAnew(Right):
+    """Forgets the frames that the open phone has already."""
+
+    def __init__(self):
+        Interleaved.__init__(self, local_advance=0)
+
+    def script(self, request):
+        return replace(super().script(request), count=0)
+
+
+class MostTooSmall(Right):
+    def script(self, request):
+        made = super().script(request)
+        most = np.maximum(made.most - 1, 0)
+        return replace(made, least=np.minimum(made.least, most), most=most)
+
+
+class WithoutRestore(Right):
+    restore = None
+
+
+class RestoresTuple(Right):
+    def restore(self, ids):
+        made = super().restore(ids)
+        return made.phones, made.codes, made.durations
+
+
 class NoLookahead(Right):
     def __init__(self):
         super().__init__()
@@ -210,7 +271,17 @@ WRONG = {
     ForgetsPrompt: ("decoding ends under any model", "prompt's codes do not come back", "Let `restore`"),
     Fragile: ("decoding ends under any model", "ZeroDivisionError: a phone without frames", "hold no frame"),
     Flat: ("rows of the right shapes", "`ids` has shape", r"shape \(L, S\)"),
-    NoTrigger: ("bind makes the states", "its trigger 6 is not allowed", "holds its trigger"),
+    NoTrigger: ("bind makes the states", "its trigger 6 is not allowed", "holds the trigger"),
+    TriggerUnnamed: ("bind makes the states", "trigger is None; it must be an id", r"State\(allowed, trigger\)"),
+    Sorts: ("arrange takes every utterance", "ValueError: sort array is read-only", "copy what you change"),
+    ReadsDurations: ("without durations where it needs none", "needs durations", "Set `needs_durations` to True"),
+    TextCutShort: ("tell the same rows from the text", "prefix_len is 1, text_len is", "the same number"),
+    TextTooLong: ("nothing is learned inside the text", "has a target, prefix_len is", "rows of text and BOS"),
+    TextLenOfOne: ("tell the same rows from the text", "text_len is 1", "the same number"),
+    CountsAnew: ("the script retells what arrange wrote", "must be sampled as eop", "least and most"),
+    MostTooSmall: ("the script retells what arrange wrote", "row", "least and most"),
+    WithoutRestore: ("attributes of the contract", "restore is None; it must be a method", "in the class body"),
+    RestoresTuple: ("restore reads rows back", "a tuple comes back", "Return a Restored"),
     NoLookahead: ("attributes of the contract", "lookahead is missing", "in the class body"),
 }  # fmt: skip
 

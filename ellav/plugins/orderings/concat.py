@@ -39,13 +39,11 @@ class Concat:
         ids = np.append(ids, np.int32(self.eos))
         positions = np.append(positions, np.int32(utterance.frames))
         prefix = len(utterance.phones) + 1
-        segment = np.full(len(ids), NONE, np.int32)
-        segment[prefix:] = 0
         frames = np.full(len(ids), NONE, np.int32)
         frames[prefix:-1] = np.arange(utterance.frames)
         targets = np.full(len(ids), NONE, np.int32)
         targets[prefix - 1 : -1] = ids[prefix:]
-        return TokenSequence(ids[:, None], targets[:, None], positions, frames[:, None], segment, prefix)
+        return TokenSequence(ids[:, None], targets[:, None], positions, frames[:, None], prefix)
 
     def restore(self, ids: np.ndarray) -> Restored:
         """Read phones and codes back from complete rows (L, 1); no durations."""

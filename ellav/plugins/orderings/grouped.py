@@ -66,9 +66,7 @@ class Grouped:
         frames[len(head) : -1] = np.where(numbers < utterance.frames, numbers, NONE)
         targets = np.full(ids.shape, NONE, np.int32)
         targets[len(head) - 1 : -1] = ids[len(head) :]
-        segment = np.full(len(ids), NONE, np.int32)
-        segment[len(head) :] = 0
-        return TokenSequence(ids, targets, _positions(len(head), len(ids)), frames, segment, len(head))
+        return TokenSequence(ids, targets, _positions(len(head), len(ids)), frames, len(head))
 
     def restore(self, ids: np.ndarray) -> Restored:
         """Read phones and codes back from complete rows (L, G); no durations.

@@ -97,14 +97,11 @@ class Interleaved:
         ids = np.concatenate([prefix, body])
         frames = np.full(len(ids), NONE, np.int32)
         frames[len(prefix) + code_rows] = np.arange(utterance.frames)
-        segment = np.full(len(ids), NONE, np.int32)
-        segment[len(prefix) : -1] = np.repeat(np.arange(len(kept)), lengths)
-        segment[-1] = len(kept)
         targets = np.full(len(ids), NONE, np.int32)
         scored = ids >= self.eop
         targets[:-1][scored[1:]] = ids[1:][scored[1:]]
         positions = np.concatenate([np.arange(len(prefix)), np.arange(len(body))]).astype(np.int32)
-        return TokenSequence(ids[:, None], targets[:, None], positions, frames[:, None], segment, len(prefix))
+        return TokenSequence(ids[:, None], targets[:, None], positions, frames[:, None], len(prefix))
 
     def restore(self, ids: np.ndarray) -> Restored:
         """Read phones, codes and durations back from complete rows (L, 1).

@@ -54,8 +54,7 @@ class WordBlock:
         targets = np.full(len(ids), NONE, np.int32)
         scored = ids >= self.eob
         targets[:-1][scored[1:]] = ids[1:][scored[1:]]
-        segment = np.repeat(np.arange(NONE, len(heads)), [1, *map(len, parts)]).astype(np.int32)
-        return TokenSequence(ids[:, None], targets[:, None], _positions(len(ids)), frames[:, None], segment, 1)
+        return TokenSequence(ids[:, None], targets[:, None], _positions(len(ids)), frames[:, None], 1)
 
     def restore(self, ids: np.ndarray) -> Restored:
         """Read phones, codes and durations back from complete rows (L, 1)."""

@@ -5,6 +5,8 @@ Each module here is such a plugin; its names `new_plugin` and `NewPlugin` are re
 
 from __future__ import annotations
 
+import importlib.util
+import keyword
 import re
 from pathlib import Path
 
@@ -47,6 +49,7 @@ The contract of the family stands in ellav's `docs/plugins.md` and `ellav/plugin
 """
 
 USES = {
+    "text": "./run.sh --plugin {name}.py --text {name} --aligner trained",
     "scorers": './run.sh --stage 9 --plugin {name}.py --scorers "wer {name}"',
     "transcribers": './run.sh --stage 9 --plugin {name}.py --score_args "--transcriber {name} --lm_order 0"',
 }
@@ -56,6 +59,8 @@ def write_plugin(family: str, name: str, folder: Path) -> None:
     """Write NAME.py, test_NAME.py and README.md. Raises UserError where a name is taken."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"{name!r} is no name for a plugin: lower-case letters, digits and `_`, a letter first")
+    if keyword.iskeyword(name) or importlib.util.find_spec(name):
+        raise UserError(f"{name!r} is a word or a module of Python, which {name}.py would hide; take another name")
     if name in registry(family).names():
         raise UserError(f"{family}: there is a plugin named {name!r} already; take another name")
     cls = "".join(part.capitalize() for part in name.split("_"))

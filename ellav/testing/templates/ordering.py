@@ -31,13 +31,11 @@ class NewPlugin:
         codes = utterance.codes[:, 0] + self.first_code
         ids = np.concatenate([head, codes, [self.eos]]).astype(np.int32)
         none = np.full(len(ids), NONE, np.int32)
-        frames, segment, targets = none.copy(), none.copy(), none.copy()
+        frames, targets = none.copy(), none.copy()
         frames[len(head) : -1] = np.arange(utterance.frames)  # which frame stands in which row
-        segment[len(head) :] = 0
         targets[len(head) - 1 : -1] = ids[len(head) :]  # loss on codes and EOS
-        return TokenSequence(
-            ids[:, None], targets[:, None], self._positions(head, len(ids)), frames[:, None], segment, len(head)
-        )
+        positions = self._positions(head, len(ids))
+        return TokenSequence(ids[:, None], targets[:, None], positions, frames[:, None], len(head))
 
     def restore(self, ids):
         """The way back, from the rows alone."""
