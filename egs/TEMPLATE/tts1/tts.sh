@@ -7,7 +7,7 @@ log() { echo "$(date '+%F %T') (${recipe##*egs/}) $*"; }
 die() { echo "tts.sh: $*" >&2; trap - EXIT; exit 1; }
 caller=${PWD}
 recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-command_line="cd egs/${recipe##*egs/} && ./tts.sh$(printf ' %q' "$@")"
+arguments=("$@")
 
 # Stages
 stage=1
@@ -124,7 +124,7 @@ Training, decoding, scoring
   --report-args S      further options of 'ellav report', which makes the page report.html of stage 9
   --pack-args S        further options of 'ellav pack'"
 
-not_options="caller recipe command_line help_message not_options"
+not_options="caller recipe arguments help_message not_options"
 # shellcheck source=utils/parse_options.sh
 . "${recipe}/utils/parse_options.sh"
 [ ${#positional[@]} -eq 0 ] || die "unexpected argument '${positional[0]}'; options begin with --"
@@ -133,17 +133,29 @@ for name in stage stop_stage nj ngpu fs; do
 done
 [ "${nj}" -ge 1 ] || die "option --nj must be at least 1"
 
-# What a person names is looked for where they stand, in the recipe, and in the project.
+# What a person names is looked for where they stand, in the recipe, and in the project -> ${found}
 find_file() {
     local folder
     for folder in "${caller}" "${recipe}" "${ELLAV_ROOT}"; do
         if [[ $1 == /* ]]; then folder=; fi
-        if [ -e "${folder:+${folder}/}$1" ]; then
-            printf '%s\n' "${folder:+${folder}/}$1"
-            return
-        fi
+        found=${folder:+${folder}/}$1
+        if [ -e "${found}" ]; then return; fi
     done
-    die "$1: no such file in ${caller}, ${recipe} or ${ELLAV_ROOT}"
+    if [[ $1 == /* ]]; then die "$1: no such file"; fi
+    if [ "${caller}" != "${recipe}" ]; then folder="${caller}, ${recipe}"; else folder=${recipe}; fi
+    die "$1: no such file in ${folder} or ${ELLAV_ROOT}"
+}
+
+# This command as it can be given in the recipe's folder, whatever the folder it was given in.
+command_line() {
+    local word
+    printf 'cd egs/%s && ./tts.sh' "${recipe##*egs/}"
+    for word in "${arguments[@]}"; do
+        if [[ ${word} == *?.* ]] && [[ ${word} != /* ]] && [ -f "${caller}/${word}" ]; then
+            word=$(realpath --no-symlinks --relative-to="${recipe}" "${caller}/${word}")
+        fi
+        printf ' %q' "${word}"
+    done
 }
 
 trap '[ $? -eq 0 ] || echo "tts.sh: stopped in stage ${current:-0} after ${SECONDS} s;" \
@@ -197,7 +209,10 @@ conf() {
 
 plugins=()
 for file in "${plugin[@]}"; do
-    if [[ ${file} == *.py ]] || [[ ${file} == */* ]]; then file=$(find_file "${file}"); fi
+    if [[ ${file} == *.py ]] || [[ ${file} == */* ]]; then
+        find_file "${file}"
+        file=${found}
+    fi
     plugins+=(--plugin "${file}")
 done
 conf text_conf "${text_conf[@]}"; text_options=(--text "${text}" "${words[@]}")
@@ -252,9 +267,9 @@ evaluates() { [ "${skip_eval}" = false ] && runs "$1"; }
 
 # What is misspelt is said now, not hours later.
 read -r -a scorer_names <<< "${scorers}"
-if trains 6 || trains 7; then train_config=$(find_file "${train_config}"); fi
-if trains 7 && [ -n "${nar_config}" ]; then nar_config=$(find_file "${nar_config}"); fi
-if evaluates 8 && [ -n "${decode_config}" ]; then decode_config=$(find_file "${decode_config}"); fi
+if trains 6 || trains 7; then find_file "${train_config}" && train_config=${found}; fi
+if trains 7 && [ -n "${nar_config}" ]; then find_file "${nar_config}" && nar_config=${found}; fi
+if evaluates 8 && [ -n "${decode_config}" ]; then find_file "${decode_config}" && decode_config=${found}; fi
 follow "${python}" -m ellav.bin.main parts "${text_options[@]}" "${aligner_options[@]}" "${prompt_aligner_options[@]}" \
     "${codec_options[@]}" "${ordering_options[@]}" "${decoder_options[@]}" --scorers "${scorer_names[@]}" "${plugins[@]}" \
     || { status=$?; trap - EXIT; exit "${status}"; }
@@ -381,7 +396,7 @@ if evaluates 9; then
     split "${score_args}"
     on "${train_cmd}" score --exp "${exp}" --mode "${mode}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
         --phones "${dumpdir}/phones" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" --lm "${expdir}/lm" \
-        --scorers "${scorer_names[@]}" --command_line "${command_line}" "${beside[@]}" --nj "${nj}" "${words[@]}"
+        --scorers "${scorer_names[@]}" --command_line "$(command_line)" "${beside[@]}" --nj "${nj}" "${words[@]}"
     about=()
     [ ! -e local/about.txt ] || about=(--about local/about.txt)
     split "${report_args}"
@@ -421,10 +436,10 @@ log "Successfully finished. [elapsed=${SECONDS}s]"
 hello() {
     local program=ellav
     [ "${on_path}" = "${ELLAV_VENV}/bin/ellav" ] || program=${ELLAV_VENV}/bin/ellav
-    printf '  %q synth%s --text "Hello, this is my voice." --out hello.wav\n' "${program}" "$*"
+    printf '  %q synth%s --text "Hello, this is my voice." --out hello.wav\n' "${program}" "$([ $# -eq 0 ] || printf ' %q' "$@")"
 }
 if runs 10 && [ -e "${exp}/packed/model.yaml" ]; then
-    printf 'Hear what was trained here:\n%s\n' "$(hello " --model $(printf '%q' "$(realpath "${exp}/packed")")" "${plugins[@]/#/ }")"
+    printf 'Hear what was trained here:\n%s\n' "$(hello --model "$(realpath "${exp}/packed")" "${plugins[@]}")"
     if [ -e "${ELLAV_ROOT}/ellav/pretrained/mini/model.yaml" ]; then
         printf 'Hear the model that comes with ellav:\n%s\n' "$(hello)"
     fi
