@@ -69,6 +69,14 @@ def checked(target: Callable, options: dict, what: str) -> dict:
     return result
 
 
+def completed(target: Callable, options: dict, what: str) -> dict:
+    """`checked`, with the defaults of the options that were not given: what is kept beside a model,
+    so that it stays the same when a default changes. Paths become strings."""
+    defaults = {name: p.default for name, p in schema(target).items() if p.default is not p.empty}
+    full = {**defaults, **checked(target, options, what)}
+    return {name: str(value) if isinstance(value, Path) else _listed(value) for name, value in full.items()}
+
+
 def build(target: Callable, options: dict, what: str):
     """`target(**options)` after `checked`; a ValueError it raises becomes a UserError."""
     try:
@@ -155,6 +163,11 @@ def read_yaml(path: Path | str) -> dict:
     if odd is not None:
         raise UserError(f"{path}: {odd!r} is no name of an option; write it in quotes if it is one")
     return content
+
+
+def _listed(value):
+    """YAML knows lists, no tuples."""
+    return [_listed(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def _one_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ellav.data.outputs import is_full
 from ellav.errors import UserError
+from ellav.plugins.faults import plugin_fault
 
 
 class Stopped(BaseException):
@@ -22,7 +23,8 @@ def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
     """Call `command` and return the exit status.
 
     0 on success; 1 on wrong input or a failing disk; 128 + the signal's number where it was
-    stopped. What went wrong is one line on stderr; `debug` shows the traceback instead.
+    stopped. What went wrong is one line on stderr; `debug` shows the traceback instead. So
+    does what neither a person's input nor a plugin from outside brought about.
     """
     before, hook = _catch_signals(), threading.excepthook
     if not debug:  # TensorBoard's thread meets a full disk first; who writes to it hears of it next
@@ -41,6 +43,11 @@ def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
         if debug:
             raise
         return _fail(name, _of_system(error))
+    except Exception as error:
+        fault = plugin_fault(error)
+        if debug or fault is None:
+            raise
+        return _fail(name, f"{fault}; --debug shows how it came there")
     except (Stopped, KeyboardInterrupt) as stop:
         number = stop.args[0] if stop.args else signal.SIGINT
         print(f"{name}: stopped by {signal.Signals(number).name}; the same command goes on from here", file=sys.stderr)

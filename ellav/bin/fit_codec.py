@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.config import checked
+from ellav.config import completed
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import naming, need, write_text, writing
@@ -30,9 +30,11 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--hours {options.hours:g} is not above 0")
     need(options.data, "2 (format wavs)")
     codec = codecs.create(options.codec, options.codec_conf)
-    conf = checked(codecs.get(options.codec), options.codec_conf, f"codecs {options.codec}")
+    conf = completed(codecs.get(options.codec), options.codec_conf, f"codecs {options.codec}")
     plugin = codecs.record(options.codec)
     settings = {"codec": plugin["name"], "conf": conf}
+    if codecs.origin(options.codec) != "built in":
+        settings["plugin"] = plugin  # another file may make other codes
     if codec.trainable:
         settings |= {"hours": options.hours, "seed": options.seed}
     files = [Path(value) for value in conf.values() if isinstance(value, str) and Path(value).is_file()]

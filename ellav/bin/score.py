@@ -61,8 +61,8 @@ def main(argv: list[str]) -> None:
     setup = Setup(specs, options.codec, codec["sample_rate"], enrolled_arrays(options, specs, codec["sample_rate"]))
     inputs += [options.cache / f"enrolled_{name}" for name in setup.enrolled]
 
-    metrics = {metric: meaning for name in specs for metric, meaning in scorers.get(name).metrics.items()}
-    key = [[scorers.record(name), conf] for name, conf in specs.items()]
+    metrics = metrics_of(list(specs))
+    key = [[scorers.record(name), conf, *listener(conf)] for name, conf in specs.items()]
     tables = {
         mode: score_mode(options, mode, codec["frame_rate"], setup, key, list(metrics), inputs)
         for mode in modes(options)
@@ -79,6 +79,25 @@ def main(argv: list[str]) -> None:
         results["continuation"] = tables["continuation"]
     write_results(options.exp, results, beside)
     print(f"{options.exp}/RESULTS.md")
+
+
+def metrics_of(names: list[str]) -> dict[str, str]:
+    """Metric -> its line. Raises UserError where two scorers would write into one column."""
+    owner: dict[str, str] = {}
+    found = {}
+    for name in names:
+        for metric, meaning in scorers.get(name).metrics.items():
+            if metric in owner:
+                raise UserError(
+                    f"--scorers: {owner[metric]} and {name} both have a metric {metric!r}; name one of them only"
+                )
+            owner[metric], found[metric] = name, meaning
+    return found
+
+
+def listener(conf: dict) -> list[dict]:
+    """Where the transcriber of a scorer comes from, if it has one: another one hears something else."""
+    return [transcribers.record(conf["transcriber"])] if "transcriber" in conf else []
 
 
 def modes(options) -> list[str]:

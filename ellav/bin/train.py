@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 LENGTH = {"max_steps", "max_minutes", "max_frames_seen", "log_every", "sample_minutes", "threads", "dtype"}
 """Options that a resumed run may change."""
 CAUSES = {
-    "ordering": "another ordering, or options or code of it",
     "phones": "another token list (stage 5 has made it anew)",
     "stats": "other statistics (stage 5 has made them anew)",
     "codec": "another codec (stage 4 has made it anew)",
@@ -184,8 +183,20 @@ def _same(before: dict, now: dict, out: Path) -> None:
     differing += [k for k in sorted({*old, *new} - LENGTH) if old.get(k) != new.get(k)]
     if differing:
         what = CAUSES.get(differing[0], f"another {differing[0]}")
+        if differing[0] == "ordering":
+            what = _another_ordering(before["ordering"], now["ordering"])
         stage, option = (6, "--train-args") if now["kind"] == "ar" else (7, "--nar-args")
         raise UserError(
             f"{out}: began with {what}; go back to what it was, or rerun stage {stage} from its beginning "
             f"({option} '--resume never') or beside it (another --tag)"
         )
+
+
+def _another_ordering(before: dict, now: dict) -> str:
+    if before["name"] != now["name"]:
+        return f"ordering {before['name']}, not {now['name']}"
+    old, new = before["conf"], now["conf"]
+    for option in sorted({*old, *new}):
+        if old.get(option) != new.get(option):
+            return f"{option}={old.get(option)} of ordering {now['name']}, not {new.get(option)}"
+    return f"other code of ordering {now['name']} than is there now"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import yaml
@@ -29,7 +30,8 @@ def card(
     results: a results.json of `ellav score`, which may be missing.
     """
     introduction = introduction.strip() or f"# {name}\n\nA model for zero-shot text-to-speech, made with ellav."
-    parts = [introduction, _use(prompts), _prompts(prompts), _contents(model, configs, sizes)]
+    needed = plugins_of(model, configs["ar"])
+    parts = [introduction, _use(prompts, needed), _prompts(prompts), _contents(model, configs, sizes)]
     if results.exists():
         parts.append(_figures(results))
     else:
@@ -38,12 +40,34 @@ def card(
     return "\n\n".join(parts) + "\n"
 
 
-def _use(prompts: list[Recording]) -> str:
+def plugins_of(model: dict, ar: dict) -> dict[str, dict]:
+    """`ordering mine` -> where its code comes from (`Registry.record`), for all parts from outside ellav.
+
+    model: the content of model.yaml. ar: config.yaml of the AR model.
+    """
+    records = {"ordering": ar["ordering"].get("record"), "codec": ar["codec"].get("plugin")}
+    records |= {part: model[part].get("record") for part in ("text", "aligner", "decoder")}
+    return {
+        f"{part} `{record['name']}`": record
+        for part, record in records.items()
+        if record and record["module"].partition(".")[0] != "ellav"
+    }
+
+
+def _use(prompts: list[Recording], needed: dict[str, dict]) -> str:
     own = '--prompt me.wav --prompt-text "What I say in it."'
-    lines = [f'ellav synth --model . --text "Good morning." --out hello.wav{"" if prompts else " " + own}']
+    modules = list(dict.fromkeys(record["module"] for record in needed.values()))
+    speak = " ".join(["ellav synth --model .", *(f"--plugin {shlex.quote(module)}" for module in modules)])
+    lines = [f'{speak} --text "Good morning." --out hello.wav{"" if prompts else " " + own}']
     if prompts:
-        lines.append(f'ellav synth --model . --text "Good morning." {own} --out hello.wav')
-    return "## Use\n\nIn this folder:\n\n```sh\n" + "\n".join(lines) + "\n```"
+        lines.append(f'{speak} --text "Good morning." {own} --out hello.wav')
+    text = "## Use\n\nIn this folder:\n\n```sh\n" + "\n".join(lines) + "\n```"
+    if needed:
+        text += "\n\nThese parts are plugins, whose code does not come with the model:\n"
+    for part, record in needed.items():
+        version = f" {record['version']}" if record["version"] else ""
+        text += f"\n- {part}: `{record['module']}`{version}, SHA-256 `{record['sha256']}`"
+    return text
 
 
 def _prompts(prompts: list[Recording]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from ellav.infer.engine import Engine
 from ellav.models.nar import NARInput, NARModel
 from ellav.plugins.codecs import Codec
+from ellav.plugins.faults import at_work_on
 from ellav.types import DecodingRequest
 
 
@@ -60,9 +61,15 @@ class Pipeline:
     def _speak(self, requests: list[DecodingRequest], seed: int, whole: bool, done) -> list[Speech]:
         ordering = self.engine.ordering
         clock = _Clock()
-        scripts = [ordering.script(request) for request in requests]
+        scripts = []
+        for request in requests:
+            with at_work_on(f"utterance {request.id!r}"):
+                scripts.append(ordering.script(request))
         decoded = self.engine.decode([request.id for request in requests], scripts, seed, done)
-        restored = [ordering.restore(rows.ids) for rows in decoded]
+        restored = []
+        for request, rows in zip(requests, decoded, strict=True):
+            with at_work_on(f"utterance {request.id!r}"):
+                restored.append(ordering.restore(rows.ids))
         durations = [
             None if made.durations is None else around_prompt(made.durations, request)
             for request, made in zip(requests, restored, strict=True)

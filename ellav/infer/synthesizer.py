@@ -137,4 +137,5 @@ def longest_seen(config: dict) -> int:
 def _packed(registry: Registry, choice: dict, folder: Path):
     """The plugin that `ellav pack` named, with the files it carried along."""
     cls = registry.get(choice["name"])
+    registry.warn_if_changed(choice.get("record"), str(folder))
     return registry.create(choice["name"], located(cls, choice["conf"], folder))

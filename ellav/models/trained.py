@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -88,10 +87,7 @@ def load_trained(folder: Path | str, which: Literal["averaged", "best", "last"] 
     if missing:
         raise UserError(f"{folder / 'config.yaml'}: {sorted(missing)[0]!r} is missing; train again")
     model, ordering = build_model(config)
-    record = config["ordering"]["record"]
-    now = orderings.record(record["name"])
-    if orderings.origin(record["name"]) != "built in" and now["sha256"] != record["sha256"]:
-        warnings.warn(f"{folder}: the code of ordering {record['name']!r} has changed since training", stacklevel=2)
+    orderings.warn_if_changed(config["ordering"]["record"], str(folder))
     load_weights(model, need(folder / f"{which}.safetensors", TRAIN))
     return Trained(model.eval(), ordering, config)
 

@@ -13,8 +13,10 @@ import importlib.util
 import inspect
 import logging
 import os
+import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -25,6 +27,8 @@ from ellav.errors import UserError, did_you_mean
 _log = logging.getLogger(__name__)
 
 FAMILIES = ("codecs", "text", "aligners", "orderings", "decoders", "scorers", "transcribers")
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 OUTSIDE = "ellav_plugin_"
 """Modules made of `--plugin` files are called this, the file's name, and a hash of its path."""
@@ -49,17 +53,26 @@ class Registry:
     def register(self, name: str) -> Callable[[type], type]:
         """Class decorator: `@orderings.register("interleaved")`.
 
-        Raises UserError for a name that is taken, or for a class whose `contract` (an integer
-        that it may declare) is not this family's.
+        Raises UserError for a name that is taken or is none, for what is no class, and for a class
+        whose `contract` (an integer that it may declare) is not this family's.
         """
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UserError(
+                f"{self.family}: {_short(name)} is no name for a plugin; write @{self.family}.register(NAME) above "
+                "the class, with letters, digits, '_', '-' and '.' in quotes"
+            )
 
         def add(cls: type) -> type:
+            if not isinstance(cls, type):
+                raise UserError(f"{self.family} {name!r}: {_short(cls)} is no class; a plugin is a class")
             if name in self.builtin and cls.__module__ != self.builtin[name]:
                 raise UserError(f"{self.family}: {name!r} is built in; register yours under another name")
             known = self._classes.get(name)
             if known is not None and _origin(known) != _origin(cls):
-                raise UserError(f"{self.family}: {name!r} is already registered by {known.__module__}")
+                raise UserError(f"{self.family}: {name!r} is already registered by {_place(known)}")
             declared = getattr(cls, "contract", self.contract)
+            if not isinstance(declared, int):
+                raise UserError(f"{self.family} {name!r}: contract is {declared!r}; it must be a number, for example 1")
             if declared != self.contract:
                 raise UserError(
                     f"{self.family} {name!r} is written for contract {declared}, this ellav has {self.contract}; "
@@ -75,6 +88,10 @@ class Registry:
         """All names that `get` knows, sorted."""
         return sorted({*self.builtin, *self._classes, *self._installed()})
 
+    def classes(self) -> list[type]:
+        """Those that are loaded."""
+        return list(self._classes.values())
+
     def get(self, name: str) -> type:
         """The class called `name`; raises UserError that lists the known names."""
         if name not in self._classes:
@@ -86,7 +103,7 @@ class Registry:
             known = ", ".join(self.names())
             raise UserError(
                 f"{self.family}: no plugin named {name!r}{did_you_mean(name, self.names())}; known: {known}; "
-                "one of your own needs --plugin FILE_OR_MODULE"
+                "one of your own needs --plugin FILE_OR_MODULE (load_plugin in Python)"
             )
         return self._classes[name]
 
@@ -124,6 +141,16 @@ class Registry:
         module = Path(source).name if cls.__module__.startswith(OUTSIDE) else cls.__module__
         return {"name": name, "module": module, "version": version, "sha256": digest}
 
+    def warn_if_changed(self, record: dict | None, where: str) -> None:
+        """Warn where a plugin from outside is another file now than when `record` made this record."""
+        if not record or self.origin(record["name"]) == "built in":
+            return
+        if self.record(record["name"])["sha256"] != record["sha256"]:
+            warnings.warn(
+                f"{where}: the code of {self.family.removesuffix('s')} {record['name']!r} has changed since training",
+                stacklevel=3,
+            )
+
     def _installed(self) -> dict:
         if self._entry_points is None:
             self._entry_points = {}
@@ -140,7 +167,7 @@ class Registry:
             cls = point.load()
             if name not in self._classes:
                 self.register(name)(cls)
-        except Exception as error:  # a stranger's package may fail in any way
+        except (Exception, SystemExit) as error:  # a stranger's package may fail in any way
             self._skip(point, str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
             del self._entry_points[name]
 
@@ -159,9 +186,10 @@ def registry(family: str) -> Registry:
 
 def located(file_or_module: str) -> str:
     """A `--plugin` as it means the same from any folder: a file's absolute path, or the module."""
-    if file_or_module.endswith(".py") or os.sep in file_or_module:
-        return str(Path(file_or_module).expanduser().absolute())
-    return file_or_module
+    is_module = all(part.isidentifier() for part in file_or_module.split("."))
+    if is_module and not file_or_module.endswith(".py"):
+        return file_or_module
+    return str(Path(file_or_module).expanduser().absolute())
 
 
 def load_plugin(file_or_module: str) -> None:
@@ -171,13 +199,13 @@ def load_plugin(file_or_module: str) -> None:
     """
     place = located(file_or_module)
     try:
-        if place == file_or_module and not os.path.isabs(place):
-            importlib.import_module(place)
-        else:
+        if os.path.isabs(place):
             _import_file(Path(place))
+        else:
+            importlib.import_module(place)
     except UserError as error:
         raise UserError(f"--plugin {file_or_module}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == file_or_module.partition(".")[0]
         hint = "; name a file that ends in .py, or install the package" if missing else ""
         raise UserError(f"--plugin {_line_of(error, place)}: {type(error).__name__}: {error}{hint}") from error
@@ -190,6 +218,7 @@ def _import_file(path: Path) -> None:
         return
     if path.suffix != ".py" or not path.is_file():
         raise UserError("no such file" if not path.exists() else "not a Python file (its name must end in .py)")
+    known = _registered()
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -198,9 +227,21 @@ def _import_file(path: Path) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+    if _registered() == known:
+        del sys.modules[name]
+        raise UserError(
+            f"registers no plugin; import the registry of its family and write, for example, "
+            f'@orderings.register("{path.stem}") above the class'
+        )
 
 
-def _line_of(error: Exception, place: str) -> str:
+def _registered() -> set[tuple[str, str]]:
+    """(family, name) of all classes that are registered so far."""
+    loaded = [family for family in FAMILIES if f"ellav.plugins.{family}" in sys.modules]
+    return {(family, name) for family in loaded for name in registry(family)._classes}
+
+
+def _line_of(error: BaseException, place: str) -> str:
     """`place`, with the last of its lines that led to the error."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
@@ -211,3 +252,12 @@ def _line_of(error: Exception, place: str) -> str:
 
 def _origin(cls: type) -> tuple:
     return (cls.__module__, cls.__qualname__)
+
+
+def _place(cls: type) -> str:
+    """Where a person finds a class: its file, or its module."""
+    return inspect.getsourcefile(cls) if cls.__module__.startswith(OUTSIDE) else cls.__module__
+
+
+def _short(value) -> str:
+    return repr(value) if isinstance(value, str) else f"{getattr(value, '__name__', value)} (a {type(value).__name__})"

@@ -19,6 +19,7 @@ from ellav.errors import UserError
 from ellav.models.ar import ARModel
 from ellav.models.nar import NARModel
 from ellav.models.transformer import ROWS
+from ellav.plugins.faults import at_work_on, plugin_fault
 from ellav.plugins.orderings import Ordering
 from ellav.types import TokenSequence, Utterance
 
@@ -81,10 +82,12 @@ class ARObjective(nn.Module):
         self.triggers = sorted({int(self.columns[s.trigger]) for s in ordering.states if s.trigger >= 0})
 
     def arrange(self, utterance: Utterance, rng: np.random.Generator) -> Arranged:
-        try:
-            return Arranged(utterance.id, utterance.frames, self.ordering.arrange(utterance))
-        except ValueError as error:
-            raise UserError(f"utterance {utterance.id!r} cannot be arranged: {error}") from error
+        with at_work_on(f"utterance {utterance.id!r}"):
+            try:
+                return Arranged(utterance.id, utterance.frames, self.ordering.arrange(utterance))
+            except (ValueError, UserError) as error:
+                reason = plugin_fault(error) or error
+                raise UserError(f"utterance {utterance.id!r} cannot be arranged: {reason}") from error
 
     def collate(self, items: list[Arranged]) -> Batch:
         targets = np.concatenate([item.rows.targets for item in items])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def test_the_recipe_used_all_three(folder):
     assert config["ordering"]["name"] == "relay" and config["ordering"]["record"]["sha256"]
     packed = yaml.safe_load((folder / "exp/smoke/relay/packed/model.yaml").read_text())
     assert packed["text"]["name"] == "by_rule"
-    assert packed["decoder"] == {"name": "min_p", "conf": {"least": 0.2}}
+    assert packed["decoder"]["name"] == "min_p" and packed["decoder"]["conf"]["least"] == 0.2
     phones = {line.split(" ", 1)[0] for line in (folder / "dump/smoke/phones/train/phones").read_text().splitlines()}
     assert phones
 
@@ -67,6 +68,22 @@ def test_its_model_speaks_with_the_plugins_and_asks_for_them_without(folder):
     assert spoken.returncode == 0, spoken.stderr
     assert (folder / "out.wav").stat().st_size > 44
     assert '"DH"' in (folder / "out.TextGrid").read_text()
+
+
+def test_the_commands_that_it_shows_can_be_given_again(folder, tmp_path):
+    spoken = recipe(folder, "--stage", 10).stdout.splitlines()
+    shown = shlex.split(spoken[spoken.index("Hear what was trained here:") + 1])
+    done = call(shown, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "hello.wav").exists()
+    results = (folder / "exp/smoke/relay/RESULTS.md").read_text()
+    command = next(line for line in results.splitlines() if "./tts.sh" in line).strip("-` ")
+    plugins = [word for word in shlex.split(command) if word.endswith(".py")]
+    assert len(plugins) == 3
+    assert all((ROOT / "egs/mini/tts1" / name).samefile(folder / Path(name).name) for name in plugins)
+    failed = call([ROOT / "egs/mini/tts1/run.sh", "--smoke", "--plugin", "gone.py"], tmp_path)
+    assert failed.returncode != 0 and len(failed.stderr.splitlines()) == 1
+    assert f"gone.py: no such file in {tmp_path}, " in failed.stderr
 
 
 def test_training_ranks_import_the_ordering(folder):

@@ -14,6 +14,7 @@ from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.errors import UserError
 from ellav.plugins.codecs import load_codec
 from ellav.testing.codec import sound
+from ellav.testing.templates import write_plugin
 
 RATE = 16000
 PHONES = ["sp", "HH", "AY1", "sp"]
@@ -203,6 +204,23 @@ def test_stages_are_cheap_to_repeat_and_refuse_stale_inputs(coded, capsys):
     assert json.loads((coded / "codec" / "done.json").read_text())["key"] != key
     with pytest.raises(UserError, match=r"codes/train: made from an older .*codec; rerun stage 4"):
         run_tokens(coded)
+
+
+def test_another_file_of_a_codec_from_outside_makes_it_anew(root, tmp_path, capsys):
+    write_plugin("codecs", "changing_codec", tmp_path / "plugin")
+    path = tmp_path / "plugin/changing_codec.py"
+    options = ["--data", f"{root}/raw/train", "--out", f"{root}/codec"]
+    options += ["--plugin", str(path), "--codec", "changing_codec"]
+    fit_codec.main(options)
+    capsys.readouterr()
+    fit_codec.main(options)
+    assert "up to date" in capsys.readouterr().out
+    path.write_text(path.read_text() + "# changed\n")
+    with pytest.warns(UserWarning, match="codec: the code of codec 'changing_codec' has changed since training"):
+        load_codec(root / "codec")
+    fit_codec.main(options)
+    assert "up to date" not in capsys.readouterr().out
+    load_codec(root / "codec")
 
 
 def test_a_table_that_holds_no_numbers_is_named(coded):

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ellav.bin.endings import run
 from ellav.data.parallel import parallel_map
 from ellav.errors import UserError
+from ellav.plugins.faults import at_work_on
 from ellav.plugins.registry import Registry, load_plugin, located
 from ellav.plugins.text import text
 
@@ -150,6 +152,8 @@ def test_a_family_of_its_own_contract():
         ("x = 1\ny = x / 0\n", r"faulty\.py:2: ZeroDivisionError"),
         ("def f(:\n", r"faulty\.py:1: SyntaxError"),
         ("import no_such_package\n", r"faulty\.py:1: ModuleNotFoundError: No module named 'no_such_package'"),
+        ("import sys\nsys.exit('no licence')\n", r"faulty\.py:2: SystemExit: no licence"),
+        ("x = 1\n", r"faulty\.py: registers no plugin; .*@orderings.register\(\"faulty\"\) above the class"),
     ],
 )
 def test_faults_of_a_file_are_named_with_their_line(tmp_path, content, message):
@@ -165,6 +169,8 @@ def test_faults_of_a_file_are_named_with_their_line(tmp_path, content, message):
     [
         ("gone.py", "no such file"),
         ("./folder", "no such file"),
+        (".", "not a Python file"),
+        ("", "not a Python file"),
         ("no_such_module_here", "name a file that ends in .py, or install the package"),
     ],
 )
@@ -177,3 +183,49 @@ def test_what_is_not_there_is_said_in_one_line(tmp_path, monkeypatch, name, mess
 def test_a_model_whose_plugin_is_missing_says_how_to_give_it():
     with pytest.raises(UserError, match=r"no plugin named 'nobodys'.*one of your own needs --plugin FILE_OR_MODULE"):
         text.create("nobodys")
+
+
+def test_a_name_taken_twice_names_the_other_file(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.py").write_text(PLUGIN.format(name="taken_twice"))
+    load_plugin(str(tmp_path / "first.py"))
+    with pytest.raises(UserError, match=r"'taken_twice' is already registered by .*/first\.py"):
+        load_plugin(str(tmp_path / "second.py"))
+
+
+def test_changed_code_is_warned_of(tmp_path, recwarn):
+    path = tmp_path / "changing.py"
+    path.write_text(PLUGIN.format(name="changing_text"))
+    load_plugin(str(path))
+    record = text.record("changing_text")
+    text.warn_if_changed(record, "here")
+    text.warn_if_changed(None, "here")
+    text.warn_if_changed({**text.record("characters"), "sha256": "another"}, "here")  # built in: a version's business
+    assert not recwarn.list
+    path.write_text(path.read_text() + "# changed\n")
+    with pytest.warns(UserWarning, match="here: the code of text 'changing_text' has changed since training"):
+        text.warn_if_changed(record, "here")
+
+
+def test_what_a_plugin_raises_by_mistake_is_one_line_with_its_place(tmp_path, capsys):
+    path = tmp_path / "mistaken.py"
+    path.write_text(PLUGIN.format(name="mistaken_text").replace("sentence.strip()", "sentence.stirp()"))
+    load_plugin(str(path))
+
+    def here():
+        with at_work_on("utterance 'u1'"):
+            text.create("mistaken_text")("a")
+
+    def in_a_worker():
+        list(parallel_map(partial(speaking, "mistaken_text"), ["a", "b"], 2, "test", [str(path)]))
+
+    for command in (here, in_a_worker):
+        assert run("ellav test", command) == 1
+        error = capsys.readouterr().err
+        assert len(error.splitlines()) == 1 and "--debug" in error
+        assert f"{path}:12, in __call__: AttributeError: 'str' object has no attribute 'stirp'" in error, error
+        assert ("utterance 'u1'" in error) == (command is here)
+        with pytest.raises(AttributeError):
+            run("ellav test", command, debug=True)
+    with pytest.raises(ZeroDivisionError):  # nobody's plugin: a fault of ellav, to be reported whole
+        run("ellav test", lambda: 1 / 0)

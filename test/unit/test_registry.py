@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.config import build, checked, fit, parse_pairs
+from ellav.config import build, checked, completed, fit, parse_pairs
 from ellav.errors import UserError
 from ellav.plugins.registry import Registry, load_plugin
 
@@ -55,6 +56,19 @@ def test_what_fits_has_the_type(value):
             continue
 
 
+def test_what_is_kept_has_the_defaults_too():
+    assert completed(Options, {"size": 4, "names": ("x",)}, "options") == {
+        "size": 4, "rate": 1.0, "kind": "a", "names": ["x"], "strict": True,
+    }  # fmt: skip
+
+    def placed(file: Path = Path("a/b"), pair: tuple[int, ...] = (1, 2)):
+        pass
+
+    assert completed(placed, {}, "options") == {"file": "a/b", "pair": [1, 2]}
+    with pytest.raises(UserError, match="unknown option 'siz'"):
+        completed(Options, {"siz": 1}, "options")
+
+
 def test_pairs_are_read_as_yaml():
     assert parse_pairs(["a=1", "b-c=true", "d=[1, 2]", "e="]) == {"a": 1, "b_c": True, "d": [1, 2], "e": None}
     with pytest.raises(UserError, match="key=value"):
@@ -73,6 +87,23 @@ def test_an_unknown_name_lists_the_known_ones():
         family.get("mime")
     with pytest.raises(UserError, match="already registered"):
         family.register("mine")(type("Other", (), {}))
+
+
+@pytest.mark.parametrize("name", ["", "bad name!", "-x", None, "a/b"])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(UserError, match=r"is no name for a plugin; write @things.register\(NAME\)"):
+        Registry("things", {}).register(name)(type("Mine", (), {}))
+
+
+def test_a_name_that_was_forgotten_and_what_is_no_class_are_refused():
+    family = Registry("things", {})
+    with pytest.raises(UserError, match=r"Mine \(a type\) is no name for a plugin; write @things.register"):
+        family.register(type("Mine", (), {}))
+    with pytest.raises(UserError, match=r"things 'f': <lambda> \(a function\) is no class"):
+        family.register("f")(lambda: 1)
+    with pytest.raises(UserError, match="contract is '1'; it must be a number"):
+        family.register("old")(type("Old", (), {"contract": "1"}))
+    assert family.names() == []
 
 
 def test_entry_points_are_found_and_broken_ones_skipped(caplog):
@@ -95,7 +126,11 @@ def test_entry_points_are_found_and_broken_ones_skipped(caplog):
 
 def test_plugin_files_are_imported_once_and_their_faults_named(tmp_path):
     good = tmp_path / "good.py"
-    good.write_text("import sys\nsys.ellav_test_loads = getattr(sys, 'ellav_test_loads', 0) + 1\n")
+    good.write_text(
+        "import sys\nfrom ellav.plugins.decoders import decoders\n"
+        "sys.ellav_test_loads = getattr(sys, 'ellav_test_loads', 0) + 1\n"
+        "decoders.register('imported_once')(type('Once', (), {}))\n"
+    )
     load_plugin(str(good))
     load_plugin(str(good))
     assert sys.ellav_test_loads == 1

@@ -119,6 +119,30 @@ def plugin(tmp_path_factory):
     return ["--plugin", str(path)]
 
 
+SCORER = """
+from ellav.plugins.scorers import scorers
+
+@scorers.register("counts_words_too")
+class Clash:
+    metrics = {"wer": "mine too"}
+    reads_text = False
+
+    def score(self, utterance):
+        return {"wer": (1.0, 1.0)}
+"""
+
+TRANSCRIBER = """
+from ellav.plugins.transcribers import transcribers
+
+@transcribers.register("hears_the")
+class HearsThe:
+    sample_rate = 16000
+
+    def transcribe(self, wav):
+        return "THE"
+"""
+
+
 @pytest.fixture
 def score(plugin):
     return lambda *more, exp="exp/one": main(["score", "--exp", exp, "--sets", "test", *plugin, *more])
@@ -223,6 +247,25 @@ def test_missing_files_are_named(experiment, score, capsys, spoil, message):
     assert score("--scorers", "wer", "stability") == 1
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1
+
+
+def test_one_column_has_one_scorer(experiment, score, capsys, tmp_path):
+    (tmp_path / "clash.py").write_text(SCORER)
+    assert score("--scorers", "wer", "counts_words_too", "--plugin", str(tmp_path / "clash.py")) == 1
+    assert "--scorers: wer and counts_words_too both have a metric 'wer'" in capsys.readouterr().err
+
+
+def test_another_file_of_a_transcriber_hears_anew(experiment, score, capsys, tmp_path):
+    path = tmp_path / "hears.py"
+    path.write_text(TRANSCRIBER)
+    options = ("--scorers", "wer", "--transcriber", "hears_the", "--plugin", str(path))
+    assert score(*options) == 0
+    capsys.readouterr()
+    assert score(*options) == 0
+    assert "recorded: up to date" in capsys.readouterr().out
+    path.write_text(path.read_text() + "# changed\n")
+    assert score(*options) == 0
+    assert "recorded: up to date" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

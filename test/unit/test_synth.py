@@ -18,6 +18,7 @@ from ellav.bin.main import main
 from ellav.data.kaldi import DataFolder
 from ellav.errors import UserError
 from ellav.infer import bundle
+from ellav.infer.card import _use, plugins_of
 from ellav.infer.prompts import PromptWarning
 
 LONG = " ".join(
@@ -66,6 +67,17 @@ def test_it_speaks_with_its_own_prompt_and_says_what_it_used(synth, tmp_path, fo
     assert synth("--prompt=awb", out=tmp_path / "b.flac")[1][0].count("voice awb") == 1
     assert soundfile.info(str(tmp_path / "b.flac")).format == "FLAC"
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_decoder_that_fails_is_named_with_its_line(synth, tmp_path):
+    path = tmp_path / "failing.py"
+    path.write_text(
+        "from ellav.plugins.decoders import decoders\n\n\n@decoders.register('failing')\nclass Failing:\n"
+        "    history = 0\n\n    def __call__(self, logits, uniforms, history, codes):\n        return logits[5, 5, 5]\n"
+    )
+    status, _, err = synth(f"--plugin={path}", "--decoder=failing")
+    assert status == 1 and len(err) == 1
+    assert f"{path}:9, in __call__: IndexError: too many indices" in err[0]
 
 
 def test_the_prompts_are_listed_default_first(synth):
@@ -132,6 +144,19 @@ def test_the_card_says_what_is_known(folder):
     for known in ("`interleaved`", "`rvq_mel`: 16000 Hz, 50 frames", "| slt", SAID, "max_minutes: 0.1", "float32"):
         assert known in card
     assert "had not been scored" in card and str(folder) not in card
+
+
+def test_the_card_names_the_plugins_that_are_needed():
+    own = {"name": "mine", "module": "my plugin.py", "version": "2", "sha256": "ab12"}
+    ours = {"name": "nucleus", "module": "ellav.plugins.decoders.nucleus", "version": None, "sha256": "cd34"}
+    parts = {part: {"name": "x", "conf": {}, "record": ours} for part in ("text", "aligner", "decoder")}
+    ar = {"ordering": {"name": "mine", "conf": {}, "record": own}, "codec": {"name": "rvq_mel"}}
+    needed = plugins_of(parts, ar)
+    assert needed == {"ordering `mine`": own}
+    text = _use([], needed)
+    assert "ellav synth --model . --plugin 'my plugin.py' --text" in text
+    assert "- ordering `mine`: `my plugin.py` 2, SHA-256 `ab12`" in text
+    assert "plugin" not in _use([], {})
 
 
 def test_the_card_shows_the_figures_of_the_experiment(folder, tmp_path):

@@ -52,11 +52,15 @@ codecs = Registry("codecs", {name: f"ellav.plugins.codecs.{name}" for name in ("
 
 
 def load_codec(folder: Path | str) -> Codec:
-    """The codec that `ellav fit-codec` wrote: `codec.yaml` (name, conf, ...) and its weights."""
+    """The codec that `ellav fit-codec` wrote: `codec.yaml` (name, conf, ...) and its weights.
+
+    Warns where it is a plugin from outside whose file has changed since.
+    """
     path = Path(folder) / "codec.yaml"
     described = read_yaml(path)
     if "name" not in described:
         raise UserError(f"{path}: names no codec; make it with `ellav fit-codec`")
     codec = codecs.create(described["name"], described.get("conf"))
     codec.load(Path(folder))
+    codecs.warn_if_changed(described.get("plugin"), str(folder))
     return codec
