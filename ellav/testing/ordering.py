@@ -41,6 +41,7 @@ def ordering_laws(ordering: Ordering, cases: int = 200, seed: int = 0) -> Iterat
     yield [states], [(ordering,)]
     rng = np.random.default_rng(seed)
     spoken = [random_utterance(rng, CODEBOOK_SIZE, ordering.codebooks) for _ in range(cases)]
+    spoken.append(random_utterance(rng, CODEBOOK_SIZE, ordering.codebooks, words=60))  # as long as joined ones are
     spoken.sort(key=lambda utterance: (len(utterance.phones), utterance.frames))
     whole = [(ordering, utterance) for utterance in spoken]
     yield [arranges], whole

@@ -244,6 +244,13 @@ class RestoresTuple(Right):
         return made.phones, made.codes, made.durations
 
 
+class ShortOnly(Right):
+    def arrange(self, utterance):
+        if utterance.frames > 200:
+            raise OverflowError("too long for me")
+        return super().arrange(utterance)
+
+
 class NoLookahead(Right):
     def __init__(self):
         super().__init__()
@@ -282,6 +289,7 @@ WRONG = {
     MostTooSmall: ("the script retells what arrange wrote", "row", "least and most"),
     WithoutRestore: ("attributes of the contract", "restore is None; it must be a method", "in the class body"),
     RestoresTuple: ("restore reads rows back", "a tuple comes back", "Return a Restored"),
+    ShortOnly: ("arrange takes every utterance", "too long for me .* phones in .* frames", "return a TokenSequence"),
     NoLookahead: ("attributes of the contract", "lookahead is missing", "in the class body"),
 }  # fmt: skip
 
