@@ -225,11 +225,9 @@ def test_a_checkpoint_of_another_codec_or_token_list_is_refused(tmp_path):
     ("changed", "message"),
     [
         ({"model": {"width": 9}}, "another model"),
-        ({"ordering": {"name": "x", "conf": {"a": 2}}}, "another ordering, or options or code of it"),
-        (
-            {"ordering": {"name": "x", "conf": {}, "record": {"sha256": "2"}}},
-            "another ordering, or options or code of it",
-        ),
+        ({"ordering": {"name": "y", "conf": {}}}, "ordering x, not y;"),
+        ({"ordering": {"name": "x", "conf": {"a": 2}}}, "a=None of ordering x, not 2;"),
+        ({"ordering": {"name": "x", "conf": {}, "record": {"sha256": "2"}}}, "other code of ordering x than is there"),
         ({"phones": ["b"]}, "another token list .stage 5"),
         ({"stats": {"most_phone": 9}}, "other statistics .stage 5"),
         ({"codec": {"fingerprint": "2"}}, "another codec .stage 4"),

@@ -243,6 +243,10 @@ import numba
 def one():
     return 1
 print("cached:", one())
+from ellav.plugins.decoders import decoders
+@decoders.register("one_of_numba")
+class One:
+    'Nothing.'
 """
 
 

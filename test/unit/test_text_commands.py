@@ -171,7 +171,8 @@ def test_a_packed_model_carries_its_files_and_an_aligner_for_prompts(root, capsy
         packing("--prompt_aligner", "pocketsphinx")
     packing("--prompt_aligner", "even", "--plugin", "even.py")
     made = yaml.safe_load((root / "packed/model.yaml").read_text())
-    assert made["text"] == {"name": "sentencepiece", "conf": {"pieces": 24, "model": "text/model.model"}}
+    assert made["text"]["name"] == "sentencepiece" and made["text"]["record"]["sha256"]
+    assert made["text"]["conf"] == {"pieces": 24, "kind": "unigram", "casefold": True, "model": "text/model.model"}
     capsys.readouterr()
     packing("--prompt_aligner", "even", "--plugin", "even.py")
     assert "up to date" in capsys.readouterr().out

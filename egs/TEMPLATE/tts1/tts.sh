@@ -133,13 +133,15 @@ for name in stage stop_stage nj ngpu fs; do
 done
 [ "${nj}" -ge 1 ] || die "option --nj must be at least 1"
 
-# What a person names is looked for where they stand, in the recipe, and in the project -> ${found}
+# What a person names is looked for where they stand, in the recipe, and in the project.
 find_file() {
     local folder
     for folder in "${caller}" "${recipe}" "${ELLAV_ROOT}"; do
         if [[ $1 == /* ]]; then folder=; fi
-        found=${folder:+${folder}/}$1
-        if [ -e "${found}" ]; then return; fi
+        if [ -e "${folder:+${folder}/}$1" ]; then
+            printf '%s\n' "${folder:+${folder}/}$1"
+            return
+        fi
     done
     if [[ $1 == /* ]]; then die "$1: no such file"; fi
     if [ "${caller}" != "${recipe}" ]; then folder="${caller}, ${recipe}"; else folder=${recipe}; fi
@@ -158,8 +160,6 @@ command_line() {
     done
 }
 
-trap '[ $? -eq 0 ] || echo "tts.sh: stopped in stage ${current:-0} after ${SECONDS} s;" \
-    "the same command with --stage ${current:-1} goes on from there" >&2' EXIT
 on_path=$(command -v ellav || true)
 # shellcheck source=path.sh
 . "${recipe}/path.sh"
@@ -209,10 +209,7 @@ conf() {
 
 plugins=()
 for file in "${plugin[@]}"; do
-    if [[ ${file} == *.py ]] || [[ ${file} == */* ]]; then
-        find_file "${file}"
-        file=${found}
-    fi
+    if [[ ${file} == *.py ]] || [[ ${file} == */* ]]; then file=$(find_file "${file}"); fi
     plugins+=(--plugin "${file}")
 done
 conf text_conf "${text_conf[@]}"; text_options=(--text "${text}" "${words[@]}")
@@ -267,12 +264,14 @@ evaluates() { [ "${skip_eval}" = false ] && runs "$1"; }
 
 # What is misspelt is said now, not hours later.
 read -r -a scorer_names <<< "${scorers}"
-if trains 6 || trains 7; then find_file "${train_config}" && train_config=${found}; fi
-if trains 7 && [ -n "${nar_config}" ]; then find_file "${nar_config}" && nar_config=${found}; fi
-if evaluates 8 && [ -n "${decode_config}" ]; then find_file "${decode_config}" && decode_config=${found}; fi
+if trains 6 || trains 7; then train_config=$(find_file "${train_config}"); fi
+if trains 7 && [ -n "${nar_config}" ]; then nar_config=$(find_file "${nar_config}"); fi
+if evaluates 8 && [ -n "${decode_config}" ]; then decode_config=$(find_file "${decode_config}"); fi
 follow "${python}" -m ellav.bin.main parts "${text_options[@]}" "${aligner_options[@]}" "${prompt_aligner_options[@]}" \
-    "${codec_options[@]}" "${ordering_options[@]}" "${decoder_options[@]}" --scorers "${scorer_names[@]}" "${plugins[@]}" \
-    || { status=$?; trap - EXIT; exit "${status}"; }
+    "${codec_options[@]}" "${ordering_options[@]}" "${decoder_options[@]}" --scorers "${scorer_names[@]}" "${plugins[@]}"
+
+trap '[ $? -eq 0 ] || echo "tts.sh: stopped in stage ${current:-0} after ${SECONDS} s;" \
+    "the same command with --stage ${current:-1} goes on from there" >&2' EXIT
 
 pipes=()
 [ "${allow_pipes}" = false ] || pipes=(--allow_pipes true)
