@@ -26,7 +26,7 @@ from ellav.infer.requests import continuation, cross_sentence
 from ellav.infer.speed import measure_decoding
 from ellav.infer.textgrid import write_textgrid
 from ellav.models.trained import STAGES, load_pair
-from ellav.plugins.codecs import load_codec
+from ellav.plugins.codecs import code_of_codec, load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.orderings import orderings
 from ellav.types import DecodingRequest
@@ -74,6 +74,8 @@ def main(argv: list[str]) -> None:
         kept["least_seconds"] = options.least_seconds
     kept["plugin"] = decoders.record(options.decoder)
     kept["ordering"] = orderings.record(read_yaml(need(options.ar / "config.yaml", STAGES["ar"]))["ordering"]["name"])
+    need(options.codec / "codec.yaml", "4 (codes)")
+    kept["codec"] = code_of_codec(options.codec)
     inputs = [*checkpoints, options.codec, options.data, options.tokens]
     if options.raw and (options.raw / "utt2prompt").exists():
         inputs.append(options.raw / "utt2prompt")

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable
 
 from ellav.data.outputs import is_full
@@ -23,10 +24,11 @@ def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
     """Call `command` and return the exit status.
 
     0 on success; 1 on wrong input or a failing disk; 128 + the signal's number where it was
-    stopped. What went wrong is one line on stderr; `debug` shows the traceback instead. So
+    stopped. What went wrong is one line on stderr, and so is a warning; `debug` shows the traceback instead. So
     does what neither a person's input nor a plugin from outside brought about.
     """
-    before, hook = _catch_signals(), threading.excepthook
+    before, hook, shown = _catch_signals(), threading.excepthook, warnings.showwarning
+    warnings.showwarning = lambda message, *_: print(f"{name}: warning: {_one_line(message)}", file=sys.stderr)
     if not debug:  # TensorBoard's thread meets a full disk first; who writes to it hears of it next
         threading.excepthook = lambda thread: None if issubclass(thread.exc_type, OSError) else hook(thread)
     try:
@@ -53,7 +55,7 @@ def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
         print(f"{name}: stopped by {signal.Signals(number).name}; the same command goes on from here", file=sys.stderr)
         return 128 + number
     finally:
-        threading.excepthook = hook
+        threading.excepthook, warnings.showwarning = hook, shown
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
@@ -74,6 +76,10 @@ def writable_caches():
         finally:
             for name in unset:
                 del os.environ[name]
+
+
+def _one_line(message) -> str:
+    return " ".join(str(message).split())
 
 
 def _fail(name: str, reason: str) -> int:

@@ -15,6 +15,7 @@ from ellav.data.report import read_results, write_results
 from ellav.data.results import environment, summarise
 from ellav.errors import UserError
 from ellav.infer.scoring import ROWS, STAGE, Item, Setup, Task, enroll, items_of, recordings_of, score_all
+from ellav.plugins.codecs import code_of_codec
 from ellav.plugins.scorers import scorers
 from ellav.plugins.transcribers import transcribers
 
@@ -145,7 +146,10 @@ def tasks_of(options, mode: str, name: str, frame_rate: float, key: list, inputs
     tasks = []
     for kind, (out, made_from) in places.items():
         items = items_of(kind, name, options.raw, options.phones, options.codes, decoded, frame_rate)
-        tasks.append(Task(out, items, {"scorers": key, "items": _plain(items)}, made_from + inputs))
+        about = {"scorers": key, "items": _plain(items)}
+        if kind == "resynthesis":
+            about["codec"] = code_of_codec(options.codec)
+        tasks.append(Task(out, items, about, made_from + inputs))
     return tasks
 
 

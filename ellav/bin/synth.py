@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import warnings
 from pathlib import Path
 
 from ellav import machine
@@ -50,7 +49,6 @@ def main(argv: list[str]) -> None:
         if path is not None:
             check_writable(path)
     text = read_text(options.text)
-    warnings.showwarning = show_warning
     limit_threads()
     said = transcribed(options) if options.prompt_text == "auto" else options.prompt_text
 
@@ -146,11 +144,6 @@ def limit_threads(granted: machine.Cores | None = None) -> None:
     granted = granted or machine.cores()
     if granted.granted < granted.affinity:
         os.environ.setdefault("OMP_NUM_THREADS", str(granted.granted))
-
-
-def show_warning(message, category, *_) -> None:
-    """One line on standard error."""
-    print(f"ellav synth: warning: {message}", file=sys.stderr)
 
 
 def write_times(path: Path, speech) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -229,3 +230,8 @@ def test_what_a_plugin_raises_by_mistake_is_one_line_with_its_place(tmp_path, ca
             run("ellav test", command, debug=True)
     with pytest.raises(ZeroDivisionError):  # nobody's plugin: a fault of ellav, to be reported whole
         run("ellav test", lambda: 1 / 0)
+
+
+def test_a_warning_is_one_line_too(capsys):
+    assert run("ellav test", lambda: warnings.warn("this is\nodd", stacklevel=1)) == 0
+    assert capsys.readouterr().err == "ellav test: warning: this is odd\n"

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -253,6 +254,19 @@ def test_one_column_has_one_scorer(experiment, score, capsys, tmp_path):
     (tmp_path / "clash.py").write_text(SCORER)
     assert score("--scorers", "wer", "counts_words_too", "--plugin", str(tmp_path / "clash.py")) == 1
     assert "--scorers: wer and counts_words_too both have a metric 'wer'" in capsys.readouterr().err
+
+
+def test_another_file_of_a_codec_resynthesizes_anew(experiment, score, capsys, plugin):
+    options = ("--scorers", "rtf", "stability")
+    assert score(*options) == 0
+    path = Path(plugin[1])
+    before = path.read_text()
+    path.write_text(before + "# changed\n")
+    capsys.readouterr()
+    assert score(*options) == 0
+    path.write_text(before)
+    out = capsys.readouterr().out
+    assert "recorded: up to date" in out and "resynthesis: up to date" not in out
 
 
 def test_another_file_of_a_transcriber_hears_anew(experiment, score, capsys, tmp_path):

@@ -56,11 +56,21 @@ def load_codec(folder: Path | str) -> Codec:
 
     Warns where it is a plugin from outside whose file has changed since.
     """
-    path = Path(folder) / "codec.yaml"
-    described = read_yaml(path)
-    if "name" not in described:
-        raise UserError(f"{path}: names no codec; make it with `ellav fit-codec`")
+    described = _described(folder)
     codec = codecs.create(described["name"], described.get("conf"))
     codec.load(Path(folder))
     codecs.warn_if_changed(described.get("plugin"), str(folder))
     return codec
+
+
+def code_of_codec(folder: Path | str) -> dict:
+    """Where the code of a folder's codec comes from now (`Registry.record`): what it decodes depends on that too."""
+    return codecs.record(_described(folder)["name"])
+
+
+def _described(folder: Path | str) -> dict:
+    path = Path(folder) / "codec.yaml"
+    described = read_yaml(path)
+    if "name" not in described:
+        raise UserError(f"{path}: names no codec; make it with `ellav fit-codec`")
+    return described
