@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 
 
 def schema(target: Callable) -> dict[str, inspect.Parameter]:
@@ -142,7 +142,7 @@ def parse_pairs(pairs: Iterable[str]) -> dict:
         try:
             options[name.replace("-", "_")] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise UserError(f"option {pair!r}: its value is not readable as YAML: {_one_line(error)}") from None
+            raise UserError(f"option {pair!r}: its value is not readable as YAML: {one_line(error)}") from None
     return options
 
 
@@ -154,7 +154,7 @@ def read_yaml(path: Path | str) -> dict:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror.lower().replace(' or directory', '')}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable as YAML: {_one_line(error)}") from None
+        raise UserError(f"{path}: not readable as YAML: {one_line(error)}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -168,10 +168,6 @@ def read_yaml(path: Path | str) -> dict:
 def _listed(value):
     """YAML knows lists, no tuples."""
     return [_listed(item) for item in value] if isinstance(value, (tuple, list)) else value
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def type_name(kind) -> str:

@@ -13,6 +13,11 @@ class UserError(Exception):
     """
 
 
+def one_line(message: object, most: int | None = None) -> str:
+    """The text of an exception or a warning on one line, cut after `most` characters."""
+    return " ".join(str(message).split())[:most]
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` where a known name is close, otherwise nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 
 from ellav.data.outputs import is_full
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 from ellav.plugins.faults import plugin_fault
 
 
@@ -28,7 +28,7 @@ def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
     does what neither a person's input nor a plugin from outside brought about.
     """
     before, hook, shown = _catch_signals(), threading.excepthook, warnings.showwarning
-    warnings.showwarning = lambda message, *_: print(f"{name}: warning: {_one_line(message)}", file=sys.stderr)
+    warnings.showwarning = lambda message, *_: print(f"{name}: warning: {one_line(message)}", file=sys.stderr)
     if not debug:  # TensorBoard's thread meets a full disk first; who writes to it hears of it next
         threading.excepthook = lambda thread: None if issubclass(thread.exc_type, OSError) else hook(thread)
     try:
@@ -76,10 +76,6 @@ def writable_caches():
         finally:
             for name in unset:
                 del os.environ[name]
-
-
-def _one_line(message) -> str:
-    return " ".join(str(message).split())
 
 
 def _fail(name: str, reason: str) -> int:

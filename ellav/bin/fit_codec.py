@@ -9,12 +9,12 @@ from pathlib import Path
 import yaml
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.config import completed
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import naming, need, write_text, writing
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
+from ellav.plugins.registry import is_outside
 
 
 def main(argv: list[str]) -> None:
@@ -30,10 +30,10 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--hours {options.hours:g} is not above 0")
     need(options.data, "2 (format wavs)")
     codec = codecs.create(options.codec, options.codec_conf)
-    conf = completed(codecs.get(options.codec), options.codec_conf, f"codecs {options.codec}")
-    plugin = codecs.record(options.codec)
-    settings = {"codec": plugin["name"], "conf": conf}
-    if codecs.origin(options.codec) != "built in":
+    kept = codecs.described(options.codec, options.codec_conf)
+    conf, plugin = kept["conf"], kept["record"]
+    settings = {"codec": options.codec, "conf": conf}
+    if is_outside(plugin["module"]):
         settings["plugin"] = plugin  # another file may make other codes
     if codec.trainable:
         settings |= {"hours": options.hours, "seed": options.seed}

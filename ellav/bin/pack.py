@@ -8,7 +8,6 @@ from pathlib import Path
 import yaml
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.config import completed
 from ellav.data.carry import carry, digests, named_files
 from ellav.data.dataset import Tokens
 from ellav.data.outputs import RECORD, naming, need, write_text, writing
@@ -22,7 +21,6 @@ from ellav.models.trained import load_pair
 from ellav.plugins.aligners import accepts, aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
-from ellav.plugins.registry import Registry
 from ellav.plugins.text import text
 from ellav.version import __version__
 
@@ -102,9 +100,9 @@ def main(argv: list[str]) -> None:
         "ellav": __version__,
         "which": options.which,
         "dtype": options.dtype,
-        "text": described(text, options.text, options.text_conf),
-        "aligner": described(aligners, aligner_name, aligner_conf),
-        "decoder": described(decoders, options.decoder, options.decoder_conf),
+        "text": text.described(options.text, options.text_conf),
+        "aligner": aligners.described(aligner_name, aligner_conf),
+        "decoder": decoders.described(options.decoder, options.decoder_conf),
     }
     settings = {**model, "prompts": [(one.name, one.text) for one in recordings]}
     inputs = [options.ar / weights, options.nar / weights, options.codec, options.tokens]
@@ -132,15 +130,6 @@ def main(argv: list[str]) -> None:
         write_text(folder / "README.md", card(options.out.name, introduction, model, configs, sizes, kept, results))
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         print(f"{options.out}: {size / 1e6:.1f} MB, {len(kept)} prompts")
-
-
-def described(registry: Registry, name: str, conf: dict) -> dict:
-    """A part of the model: with the defaults of today, and where its code comes from."""
-    return {
-        "name": name,
-        "conf": completed(registry.get(name), conf, f"{registry.family} {name}"),
-        "record": registry.record(name),
-    }
 
 
 def _copy(options, folder: Path) -> None:

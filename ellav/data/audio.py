@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from ellav.data.outputs import beside
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 
 FULL_SCALE = 0.99  # of 8-bit audio the highest value is 0.992
 SILENT = 1e-3  # a recording whose every sample is below this (-60 dB) holds no speech
@@ -52,7 +52,7 @@ def read_recording(wav: str, start: float = 0.0, end: float | None = None, allow
             file.seek(first)
             read = file.read(min(last, promised) - first, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, subprocess.CalledProcessError) as error:
-        raise UserError(f"{wav}: not readable ({' '.join(str(error).split())})") from None
+        raise UserError(f"{wav}: not readable ({one_line(error)})") from None
     if cut_short or len(read) < min(last, promised) - first or last > promised + 0.1 * rate:
         raise UserError(f"{wav}: truncated, {(first + len(read)) / rate:.2f} s are there")
     if not np.isfinite(read).all():

@@ -11,6 +11,7 @@ import yaml
 from ellav.data.results import figure, markdown, number
 from ellav.errors import UserError
 from ellav.infer.packing import Recording
+from ellav.plugins.registry import is_outside
 
 ROWS = {"recorded": "recorded speech", "resynthesis": "the codec's resynthesis", "synthesized": "**synthesized**"}
 
@@ -50,7 +51,7 @@ def plugins_of(model: dict, ar: dict) -> dict[str, dict]:
     return {
         f"{part} `{record['name']}`": record
         for part, record in records.items()
-        if record and record["module"].partition(".")[0] != "ellav"
+        if record and is_outside(record["module"])
     }
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from ellav.config import build, read_yaml
 from ellav.data.dataset import Tokens
 from ellav.data.outputs import need, read_record
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 from ellav.models.ar import ARModel
 from ellav.models.nar import NARModel
 from ellav.models.options import ModelOptions
@@ -119,7 +119,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         if isinstance(error, SafetensorError):
             raise UserError(f"{path}: damaged ({reason}); rerun stage {TRAIN}, or take another --which") from None
         raise UserError(f"{path}: does not fit the config.yaml beside it: {reason}") from None

@@ -7,7 +7,8 @@ import sys
 import traceback
 from contextlib import contextmanager
 
-from ellav.plugins.registry import FAMILIES, registry
+from ellav.errors import one_line
+from ellav.plugins.registry import is_outside, loaded_plugins
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)')
 
@@ -18,19 +19,19 @@ def plugin_fault(error: BaseException) -> str | None:
     An exception of a worker process counts too: its traceback comes along as text.
     """
     files = _outside_files()
-    frames = [match for match in _FRAME.finditer("".join(traceback.format_exception(error)))]
+    frames = _FRAME.finditer("".join(traceback.format_exception(error)))
     mine = [frame for frame in frames if frame["file"] in files]
     if not mine:
         return None
     last = mine[-1]
-    reason = " ".join(str(error).split())[:300]
+    reason = one_line(error, 300)
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     return f"{last['file']}:{last['line']}, in {last['function']}: {type(error).__name__}: {reason}{notes}"
 
 
 @contextmanager
 def at_work_on(what: str):
-    """What a plugin raises in here bears the name of the utterance or file that it had before it."""
+    """What a plugin raises in here bears the name of the utterance or file that was at hand."""
     try:
         yield
     except Exception as error:
@@ -40,7 +41,6 @@ def at_work_on(what: str):
 
 def _outside_files() -> set[str]:
     """The files of all registered classes that do not belong to ellav."""
-    loaded = [family for family in FAMILIES if f"ellav.plugins.{family}" in sys.modules]
-    modules = {cls.__module__ for family in loaded for cls in registry(family).classes()}
-    outside = [sys.modules.get(module) for module in modules if module.partition(".")[0] != "ellav"]
-    return {module.__file__ for module in outside if getattr(module, "__file__", None)}
+    names = {cls.__module__ for _, _, cls in loaded_plugins() if is_outside(cls.__module__)}
+    modules = [sys.modules.get(name) for name in names]
+    return {module.__file__ for module in modules if getattr(module, "__file__", None)}

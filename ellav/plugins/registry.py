@@ -22,7 +22,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from ellav import config
-from ellav.errors import UserError, did_you_mean
+from ellav.errors import UserError, did_you_mean, one_line
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Registry:
                 raise UserError(f"{self.family}: {name!r} is built in; register yours under another name")
             known = self._classes.get(name)
             if known is not None and _origin(known) != _origin(cls):
-                raise UserError(f"{self.family}: {name!r} is already registered by {_place(known)}")
+                raise UserError(f"{self.family}: {name!r} is already registered by {self.origin(name)}")
             declared = getattr(cls, "contract", self.contract)
             if not isinstance(declared, int):
                 raise UserError(f"{self.family} {name!r}: contract is {declared!r}; it must be a number, for example 1")
@@ -87,10 +87,6 @@ class Registry:
     def names(self) -> list[str]:
         """All names that `get` knows, sorted."""
         return sorted({*self.builtin, *self._classes, *self._installed()})
-
-    def classes(self) -> list[type]:
-        """Those that are loaded."""
-        return list(self._classes.values())
 
     def get(self, name: str) -> type:
         """The class called `name`; raises UserError that lists the known names."""
@@ -141,11 +137,17 @@ class Registry:
         module = Path(source).name if cls.__module__.startswith(OUTSIDE) else cls.__module__
         return {"name": name, "module": module, "version": version, "sha256": digest}
 
+    def described(self, name: str, options: dict) -> dict:
+        """What is kept of a plugin beside a model: its name, all its options with their defaults, its record."""
+        conf = config.completed(self.get(name), options, f"{self.family} {name}")
+        return {"name": name, "conf": conf, "record": self.record(name)}
+
     def warn_if_changed(self, record: dict | None, where: str) -> None:
         """Warn where a plugin from outside is another file now than when `record` made this record."""
-        if not record or self.origin(record["name"]) == "built in":
+        if not record:
             return
-        if self.record(record["name"])["sha256"] != record["sha256"]:
+        now = self.record(record["name"])
+        if is_outside(now["module"]) and now["sha256"] != record["sha256"]:
             warnings.warn(
                 f"{where}: the code of {self.family.removesuffix('s')} {record['name']!r} has changed since training",
                 stacklevel=3,
@@ -174,7 +176,7 @@ class Registry:
     def _skip(self, point: EntryPoint, reason: str) -> None:
         package = f" of package {point.dist.name}" if point.dist else ""
         where = f"{self.family} {point.name!r}{package} ({point.value})"
-        _log.warning("ellav: skipping %s: %s", where, " ".join(reason.split()))
+        _log.warning("ellav: skipping %s: %s", where, one_line(reason))
 
 
 def registry(family: str) -> Registry:
@@ -182,6 +184,11 @@ def registry(family: str) -> Registry:
     if family not in FAMILIES:
         raise UserError(f"no family {family!r}{did_you_mean(family, FAMILIES)}; families: {', '.join(FAMILIES)}")
     return getattr(importlib.import_module(f"ellav.plugins.{family}"), family)
+
+
+def is_outside(module: str) -> bool:
+    """Whether a plugin's module, as `record` names it, is none of ellav's own."""
+    return not module.startswith("ellav.plugins.")
 
 
 def located(file_or_module: str) -> str:
@@ -218,7 +225,7 @@ def _import_file(path: Path) -> None:
         return
     if path.suffix != ".py" or not path.is_file():
         raise UserError("no such file" if not path.exists() else "not a Python file (its name must end in .py)")
-    known = _registered()
+    known = loaded_plugins()
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -227,7 +234,7 @@ def _import_file(path: Path) -> None:
     except BaseException:
         del sys.modules[name]
         raise
-    if _registered() == known:
+    if loaded_plugins() == known:
         del sys.modules[name]
         raise UserError(
             f"registers no plugin; import the registry of its family and write, for example, "
@@ -235,10 +242,10 @@ def _import_file(path: Path) -> None:
         )
 
 
-def _registered() -> set[tuple[str, str]]:
-    """(family, name) of all classes that are registered so far."""
-    loaded = [family for family in FAMILIES if f"ellav.plugins.{family}" in sys.modules]
-    return {(family, name) for family in loaded for name in registry(family)._classes}
+def loaded_plugins() -> set[tuple[str, str, type]]:
+    """(family, name, class) of all plugins that have been imported so far."""
+    families = [family for family in FAMILIES if f"ellav.plugins.{family}" in sys.modules]
+    return {(family, name, cls) for family in families for name, cls in registry(family)._classes.items()}
 
 
 def _line_of(error: BaseException, place: str) -> str:
@@ -252,11 +259,6 @@ def _line_of(error: BaseException, place: str) -> str:
 
 def _origin(cls: type) -> tuple:
     return (cls.__module__, cls.__qualname__)
-
-
-def _place(cls: type) -> str:
-    """Where a person finds a class: its file, or its module."""
-    return inspect.getsourcefile(cls) if cls.__module__.startswith(OUTSIDE) else cls.__module__
 
 
 def _short(value) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from ellav.errors import UserError
 from ellav.plugins.aligners import Aligner, Alignment, AlignmentError, accepts
 from ellav.plugins.text import Phones, text
-from ellav.testing.contract import METHOD, Group, demand, has, is_count, keep_laws, law
+from ellav.testing.contract import METHOD, SAMPLE_RATE, Group, demand, has, keep_laws, law
 from ellav.testing.sounds import sounds
 from ellav.testing.text import SENTENCES
 from ellav.types import SILENCE
@@ -87,8 +87,7 @@ def _align(aligner: Aligner, wav: np.ndarray, phones: Phones) -> Alignment | Non
 @law("the attributes of the contract are there", "Set it in the class body or in `__init__`.")
 def attributes(aligner: Aligner) -> None:
     """The rate and the alphabets."""
-    rate = (is_count, "the Hz of the audio that it takes, a positive integer")
-    has(aligner, sample_rate=rate, phone_sets=PHONE_SETS, align=METHOD)
+    has(aligner, sample_rate=SAMPLE_RATE, phone_sets=PHONE_SETS, align=METHOD)
 
 
 @law(

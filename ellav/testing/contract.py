@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ellav.errors import one_line
+
 Group = tuple[Sequence[Callable], Sequence[tuple]]
 """Laws, and the arguments to try each of them with, small ones first."""
 
@@ -96,6 +98,10 @@ def is_count(value, least: int = 1) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+SAMPLE_RATE = (is_count, "the Hz of the audio that it takes, a positive integer")
+"""What `has` takes for the rate at which a plugin listens."""
+
+
 def _first(one: Callable, cases: Sequence[tuple]) -> Iterator[ContractError]:
     for case in cases:
         try:
@@ -109,5 +115,5 @@ def _told(error: Exception) -> str:
     if isinstance(error, _FoundError):
         return str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    reason = " ".join(str(error).split())[:300]
+    reason = one_line(error, 300)
     return f"{type(error).__name__}: {reason} ({Path(frame.filename).name}:{frame.lineno}, in {frame.name})"

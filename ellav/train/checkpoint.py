@@ -15,7 +15,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ellav.config import completed
 from ellav.data.outputs import beside, write_text
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
@@ -35,12 +34,11 @@ def describe_model(
     codec: dict,
 ) -> dict:
     """The content of config.yaml: all that the weights depend on. codec: what made the codes."""
-    conf = completed(orderings.get(ordering), ordering_conf, f"orderings {ordering}")
     return {
         "kind": kind,
         "version": __version__,
         "model": asdict(options),
-        "ordering": {"name": ordering, "conf": conf, "record": orderings.record(ordering)},
+        "ordering": orderings.described(ordering, ordering_conf),
         "phones": list(phones),
         "stats": dict(stats),
         "codec": codec,

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 
 from ellav.data.batching import Batches, Place
 from ellav.data.outputs import write_text
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 from ellav.train import checkpoint
 from ellav.train.config import TrainConfig
 from ellav.train.log import Log
@@ -289,7 +289,7 @@ class Trainer:
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
                 optimizer.load_state_dict(saved)
         except (RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error, 200)
             raise UserError(f"{self.folder}: its state is of another model or optimizer: {reason}") from None
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
         self.place = Place(*state["place"])

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import Literal
 
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 from ellav.plugins.text import Phones, text
 from ellav.plugins.text.english import PAUSE
 from ellav.plugins.text.sentence import assemble, cut
@@ -81,7 +81,7 @@ class SentencePiece:
                 minloglevel=2,
             )
         except RuntimeError as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise UserError(
                 f"text sentencepiece: {self.pieces} pieces cannot be learned from this text: {reason}"
             ) from None
