@@ -13,10 +13,10 @@ import numpy as np
 
 from ellav.bin.format_wavs import resample
 from ellav.bin.options import add_choice, parse, parser
-from ellav.bin.rejects import Rejected, keep
-from ellav.data.carry import digests, named_files
+from ellav.bin.rejected import Rejected, keep_good
 from ellav.data.journal import Journal
 from ellav.data.kaldi import read_table, write_table
+from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import need, read_record, writing
 from ellav.data.parallel import parallel_map
 from ellav.errors import UserError
@@ -56,7 +56,7 @@ def main(argv: list[str]) -> None:
     created = aligners.create(options.aligner, options.aligner_conf)
     settings = {"aligner": aligners.record(options.aligner), "aligner_conf": options.aligner_conf}
     if files:
-        settings["files"] = digests(files)
+        settings["files"] = file_hashes(files)
     with writing(options.out, "3 (alignment)", settings, [options.data, options.phones]) as folder:
         if folder is None:
             return
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> None:
             results = zip(lines, aligning_set(created, options.data, lines, folder / "work", options.nj), strict=True)
         else:
             results = aligned_singly(lines, folder, options)
-        found = keep(results, folder, options.max_rejected)
+        found = keep_good(results, folder, options.max_rejected)
         shutil.rmtree(folder / "work", ignore_errors=True)
         write_table(folder / "ends", {u: [f"{end:.4f}" for end in a.ends] for u, a in found.items()})
         scored = {u: f"{a.score:.4f}" for u, a in found.items() if not math.isnan(a.score)}

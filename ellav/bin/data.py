@@ -15,7 +15,7 @@ import numpy as np
 from ellav.bin.format_wavs import MAX_CLIPPED
 from ellav.bin.options import add_choice, parse, parse_bool, parser
 from ellav.bin.phones import converter
-from ellav.bin.rejects import Rejected
+from ellav.bin.rejected import Rejected
 from ellav.data.audio import clipped_share, read_recording
 from ellav.data.checks import Fault, folder_faults, listing, read_rows
 from ellav.data.kaldi import DataFolder, invert, write_table

@@ -90,7 +90,7 @@ def as_json(items: list[Item]) -> str:
 
 def versions(checkout: Path | None) -> list[Item]:
     """ellav, Python and the system."""
-    from ellav.data.results import git_commit
+    from ellav.score.results import git_commit
 
     libc = " ".join(platform.libc_ver()).strip()
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ellav.bin.options import parse, parser
-from ellav.bin.rejects import Rejected, keep
+from ellav.bin.rejected import Rejected, keep_good
 from ellav.data.audio import read_wav
 from ellav.data.codes import CodesWriter
 from ellav.data.kaldi import DataFolder, write_table
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
             todo = [path for utterance, path in wavs.items() if utterance not in writer.written]
             make = partial(encoder, options.codec)
             results = parallel_map(make, todo, options.nj, f"encoding {options.data.name}", options.plugin)
-            frames = keep(write_all(writer, wavs, results), folder, options.max_rejected)
+            frames = keep_good(write_all(writer, wavs, results), folder, options.max_rejected)
             write_table(folder / "utt2num_frames", frames)
     hours = sum(frames.values()) / frame_rate / 3600
     print(f"{options.out}: {len(frames)} utterances, {sum(frames.values())} frames, {hours:.2f} h")

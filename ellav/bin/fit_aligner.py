@@ -9,8 +9,8 @@ import yaml
 
 from ellav.bin.align import read_phones
 from ellav.bin.options import add_choice, parse, parser
-from ellav.data.carry import digests, named_files
 from ellav.data.kaldi import read_table
+from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import need, write_text, writing
 from ellav.errors import UserError
 from ellav.plugins.aligners import Recording, aligners
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> None:
     aligner = aligners.create(name, conf)
     learns = hasattr(aligner, "fit")
     files = named_files(aligners.get(name), conf, f"aligner {name}")
-    settings = {option: aligners.record(name), f"{option}_conf": conf, "files": digests(files)}
+    settings = {option: aligners.record(name), f"{option}_conf": conf, "files": file_hashes(files)}
     inputs = [options.data, options.phones] if learns else []
     with writing(options.out, "3 (alignment)", settings, inputs) as folder:
         if folder is None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.data.carry import digests, named_files
 from ellav.data.kaldi import read_table
+from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import need, write_text, writing
 from ellav.errors import UserError
 from ellav.plugins.text import text
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
     front_end = text.create(options.text, options.text_conf)
     learns = hasattr(front_end, "fit")
     files = named_files(text.get(options.text), options.text_conf, f"text {options.text}")
-    settings = {"text": text.record(options.text), "text_conf": options.text_conf, "files": digests(files)}
+    settings = {"text": text.record(options.text), "text_conf": options.text_conf, "files": file_hashes(files)}
     with writing(options.out, "3 (phones)", settings, [options.data] if learns else []) as folder:
         if folder is None:
             return

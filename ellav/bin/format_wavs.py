@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ellav.bin.options import parse, parse_bool, parser
-from ellav.bin.rejects import Rejected, keep
+from ellav.bin.rejected import Rejected, keep_good
 from ellav.data.audio import clipped_share, read_recording, resample, write_wav
 from ellav.data.checks import table_names
 from ellav.data.kaldi import DataFolder, read_table, write_table
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> None:
         (folder / "wav").mkdir(exist_ok=True)
         make = partial(formatter, options.sample_rate, options.allow_pipes, options.max_clipped)
         results = parallel_map(make, cuts, options.nj, f"formatting {options.data.name}", options.plugin)
-        kept = keep(zip((cut.utterance for cut in cuts), results, strict=True), folder, options.max_rejected)
+        kept = keep_good(zip((cut.utterance for cut in cuts), results, strict=True), folder, options.max_rejected)
         samples = {utterance: one.samples for utterance, one in kept.items()}
         for line in remarks(kept, options.sample_rate):
             print(f"{options.out}: {line}", file=sys.stderr)

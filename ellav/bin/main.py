@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from ellav.bin.endings import run, writable_caches
+from ellav.bin.run_command import run_command, writable_caches
 
 # Before torch loads: threads that wait spin a while and then sleep. Spinning on, beside another busy
 # process, makes everything many times slower; sleeping at once makes decoding a quarter slower.
@@ -30,7 +30,7 @@ COMMANDS = {
     "score": "stage 9: score what was synthesized",
     "report": "stage 9: one page to read, look at and listen to",
     "pack": "stage 10: one folder that synthesizes",
-    "parts": "check the parts that a recipe names, before its stages run",
+    "check-config": "check the parts that a recipe names, before its stages run",
     "plugins": "list and show plugins, check your own, begin a new one",
     "bench": "measure decoding and training speed",
 }
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         importlib.import_module("ellav.bin." + name.replace("-", "_")).main(argv[1:])
 
     with writable_caches():
-        return run(f"ellav {name}", command, "--debug" in argv)
+        return run_command(f"ellav {name}", command, "--debug" in argv)
 
 
 if __name__ == "__main__":

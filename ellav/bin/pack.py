@@ -8,12 +8,11 @@ from pathlib import Path
 import yaml
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.data.carry import carry, digests, named_files
 from ellav.data.dataset import Tokens
+from ellav.data.option_files import copy_files, file_hashes, named_files
 from ellav.data.outputs import RECORD, naming, need, write_text, writing
 from ellav.errors import UserError
 from ellav.infer.bundle import PROMPTS
-from ellav.infer.card import card
 from ellav.infer.packing import choose, from_folder, from_options, store_weights
 from ellav.infer.prompts import PromptReader
 from ellav.infer.synthesizer import longest_seen
@@ -22,6 +21,7 @@ from ellav.plugins.aligners import accepts, aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.text import text
+from ellav.score.card import card
 from ellav.version import __version__
 
 
@@ -109,14 +109,14 @@ def main(argv: list[str]) -> None:
     bringing = {"text": text.get(options.text), "aligner": aligners.get(aligner_name)}
     named = {part: named_files(cls, model[part]["conf"], part) for part, cls in bringing.items()}
     if any(named.values()):
-        settings["files"] = {part: digests(files) for part, files in named.items()}
+        settings["files"] = {part: file_hashes(files) for part, files in named.items()}
     inputs += [one.wav for one in recordings]
     inputs += [path for path in (results, options.card) if path is not None and path.exists()]
     with writing(options.out, "10 (pack)", settings, inputs) as folder:
         if folder is None:
             return
         for part, cls in bringing.items():
-            conf = carry(cls, model[part]["conf"], part, folder, part)
+            conf = copy_files(cls, model[part]["conf"], part, folder, part)
             model = {**model, part: {**model[part], "conf": conf}}
         _copy(options, folder)
         read = PromptReader(front_end, aligner, codec, tokens, longest_seen(trained["ar"].config) // 2)

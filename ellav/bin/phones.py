@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.bin.rejects import Rejected, keep
-from ellav.data.carry import named_files
+from ellav.bin.rejected import Rejected, keep_good
 from ellav.data.kaldi import read_table, write_table
+from ellav.data.option_files import named_files
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
 from ellav.errors import UserError
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
         results = parallel_map(
             make, list(sentences.values()), options.nj, f"phones {options.data.name}", options.plugin
         )
-        found = keep(zip(sentences, results, strict=True), folder, options.max_rejected)
+        found = keep_good(zip(sentences, results, strict=True), folder, options.max_rejected)
         write_table(folder / "phones", {utterance: phones.phones for utterance, phones in found.items()})
         write_table(folder / "words", {utterance: phones.words for utterance, phones in found.items()})
         write_table(folder / "word_of_phone", {utterance: phones.word_of_phone for utterance, phones in found.items()})

@@ -9,12 +9,12 @@ from pathlib import Path
 from ellav.bin.options import parse, parser
 from ellav.config import read_yaml
 from ellav.data.outputs import fingerprint, need, write_text
-from ellav.data.report import read_results
 from ellav.errors import UserError
-from ellav.infer import page
-from ellav.infer.page.build import MODELS, build, key_in
-from ellav.infer.page.speech import Places
 from ellav.plugins.codecs import load_codec
+from ellav.score import page
+from ellav.score.page.build import MODELS, build, key_in
+from ellav.score.page.speech import Places
+from ellav.score.tables import read_results
 
 
 def main(argv: list[str]) -> None:

@@ -11,13 +11,13 @@ from ellav.bin.options import add_choice, parse, parser
 from ellav.data.kaldi import read_table
 from ellav.data.language_model import write_language_model
 from ellav.data.outputs import fingerprint, need, writing
-from ellav.data.report import read_results, write_results
-from ellav.data.results import environment, summarise
 from ellav.errors import UserError
-from ellav.infer.scoring import ROWS, STAGE, Item, Setup, Task, enroll, items_of, recordings_of, score_all
 from ellav.plugins.codecs import code_of_codec
 from ellav.plugins.scorers import scorers
 from ellav.plugins.transcribers import transcribers
+from ellav.score.results import environment, summarise
+from ellav.score.scoring import ROWS, STAGE, Item, Setup, Task, enroll, items_of, recordings_of, score_all
+from ellav.score.tables import read_results, write_results
 
 DECODED = {"cross-sentence": "decode", "continuation": "decode_continuation"}
 """Mode of stage 8 -> the folder of the experiment that it writes."""

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from ellav.bin.options import parse, parser
-from ellav.bin.rejects import Rejected, keep
+from ellav.bin.rejected import Rejected, keep_good
 from ellav.config import read_yaml
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> None:
         with writing(options.out / name, "5 (tokens)", {"training": training}, [listed, *inputs.of(name)]) as folder:
             if folder is not None:
                 rows = fitting(read_rows(inputs, name, codec), tokens, training)
-                write_set(folder, inputs, name, keep(rows, folder, options.max_rejected))
+                write_set(folder, inputs, name, keep_good(rows, folder, options.max_rejected))
     print(f"{listed}: {len(tokens)} tokens, " + ", ".join(f"{key} {value}" for key, value in tokens.stats.items()))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ellav.data.carry import located
 from ellav.data.dataset import Tokens
+from ellav.data.option_files import resolve_files
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import split
@@ -138,4 +138,4 @@ def _packed(registry: Registry, choice: dict, folder: Path):
     """The plugin that `ellav pack` named, with the files it carried along."""
     cls = registry.get(choice["name"])
     registry.warn_if_changed(choice.get("record"), str(folder))
-    return registry.create(choice["name"], located(cls, choice["conf"], folder))
+    return registry.create(choice["name"], resolve_files(cls, choice["conf"], folder))

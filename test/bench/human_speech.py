@@ -26,7 +26,6 @@ from ellav.config import read_yaml
 from ellav.data.audio import read_wav, resample
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import write_text
-from ellav.data.results import bootstrap, cpu_name, environment, figure, markdown
 from ellav.errors import UserError
 from ellav.infer.synthesizer import Synthesizer
 from ellav.plugins.aligners import AlignmentError, aligners
@@ -34,6 +33,7 @@ from ellav.plugins.codecs import codecs, load_codec
 from ellav.plugins.scorers import Scored, scorers
 from ellav.plugins.text import text as front_ends
 from ellav.plugins.transcribers import transcribers
+from ellav.score.results import bootstrap, cpu_name, environment, figure, markdown
 from ellav.types import SILENCE
 
 RATE = 16000

@@ -205,7 +205,7 @@ def recipe(tmp_path):
         done = run([*base, *arguments], cwd=tmp_path, CALLS=str(calls))
         done.calls = [json.loads(line) for line in calls.read_text().splitlines()] if calls.exists() else []
         if done.calls:
-            assert named(done.calls[0]) == "parts"  # before everything else
+            assert named(done.calls[0]) == "check-config"  # before everything else
             del done.calls[0]
         done.folder = folder
         return done

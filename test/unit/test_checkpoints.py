@@ -10,7 +10,7 @@ import pytest
 import torch
 from test_training import described, losses, objective_of, trainer
 
-from ellav.bin.endings import run
+from ellav.bin.run_command import run_command
 from ellav.bin.train import _same
 from ellav.data.dataset import STATISTICS, Tokens
 from ellav.errors import UserError
@@ -55,7 +55,7 @@ def test_a_signal_saves_and_the_exit_status_tells(tmp_path, capsys, number):
     one = trainer(tmp_path / "stopped")
     stopping(one, 4, number)
     with pytest.raises(SystemExit) as stopped:
-        run("ellav train", one.run)
+        run_command("ellav train", one.run)
     assert stopped.value.code == 128 + number
     saved = checkpoint.load_state(tmp_path / "stopped")["step"]
     assert 4 < saved < 8 and f"stopped by signal at step {saved}; the same command goes on" in capsys.readouterr().out
@@ -73,7 +73,7 @@ def test_a_second_interrupt_does_not_wait(tmp_path):
         return step(*given)
 
     one._train_step = twice
-    assert run("ellav train", one.run) == 130
+    assert run_command("ellav train", one.run) == 130
 
 
 @pytest.mark.parametrize("file", ["last.safetensors", "averaged.safetensors", "state.pt"])
@@ -93,7 +93,7 @@ def test_a_full_disk_names_the_file_and_keeps_the_last_checkpoint(tmp_path, caps
 
     monkeypatch.setattr(checkpoint, "save_weights", limited(save_weights, None))
     monkeypatch.setattr(checkpoint, "save_state", limited(save_state, "state.pt"))
-    assert run("ellav train", one.run) == 1
+    assert run_command("ellav train", one.run) == 1
     error = capsys.readouterr().err
     assert f"full/{file}: could not be written: file too large; make room" in error and error.count("\n") == 1
     assert checkpoint.load_state(tmp_path / "full")["step"] == 3
@@ -114,7 +114,7 @@ def test_a_log_that_cannot_grow_is_one_line(tmp_path, capsys):
 
     one._train_step = full
     with largest_file(-1):
-        assert run("ellav train", one.run) == 1
+        assert run_command("ellav train", one.run) == 1
     error = capsys.readouterr().err
     assert "could not be written: file too large" in error and error.count("\n") == 1
 
@@ -154,7 +154,7 @@ def test_nan_keeps_the_last_good_checkpoint(tmp_path, capsys):
         return step(*given)
 
     one._train_step = poisoned
-    assert run("ellav train", one.run) == 1
+    assert run_command("ellav train", one.run) == 1
     error = capsys.readouterr().err
     assert "step 6: loss is nan; the batch held u" in error and "go on from the last checkpoint" in error
     state = checkpoint.load_state(tmp_path / "nan")

@@ -167,7 +167,7 @@ def test_a_journal_keeps_what_is_whole(tmp_path):
 MAPPING = """
 import os, sys, time
 from pathlib import Path
-from ellav.bin.endings import run
+from ellav.bin.run_command import run_command
 from ellav.data.parallel import parallel_map
 
 def make():
@@ -182,7 +182,7 @@ def work(item):
         time.sleep(60)
 
 if __name__ == "__main__":
-    sys.exit(run("mapping", lambda: list(parallel_map(make, range(8), 2, "map"))))
+    sys.exit(run_command("mapping", lambda: list(parallel_map(make, range(8), 2, "map"))))
 """
 
 

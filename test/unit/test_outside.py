@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ellav.bin.endings import run
+from ellav.bin.run_command import run_command
 from ellav.data.parallel import parallel_map
 from ellav.errors import UserError
 from ellav.plugins.faults import at_work_on
@@ -221,17 +221,17 @@ def test_what_a_plugin_raises_by_mistake_is_one_line_with_its_place(tmp_path, ca
         list(parallel_map(partial(speaking, "mistaken_text"), ["a", "b"], 2, "test", [str(path)]))
 
     for command in (here, in_a_worker):
-        assert run("ellav test", command) == 1
+        assert run_command("ellav test", command) == 1
         error = capsys.readouterr().err
         assert len(error.splitlines()) == 1 and "--debug" in error
         assert f"{path}:12, in __call__: AttributeError: 'str' object has no attribute 'stirp'" in error, error
         assert ("utterance 'u1'" in error) == (command is here)
         with pytest.raises(AttributeError):
-            run("ellav test", command, debug=True)
+            run_command("ellav test", command, debug=True)
     with pytest.raises(ZeroDivisionError):  # nobody's plugin: a fault of ellav, to be reported whole
-        run("ellav test", lambda: 1 / 0)
+        run_command("ellav test", lambda: 1 / 0)
 
 
 def test_a_warning_is_one_line_too(capsys):
-    assert run("ellav test", lambda: warnings.warn("this is\nodd", stacklevel=1)) == 0
+    assert run_command("ellav test", lambda: warnings.warn("this is\nodd", stacklevel=1)) == 0
     assert capsys.readouterr().err == "ellav test: warning: this is odd\n"

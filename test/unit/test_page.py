@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ellav.infer.page.curves import Line, chart, read_log, thin_out, ticks
-from ellav.infer.page.pictures import PICTURE_HEIGHT, PIXELS_PER_SECOND, TOP_HERTZ, mp3, place_labels, spectrogram
+from ellav.score.page.curves import Line, chart, read_log, thin_out, ticks
+from ellav.score.page.pictures import PICTURE_HEIGHT, PIXELS_PER_SECOND, TOP_HERTZ, mp3, place_labels, spectrogram
 
 RATE = 16000
 

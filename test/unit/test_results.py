@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ellav.data.results import bootstrap, cpu_name, environment, figure, markdown, summarise
+from ellav.score.results import bootstrap, cpu_name, environment, figure, markdown, summarise
 
 
 def test_bootstrap_is_the_plain_definition():

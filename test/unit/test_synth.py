@@ -18,8 +18,8 @@ from ellav.bin.main import main
 from ellav.data.kaldi import DataFolder
 from ellav.errors import UserError
 from ellav.infer import bundle
-from ellav.infer.card import _use, plugins_of
 from ellav.infer.prompts import PromptWarning
+from ellav.score.card import _use, plugins_of
 
 LONG = " ".join(
     f"The {a} sailor sold {n} boats, and the queen bought {n} more." for n in range(2, 15) for a in ("old", "new")

@@ -12,8 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from ellav.bin import align, fit_aligner
 from ellav.bin.options import add_choice, parse, parser
-from ellav.data.carry import carry, located
 from ellav.data.kaldi import DataFolder, read_table, write_table
+from ellav.data.option_files import copy_files, resolve_files
 from ellav.data.outputs import read_record
 from ellav.errors import UserError
 from ellav.plugins.aligners import AlignmentError, Recording, accepts, aligners
@@ -208,11 +208,11 @@ def test_a_model_that_is_none_is_named(aligner, model, spoken, tmp_path):
 
 
 def test_a_packed_model_carries_what_was_learned(aligner, model, spoken, tmp_path):
-    kept = carry(aligners.get("trained"), {"model": str(model)}, "aligner", tmp_path, "aligner")
+    kept = copy_files(aligners.get("trained"), {"model": str(model)}, "aligner", tmp_path, "aligner")
     assert kept == {"model": "aligner/model.safetensors"}
     (tmp_path / "elsewhere").mkdir()
     shutil.move(tmp_path / "aligner", tmp_path / "elsewhere" / "aligner")
-    found = located(aligners.get("trained"), kept, tmp_path / "elsewhere")
+    found = resolve_files(aligners.get("trained"), kept, tmp_path / "elsewhere")
     wav, phones, _ = spoken[0]
     assert (aligners.create("trained", found).align(wav, phones).ends == aligner.align(wav, phones).ends).all()
 

@@ -267,7 +267,7 @@ read -r -a scorer_names <<< "${scorers}"
 if trains 6 || trains 7; then train_config=$(find_file "${train_config}"); fi
 if trains 7 && [ -n "${nar_config}" ]; then nar_config=$(find_file "${nar_config}"); fi
 if evaluates 8 && [ -n "${decode_config}" ]; then decode_config=$(find_file "${decode_config}"); fi
-follow "${python}" -m ellav.bin.main parts "${text_options[@]}" "${aligner_options[@]}" "${prompt_aligner_options[@]}" \
+follow "${python}" -m ellav.bin.main check-config "${text_options[@]}" "${aligner_options[@]}" "${prompt_aligner_options[@]}" \
     "${codec_options[@]}" "${ordering_options[@]}" "${decoder_options[@]}" --scorers "${scorer_names[@]}" "${plugins[@]}"
 
 trap '[ $? -eq 0 ] || echo "tts.sh: stopped in stage ${current:-0} after ${SECONDS} s;" \

@@ -12,9 +12,9 @@ import numpy as np
 
 from ellav.errors import UserError
 from ellav.plugins.aligners import ANY, Alignment, AlignmentError, Recording, aligners
-from ellav.plugins.aligners.chains import STATES, Chain, best_paths, chain
 from ellav.plugins.aligners.features import HOP, RATE, WIDTH, features
-from ellav.plugins.aligners.mixtures import Mixtures, learn
+from ellav.plugins.aligners.gmm import Mixtures, learn
+from ellav.plugins.aligners.hmm import STATES, Chain, best_paths, chain
 from ellav.plugins.text import Phones
 from ellav.types import SILENCE
 

@@ -27,7 +27,7 @@ import numpy as np
 import soundfile as sf
 from grammar import sentences
 
-from ellav.bin.endings import run
+from ellav.bin.run_command import run_command
 from ellav.data.audio import write_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import writing
@@ -194,4 +194,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("corpus.py", partial(main, sys.argv[1:])))
+    sys.exit(run_command("corpus.py", partial(main, sys.argv[1:])))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from ellav.data.results import figure, markdown, number
 from ellav.errors import UserError
 from ellav.infer.packing import Recording
 from ellav.plugins.registry import is_outside
+from ellav.score.results import figure, markdown, number
 
 ROWS = {"recorded": "recorded speech", "resynthesis": "the codec's resynthesis", "synthesized": "**synthesized**"}
 

@@ -20,7 +20,7 @@ class Stopped(BaseException):
     """SIGTERM or SIGINT came; args: the signal's number."""
 
 
-def run(name: str, command: Callable[[], None], debug: bool = False) -> int:
+def run_command(name: str, command: Callable[[], None], debug: bool = False) -> int:
     """Call `command` and return the exit status.
 
     0 on success; 1 on wrong input or a failing disk; 128 + the signal's number where it was

@@ -19,7 +19,7 @@ class Rejected(NamedTuple):
     reason: str
 
 
-def keep(results: Iterable[tuple[str, T | Rejected]], folder: Path, most: float) -> dict[str, T]:
+def keep_good(results: Iterable[tuple[str, T | Rejected]], folder: Path, most: float) -> dict[str, T]:
     """The results that are no `Rejected`; the others go into the table folder/rejected.
 
     most: the largest share that may be rejected. Raises UserError past it, naming the

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ellav.config import read_yaml
 from ellav.data.outputs import need, read_record
-from ellav.data.report import CONTROLS, PROMISE, set_tables, training_table
-from ellav.infer.page.curves import charts, read_log
-from ellav.infer.page.pictures import data_url, mp3, plot
-from ellav.infer.page.speech import Example, Places, Speech, TestSet
 from ellav.plugins.codecs import Codec
+from ellav.score.page.curves import charts, read_log
+from ellav.score.page.pictures import data_url, mp3, plot
+from ellav.score.page.speech import Example, Places, Speech, TestSet
+from ellav.score.tables import CONTROLS, PROMISE, set_tables, training_table
 
 HERE = Path(__file__).parent
 MODELS = {"ar": "6 (train AR)", "nar": "7 (train NAR)"}

@@ -24,12 +24,12 @@ def named_files(target: Callable, conf: dict, what: str) -> dict[str, Path]:
     return files
 
 
-def digests(files: dict[str, Path]) -> dict[str, str]:
+def file_hashes(files: dict[str, Path]) -> dict[str, str]:
     """By option: the hash of a file's content, or of the names, sizes and times in a folder."""
     return {name: _digest(path) for name, path in files.items()}
 
 
-def carry(target: Callable, conf: dict, what: str, folder: Path, name: str) -> dict:
+def copy_files(target: Callable, conf: dict, what: str, folder: Path, name: str) -> dict:
     """`conf` with its files copied into folder/name and named relative to `folder`."""
     carried = {key.replace("-", "_"): value for key, value in conf.items()}
     for option, path in named_files(target, conf, what).items():
@@ -43,8 +43,8 @@ def carry(target: Callable, conf: dict, what: str, folder: Path, name: str) -> d
     return carried
 
 
-def located(target: Callable, conf: dict, folder: Path) -> dict:
-    """`conf` as `carry` left it, with its files looked up in `folder`.
+def resolve_files(target: Callable, conf: dict, folder: Path) -> dict:
+    """`conf` as `copy_files` left it, with its files looked up in `folder`.
 
     Raises UserError for a path that leads out of it: a packed model brings its own files.
     """

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ellav.data.outputs import write_text
-from ellav.data.results import figure, markdown, number
 from ellav.errors import UserError
+from ellav.score.results import figure, markdown, number
 
 LABELS = {
     "recorded": "recorded",

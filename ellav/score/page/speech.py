@@ -14,9 +14,9 @@ from ellav.data.codes import CodesReader
 from ellav.data.kaldi import read_table
 from ellav.data.outputs import need
 from ellav.errors import UserError
-from ellav.infer.page.pictures import Phone
-from ellav.infer.scoring import read_facts
 from ellav.plugins.codecs import Codec
+from ellav.score.page.pictures import Phone
+from ellav.score.scoring import read_facts
 
 DECODE = "8 (decode)"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ellav.data.results import number
 from ellav.errors import UserError
+from ellav.score.results import number
 
 WIDTH, HEIGHT = 380, 230
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 34

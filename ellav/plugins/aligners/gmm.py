@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ellav.plugins.aligners.chains import Chain, best_paths
+from ellav.plugins.aligners.hmm import Chain, best_paths
 
 ABSENT = -1e30
 """Logarithm of the weight of a component that is not there."""

@@ -1,4 +1,4 @@
-"""`ellav parts`: whether the parts that a recipe names are there and take their options; nothing is run."""
+"""`ellav check-config`: whether the parts that a recipe names are there and take their options; nothing is run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIGHT = ("ordering", "decoder")
 
 def main(argv: list[str]) -> None:
     """Refuse the first part that is wrong, hours before its stage would."""
-    made = parser("parts", "Check that the parts of a recipe exist and take their options; nothing is run.")
+    made = parser("check-config", "Check that the parts of a recipe exist and take their options; nothing is run.")
     for option, family in PARTS.items():
         add_choice(made, option, None, family)
     made.add_argument("--scorers", nargs="*", default=[], metavar="NAME", help="some of `ellav plugins list` scorers")
