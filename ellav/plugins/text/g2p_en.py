@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from types import SimpleNamespace
+from typing import Literal
 from unittest import mock
 
 from ellav.errors import UserError
-from ellav.plugins.text import Phones, text
+from ellav.plugins.text import Phones, homographs, text
 from ellav.plugins.text.english import PAUSE, spoken
+from ellav.plugins.text.parts_of_speech import crf_tagger
 from ellav.types import SILENCE
 
-# fmt: off
-BEFORE_VERB = {"i", "you", "we", "they", "he", "she", "it", "who", "to", "not", "will", "would", "can", "could", "may",
-               "might", "must", "shall", "should", "do", "does", "did", "don't", "doesn't", "didn't", "won't", "can't",
-               "couldn't", "wouldn't", "shouldn't", "let", "please"}
-BEFORE_PARTICIPLE = {"have", "has", "had", "having", "was", "were", "is", "are", "been", "be", "being", "i've",
-                     "you've", "we've", "they've"}
-DETERMINERS = {"a", "an", "the", "this", "that", "these", "those", "my", "your", "his", "her", "its", "our", "their",
-               "some", "any", "no", "every", "each"}
-# fmt: on
-PAST = {"yesterday", "ago", "last", "already"}
 FIXED = {
     "a": ("AH0",),
     "o'clock": ("AH0", "K", "L", "AA1", "K"),
@@ -43,12 +33,15 @@ class G2pEn:
     """English text to ARPAbet phones.
 
     stress: keep the stress digits of vowels (`AH0`, `EY1`); otherwise 39 phones.
+    homographs: what tells the readings of `live`, `read` or `object` apart: `rules` for the words
+    around, or `tagger`, a part-of-speech tagger (extra `tagger`).
     """
 
     language = "en"
 
-    def __init__(self, stress: bool = True):
+    def __init__(self, stress: bool = True, homographs: Literal["rules", "tagger"] = "rules"):
         self.stress = stress
+        self.tagger = crf_tagger() if homographs == "tagger" else None
         self.phone_set = "arpabet-stress" if stress else "arpabet"
 
     def __call__(self, text: str) -> Phones:
@@ -57,6 +50,7 @@ class G2pEn:
         Raises UserError where `text` holds nothing that can be spoken, or something that cannot.
         """
         tokens = spoken(text)
+        readings = homographs.readings(text, tokens, self.tagger)
         phones, word_of_phone, words = [SILENCE], [-1], []
         for place, token in enumerate(tokens):
             if token == PAUSE:
@@ -64,7 +58,7 @@ class G2pEn:
                     phones.append(SILENCE)
                     word_of_phone.append(-1)
                 continue
-            found = pronounce(token, is_verb(tokens, place) if token in _homographs() else None)
+            found = readings.get(place) or pronounce(token)
             if token == "the" and place + 1 < len(tokens) and _starts_with_vowel(tokens[place + 1]):
                 found = ("DH", "IY0")
             phones += found if self.stress else [phone.rstrip("012") for phone in found]
@@ -79,15 +73,13 @@ class G2pEn:
 
 
 @cache
-def pronounce(word: str, verb: bool | None = None) -> tuple[str, ...]:
-    """Phones with stress of a lower-case word. verb: which of a homograph's two readings.
+def pronounce(word: str) -> tuple[str, ...]:
+    """Phones with stress of a lower-case word; of a homograph its commonest reading.
 
     Raises UserError for a word that no dictionary has and that is too long for the network.
     """
-    homographs = _homographs()
-    if word in homographs:
-        as_verb, otherwise = homographs[word]
-        return as_verb if verb else otherwise
+    if common := homographs.commonest(word):
+        return common
     if word in FIXED:
         return FIXED[word]
     if word in _dictionary():
@@ -106,21 +98,6 @@ def pronounce(word: str, verb: bool | None = None) -> tuple[str, ...]:
     predicted = [phone for phone in predicted if phone[0].isalpha()]
     phones = tuple("UW1" if phone == "UW" else phone for phone in predicted)
     return phones or tuple(phone for letter in word for phone in _letter(letter))
-
-
-def is_verb(tokens: list[str], place: int) -> bool:
-    """A guess from the word before: whether a homograph such as `record` is a verb here.
-
-    For `read` it says whether it is in the past (`red`).
-    """
-    before = tokens[place - 1] if place else ""
-    if tokens[place] == "read":
-        return before in BEFORE_PARTICIPLE or bool(PAST & set(tokens))
-    if tokens[place] == "used":
-        return tokens[place + 1 : place + 2] != ["to"]
-    if before in ("", PAUSE):
-        return tokens[place + 1 : place + 2] != [] and tokens[place + 1] in DETERMINERS  # close the door
-    return before in BEFORE_VERB or (tokens[place].endswith("ed") and before in BEFORE_PARTICIPLE)
 
 
 def _possessive(stem: tuple[str, ...], said: bool) -> tuple[str, ...]:
@@ -161,18 +138,4 @@ def _dictionary() -> dict[str, tuple[str, ...]]:
         word, *phones = line.partition("#")[0].split()
         if not word.endswith(")"):  # `word(2)` is another pronunciation
             found[word] = tuple(phones)
-    return found
-
-
-@cache
-def _homographs() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Word -> (pronunciation as a verb, otherwise), from the list that g2p-en carries."""
-    folder = find_spec("g2p_en").submodule_search_locations[0]  # importing it takes seconds
-    found = {}
-    for line in (Path(folder) / "homographs.en").read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            word, first, second, tag = line.strip().split("|")
-            readings = tuple(first.split()), tuple(second.split())
-            found[word.lower()] = readings[::-1] if tag in ("N", "ADJ") else readings
-    found["read"] = (("R", "EH1", "D"), ("R", "IY1", "D"))
     return found
