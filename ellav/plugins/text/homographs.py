@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ellav.plugins.text.english import TITLES
-from ellav.plugins.text.parts_of_speech import Tagger, guess
+from ellav.plugins.text.parts_of_speech import Tagger, certain, guess, likely
 
 Pronunciation = tuple[str, ...]
 
@@ -85,9 +85,15 @@ SENSES = [
     ("live", r"_ (action|album|ammunition|animal|audience|band|bait|broadcast|concert|coverage|event|footage|music"
      r"|performance|recording|show|stream|television|wire)", "L AY1 V"),
     ("live", r"\b(aired|broadcast|go|goes|going|played|performed|recorded|shown|streamed|went) _\b", "L AY1 V"),
+    ("wound", r"(?<!\bthe )(?<!\ba )_ (around|down|up)\b", "W AW1 N D"),
+    ("wound", r"\b(arm|bullet|chest|flesh|gunshot|head|knife|leg|shoulder|stab) _", "W UW1 N D"),
+    ("content", r"\b(feel|feels|felt|not|perfectly|quite|very) _|_ with\b", "K AH0 N T EH1 N T"),
+    ("moderate", r"\b(light|low|mild|slight|small|weak) to _", "M AA1 D ER0 AH0 T"),
     ("close", r"\b(a|the) _ of\b", "K L OW1 Z"),
     ("close", r"_ to (?!\w+ing\b)", "K L OW1 S"),
     ("present", r"(?<!\bto )_ (among|during|in|on|within)\b", "P R EH1 Z AH0 N T"),
+    ("invalid", r"\b(an|any|no|that|the|this) _ (?!(and|at|for|from|in|is|of|on|to|was|who|with)\b)[a-z]",
+     "IH2 N V AE1 L AH0 D"),
     ("used", r"\b(are|be|been|being|is|was|were) (\w+ly )?_ to (?!\w+ing\b|an?\b|h[ei][rms]\b|it\b|my\b|th|us\b|you)\w",
      "Y UW1 Z D"),
     ("used", r"_ to\b", "Y UW1 S T"),
@@ -160,8 +166,7 @@ def _reading(sentence: list[str], place: int, tagger: Tagger | None) -> Pronunci
     for sensed, pattern, phones in SENSES:
         if sensed == word and re.search(pattern, around):
             return tuple(phones.split())
-    # The tense of `read` is what taggers mistake most; the rules for it were right more often.
-    tag = tagger(sentence)[place] if tagger and word != "read" else guess(sentence, place)
+    tag = certain(sentence, place) or (tagger(sentence)[place] if tagger else likely(sentence, place))
     known = _known()[word]
     return next((known[kind] for kind in CLASSES.get(tag, ()) if kind in known), commonest(word))
 

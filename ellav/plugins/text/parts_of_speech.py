@@ -29,10 +29,10 @@ HAVE = {"have", "has", "had", "having", "'ve"}
 DETERMINERS = _words("""a an the this that these those my your his her its our their some any no every each another
     either neither whose what which""")  # fmt: skip
 OBJECTS = _words("me you him her it us them himself herself themselves myself yourself that")
-PREPOSITIONS = _words("""of in on at for with by from into about under over without between as like against during through
-    than per via toward towards within""")  # fmt: skip
-NUMERALS = _words("""one two three four five six seven eight nine ten twelve twenty thirty fifty hundred hundreds thousand
-    many several few more most all both much enough first second third last next""")  # fmt: skip
+PREPOSITIONS = _words("""of in on at for with by from into about under over without between as like against during
+    through than per via toward towards within""")  # fmt: skip
+NUMERALS = _words("""one two three four five six seven eight nine ten twelve twenty thirty fifty hundred hundreds
+    thousand many several few more most all both much enough first second third last next""")  # fmt: skip
 ADJECTIVES = _words("""bad best better big black blue bright brown clean clear cold common cool dark dead deep different
     dry early easy fair false fast fine free fresh full good gray great green hard high hot huge key kind large late
     left little long loose low main major new nice old open other own past plain poor possible public pure quick quiet
@@ -48,59 +48,70 @@ PAST_TIMES = _words("yesterday ago once earlier last previously")
 PRESENT_TIMES = _words("every always often usually sometimes each now today daily tomorrow whenever")
 PAST_VERBS = _words("""was were had did said went came sat took got saw found stood lay made gave told knew thought left
     began felt kept held brought ran wrote heard written""")  # fmt: skip
+PASTS = {"read", "wound", "dove"}
+"""Homographs that are the past of a verb."""
 SINGULAR_COPULAS = {"it", "that", "he", "she", "there", "what", "who", "here"}
 
 
 def guess(sentence: Sequence[str], place: int) -> str | None:
-    """A part of speech for the word at `place`, or None where nothing near it tells.
+    """A part of speech for the word at `place`, or None where nothing near it tells: `certain`, else `likely`."""
+    return certain(sentence, place) or likely(sentence, place)
 
-    sentence: words and punctuation as written, clitics apart. It looks at the nearest word before that is no
-    adverb, at the word after, and at whether the number of a subject there fits the ending of the verb.
+
+def certain(sentence: Sequence[str], place: int) -> str | None:
+    """What the nearest word before that is no adverb says of the word at `place`; of `read` the whole sentence.
+
+    sentence: words and punctuation as written, clitics apart.
     """
     words = [word.lower() for word in sentence]
-    if words[place] == "read":
-        return _tense(words, place, _part(sentence, words, place))
-    return _part(sentence, words, place)
+    part = _after_function_word(words, place)
+    return _tense(words, place, part or likely(sentence, place)) if words[place] == "read" else part
 
 
-def _part(sentence: Sequence[str], words: list[str], place: int) -> str | None:
-    word, ends_in_s = words[place], words[place].endswith("s")
-    after = words[place + 1] if place + 1 < len(words) else ""
-    at = place - 1
-    while at >= 0 and _adverb(words[at]):
-        at -= 1
-    before = words[at] if at >= 0 else ""
-    earlier = words[at - 1] if at >= 1 else ""
-
-    if before == "to":
-        return "NN" if earlier in GIVEN_TO else "VB"
-    if before in AUXILIARIES:
-        return "VB"
-    if before in HAVE:
-        return "VBN" if word in ("read", "wound") else "NN"
-    if before in BE or (before == "'s" and earlier in SINGULAR_COPULAS):
-        return "VBN" if word in ("read", "wound") else "JJ"
-    if before in PLURAL_SUBJECTS and not ends_in_s:
-        return "VBP"
-    if before in SINGULAR_SUBJECTS and (ends_in_s or before in ("he", "she")):
-        return "VBZ" if ends_in_s else "VBD"
-    if before in ("that", "which") and (word == "read" or after in DETERMINERS) and not ends_in_s:
-        return "VBP"
-    if not before[:1].isalpha() and before != "'s":  # the sentence or the clause begins here
-        return "VB" if after in DETERMINERS or after in OBJECTS else None
-    if before in DETERMINERS or before in PREPOSITIONS or before == "'s" or _adjective(before) or before in NUMERALS:
-        return "NNS" if ends_in_s else "NN"
-    if before in ("and", "or", "but"):
-        return "VB" if after in DETERMINERS or after in OBJECTS else None
-    if _plural(before):
+def likely(sentence: Sequence[str], place: int) -> str | None:
+    """A part of speech from the subject that seems to stand before: its number fits the ending of a verb."""
+    words = [word.lower() for word in sentence]
+    word, ends_in_s, after = words[place], words[place].endswith("s"), _after(words, place)
+    at = _nearest(words, place)
+    if at < 0:
+        return None
+    if _plural(words[at]):
         return "NNS" if ends_in_s or sentence[place][0].isupper() else "VBP"
     if after in BE or after in AUXILIARIES - {"not"}:
         return "NN"
     subject = _named(sentence, at) or any(one in DETERMINERS for one in words[max(at - 3, 0) : at])
     if subject and ends_in_s:
         return "VBZ" if after[:1].isalpha() and after != "of" else None
-    if subject and word in ("read", "wound", "dove") and after[:1].isalpha():
+    if subject and word in PASTS and after[:1].isalpha():
         return "VBD"
+    return None
+
+
+def _after_function_word(words: list[str], place: int) -> str | None:
+    word, ends_in_s, after = words[place], words[place].endswith("s"), _after(words, place)
+    at = _nearest(words, place)
+    before = words[at] if at >= 0 else ""
+    earlier = words[at - 1] if at >= 1 else ""
+    begins = (not before[:1].isalpha() and before != "'s") or before in ("and", "or", "but")
+    takes_object = after in DETERMINERS or after in OBJECTS
+    if before == "to":
+        return "NN" if earlier in GIVEN_TO else "VB"
+    if before in AUXILIARIES:
+        return "VB"
+    if before in HAVE:
+        return "VBN" if word in PASTS else "NN"
+    if before in BE or (before == "'s" and earlier in SINGULAR_COPULAS):
+        return "VBN" if word in PASTS else "JJ"
+    if before in PLURAL_SUBJECTS and not ends_in_s:
+        return "VBP"
+    if before in SINGULAR_SUBJECTS and (ends_in_s or before in ("he", "she")):
+        return "VBZ" if ends_in_s else "VBD"
+    if before in ("that", "which") and (word == "read" or takes_object):
+        return "VBP"
+    if begins:
+        return "VB" if takes_object else None
+    if before in DETERMINERS or before in PREPOSITIONS or before == "'s" or _adjective(before) or before in NUMERALS:
+        return "NNS" if ends_in_s else "NN"
     return None
 
 
@@ -116,6 +127,18 @@ def _tense(words: list[str], place: int, part: str | None) -> str | None:
     if place == 0 or PRESENT_TIMES & set(others):
         return "VBP"
     return "VBD" if any(word in PAST_VERBS or re.fullmatch(r"\w{2,}[^e]ed", word) for word in others) else "VBP"
+
+
+def _nearest(words: list[str], place: int) -> int:
+    """Where the nearest word before stands that is no adverb; -1 at the beginning."""
+    at = place - 1
+    while at >= 0 and _adverb(words[at]):
+        at -= 1
+    return at
+
+
+def _after(words: list[str], place: int) -> str:
+    return words[place + 1] if place + 1 < len(words) else ""
 
 
 def _adverb(word: str) -> bool:
