@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from functools import cache
 from types import SimpleNamespace
-from typing import Literal
 from unittest import mock
 
 from ellav.errors import UserError
 from ellav.plugins.text import Phones, homographs, text
 from ellav.plugins.text.english import PAUSE, spoken
-from ellav.plugins.text.parts_of_speech import crf_tagger
 from ellav.types import SILENCE
 
 FIXED = {
@@ -33,15 +31,12 @@ class G2pEn:
     """English text to ARPAbet phones.
 
     stress: keep the stress digits of vowels (`AH0`, `EY1`); otherwise 39 phones.
-    homographs: what tells the readings of `live`, `read` or `object` apart: `rules` for the words
-    around, or `tagger`, a part-of-speech tagger (extra `tagger`).
     """
 
     language = "en"
 
-    def __init__(self, stress: bool = True, homographs: Literal["rules", "tagger"] = "rules"):
+    def __init__(self, stress: bool = True):
         self.stress = stress
-        self.tagger = crf_tagger() if homographs == "tagger" else None
         self.phone_set = "arpabet-stress" if stress else "arpabet"
 
     def __call__(self, text: str) -> Phones:
@@ -50,7 +45,7 @@ class G2pEn:
         Raises UserError where `text` holds nothing that can be spoken, or something that cannot.
         """
         tokens = spoken(text)
-        readings = homographs.readings(text, tokens, self.tagger)
+        readings = homographs.readings(text, tokens)
         phones, word_of_phone, words = [SILENCE], [-1], []
         for place, token in enumerate(tokens):
             if token == PAUSE:

@@ -1,7 +1,7 @@
 """English words that are written alike and said differently: which reading a sentence asks for.
 
 Three steps decide, each a table below: the words around that name a sense (`SENSES`), the part of
-speech in its sentence (from `guess`, or from a tagger), and the commonest reading where neither tells.
+speech in its sentence (`parts_of_speech.guess`), and the commonest reading where neither tells.
 Parts of speech have the names of the Penn Treebank (`VB` infinitive, `VBD` past, `NN` noun, `JJ` adjective).
 """
 
@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ellav.plugins.text.english import TITLES
-from ellav.plugins.text.parts_of_speech import Tagger, certain, guess, likely
+from ellav.plugins.text.parts_of_speech import guess
 
 Pronunciation = tuple[str, ...]
 
@@ -107,12 +107,12 @@ POLISH = ("P", "OW1", "L", "IH0", "SH")
 """Of Poland; only the capital tells."""
 
 
-def readings(text: str, tokens: Sequence[str], tagger: Tagger | None = None) -> dict[int, Pronunciation]:
+def readings(text: str, tokens: Sequence[str]) -> dict[int, Pronunciation]:
     """Pronunciation of each homograph in `tokens`, by its place there.
 
-    text: the text as it was written, whose capitals and full stops tell the most. tokens: its
-    lower-case words. tagger: what names the parts of speech; without one, `guess` does. A word that does
-    not stand as often in `text` as in `tokens` (one that only normalisation wrote) gets its commonest reading.
+    text: the text as it was written, whose capitals and full stops tell much. tokens: its lower-case
+    words. A word that does not stand as often in `text` as in `tokens` (one that only
+    normalisation wrote) gets its commonest reading.
     """
     places: dict[str, list[int]] = {}
     for place, token in enumerate(tokens):
@@ -124,7 +124,7 @@ def readings(text: str, tokens: Sequence[str], tagger: Tagger | None = None) -> 
     for sentence in sentences(text):
         for place, word in enumerate(sentence):
             if word.lower() in places and sentence[place + 1 : place + 2] != ["'s"]:
-                written[word.lower()].append(_reading(sentence, place, tagger))
+                written[word.lower()].append(_reading(sentence, place))
     return {
         place: found[count] if len(found) == len(places[word]) else commonest(word)
         for word, found in written.items()
@@ -156,7 +156,7 @@ def _abbreviated(word: str) -> bool:
     return word.lower() in TITLES or (len(word) == 1 and word.isalpha() and word != "I")
 
 
-def _reading(sentence: list[str], place: int, tagger: Tagger | None) -> Pronunciation:
+def _reading(sentence: list[str], place: int) -> Pronunciation:
     word = sentence[place].lower()
     lower = [one.lower() for one in sentence]
     if word == "polish":
@@ -166,7 +166,7 @@ def _reading(sentence: list[str], place: int, tagger: Tagger | None) -> Pronunci
     for sensed, pattern, phones in SENSES:
         if sensed == word and re.search(pattern, around):
             return tuple(phones.split())
-    tag = certain(sentence, place) or (tagger(sentence)[place] if tagger else likely(sentence, place))
+    tag = guess(sentence, place)
     known = _known()[word]
     return next((known[kind] for kind in CLASSES.get(tag, ()) if kind in known), commonest(word))
 

@@ -1,18 +1,9 @@
-"""The part of speech of English words: guessed from the words around, or from a tagger. Names of the Penn Treebank."""
+"""The part of speech of one English word, guessed from the words around it. Names of the Penn Treebank."""
 
 from __future__ import annotations
 
-import base64
 import re
-import string
-from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
-
-from ellav.errors import UserError
-
-Tagger = Callable[[Sequence[str]], list[str]]
-"""Words and punctuation of one sentence to a part of speech for each."""
+from collections.abc import Sequence
 
 
 def _words(text: str) -> frozenset[str]:
@@ -31,17 +22,21 @@ DETERMINERS = _words("""a an the this that these those my your his her its our t
 OBJECTS = _words("me you him her it us them himself herself themselves myself yourself that")
 PREPOSITIONS = _words("""of in on at for with by from into about under over without between as like against during
     through than per via toward towards within""")  # fmt: skip
-NUMERALS = _words("""one two three four five six seven eight nine ten twelve twenty thirty fifty hundred hundreds
-    thousand many several few more most all both much enough first second third last next""")  # fmt: skip
+NUMERAL = re.compile(
+    r"\d.*|(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundreds?|thousands?|millions?|billions?"
+    r"|(thir|four|fif|six|seven|eigh|nine)teen|(twen|thir|for|fif|six|seven|eigh|nine)ty"
+    r"|many|several|few|more|most|all|both|much|enough|first|second|third|last|next)"
+)
 ADJECTIVES = _words("""bad best better big black blue bright brown clean clear cold common cool dark dead deep different
     dry early easy fair false fast fine free fresh full good gray great green hard high hot huge key kind large late
     left little long loose low main major new nice old open other own past plain poor possible public pure quick quiet
     rare raw real red rich right same serious sharp short simple single slight slow small soft sole special strange
-    strong sweet tall thick thin tight true warm weak well white whole wide wild world wrong
-    young""")  # fmt: skip
+    strong sweet tall thick thin tight true warm weak well white whole wide wild world wrong young""")  # fmt: skip
 ADJECTIVE = re.compile(r"\w{2,}(able|al|ant|ary|ed|en|ent|est|ful|ible|ic|ing|ish|ive|less|ous)")
 NOT_PLURAL = re.compile(r"\w*(ss|us|is|'s)|its|as|was|has|does|always|perhaps|yes|news|ones")
-NOT_SUBJECTS = PREPOSITIONS | NUMERALS | ADJECTIVES | {"and", "or", "but", "nor", "to", "'s"}
+NOT_SUBJECTS = PREPOSITIONS | ADJECTIVES | {"and", "or", "but", "nor", "to", "'s"}
+ADVERBS = _words("all also always even ever just never not often only soon still")
+NOT_ADVERBS = _words("ally belly bully curly daily early family friendly holy italy jelly lonely lovely supply ugly")
 GIVEN_TO = _words("due thanks according addicted subject exposed access close next used contrast response similar")
 """Before a `to` that nouns follow."""
 PAST_TIMES = _words("yesterday ago once earlier last previously")
@@ -54,37 +49,15 @@ SINGULAR_COPULAS = {"it", "that", "he", "she", "there", "what", "who", "here"}
 
 
 def guess(sentence: Sequence[str], place: int) -> str | None:
-    """A part of speech for the word at `place`, or None where nothing near it tells: `certain`, else `likely`."""
-    return certain(sentence, place) or likely(sentence, place)
+    """A part of speech for the word at `place`, or None where nothing near it tells.
 
-
-def certain(sentence: Sequence[str], place: int) -> str | None:
-    """What the nearest word before that is no adverb says of the word at `place`; of `read` the whole sentence.
-
-    sentence: words and punctuation as written, clitics apart.
+    sentence: words and punctuation as written, clitics apart. The nearest word before that is no adverb
+    tells the most; then whether the number of a subject there fits the ending of a verb. Of `read`
+    the whole sentence tells the tense.
     """
     words = [word.lower() for word in sentence]
-    part = _after_function_word(words, place)
-    return _tense(words, place, part or likely(sentence, place)) if words[place] == "read" else part
-
-
-def likely(sentence: Sequence[str], place: int) -> str | None:
-    """A part of speech from the subject that seems to stand before: its number fits the ending of a verb."""
-    words = [word.lower() for word in sentence]
-    word, ends_in_s, after = words[place], words[place].endswith("s"), _after(words, place)
-    at = _nearest(words, place)
-    if at < 0:
-        return None
-    if _plural(words[at]):
-        return "NNS" if ends_in_s or sentence[place][0].isupper() else "VBP"
-    if after in BE or after in AUXILIARIES - {"not"}:
-        return "NN"
-    subject = _named(sentence, at) or any(one in DETERMINERS for one in words[max(at - 3, 0) : at])
-    if subject and ends_in_s:
-        return "VBZ" if after[:1].isalpha() and after != "of" else None
-    if subject and word in PASTS and after[:1].isalpha():
-        return "VBD"
-    return None
+    part = _after_function_word(words, place) or _after_subject(sentence, words, place)
+    return _tense(words, place, part) if words[place] == "read" else part
 
 
 def _after_function_word(words: list[str], place: int) -> str | None:
@@ -92,7 +65,7 @@ def _after_function_word(words: list[str], place: int) -> str | None:
     at = _nearest(words, place)
     before = words[at] if at >= 0 else ""
     earlier = words[at - 1] if at >= 1 else ""
-    begins = (not before[:1].isalpha() and before != "'s") or before in ("and", "or", "but")
+    begins = (not before[:1].isalnum() and before != "'s") or before in ("and", "or", "but")
     takes_object = after in DETERMINERS or after in OBJECTS
     if before == "to":
         return "NN" if earlier in GIVEN_TO else "VB"
@@ -108,19 +81,40 @@ def _after_function_word(words: list[str], place: int) -> str | None:
         return "VBZ" if ends_in_s else "VBD"
     if before in ("that", "which") and (word == "read" or takes_object):
         return "VBP"
+    if before in ("and", "or") and at >= 2 and words[at - 2] in AUXILIARIES | {"to"}:
+        return "VB"  # to find and record
+    if begins and takes_object:
+        return "VBP" if before.isalpha() else "VB"
     if begins:
-        return "VB" if takes_object else None
-    if before in DETERMINERS or before in PREPOSITIONS or before == "'s" or _adjective(before) or before in NUMERALS:
-        return "NNS" if ends_in_s else "NN"
+        return None
+    if NUMERAL.fullmatch(before):
+        return "VBP" if takes_object and not ends_in_s else "NN"
+    if before in DETERMINERS or before in PREPOSITIONS or before == "'s" or _adjective(before):
+        return "NN"
+    return None
+
+
+def _after_subject(sentence: Sequence[str], words: list[str], place: int) -> str | None:
+    word, ends_in_s, after = words[place], words[place].endswith("s"), _after(words, place)
+    at = _nearest(words, place)
+    if at < 0:
+        return None
+    if _plural(words[at]):
+        return "NN" if ends_in_s or sentence[place][0].isupper() else "VBP"
+    if after in BE or after in AUXILIARIES - {"not"}:
+        return "NN"
+    subject = _named(sentence, at) or any(one in DETERMINERS for one in words[max(at - 3, 0) : at])
+    if subject and ends_in_s:
+        return "VBZ" if after[:1].isalpha() and after != "of" else None
+    if subject and word in PASTS and after[:1].isalpha():
+        return "VBD"
     return None
 
 
 def _tense(words: list[str], place: int, part: str | None) -> str | None:
     """Of `read`, whose past only the rest of the sentence tells where its subject does not."""
-    if part in ("VB", "VBD", "VBN") and not (part == "VB" and place > 0 and words[place - 1] in ("and", "or", "but")):
+    if part in ("VB", "VBD", "VBN", "NN"):
         return part
-    if part == "NN":
-        return part  # a good read
     others = [word for at, word in enumerate(words) if at != place]
     if PAST_TIMES & set(others):
         return "VBD"
@@ -142,22 +136,7 @@ def _after(words: list[str], place: int) -> str:
 
 
 def _adverb(word: str) -> bool:
-    return word in (
-        "never",
-        "often",
-        "always",
-        "also",
-        "just",
-        "still",
-        "even",
-        "ever",
-        "only",
-        "soon",
-        "all",
-        "not",
-    ) or (
-        len(word) > 4 and word.endswith("ly") and word not in ("family", "only", "early", "friendly", "daily", "supply")
-    )
+    return word in ADVERBS or (len(word) > 4 and word.endswith("ly") and word not in NOT_ADVERBS)
 
 
 def _adjective(word: str) -> bool:
@@ -169,44 +148,5 @@ def _plural(word: str) -> bool:
 
 
 def _named(sentence: Sequence[str], place: int) -> bool:
-    return sentence[place][:1].isupper() and sentence[place].lower() not in NOT_SUBJECTS
-
-
-@cache
-def crf_tagger() -> Tagger:
-    """The tagger of gruut's English data, a conditional random field trained on the English Web Treebank.
-
-    https://github.com/rhasspy/gruut (MIT). Raises UserError where it is not installed.
-    """
-    try:
-        import gruut_lang_en
-        import pycrfsuite
-    except ImportError as error:
-        raise UserError(
-            f"homographs=tagger: the package {error.name} is missing; install the extra: pip install 'ellav[tagger]'"
-        ) from None
-    model = pycrfsuite.Tagger()
-    model.open(str(Path(gruut_lang_en.__file__).parent / "pos" / "model.crf"))
-    return lambda words: model.tag([_features(words, place) for place in range(len(words))])
-
-
-def _features(words: Sequence[str], place: int) -> dict[str, str | float]:
-    """What that model was trained to see of a word: its form and that of two words on either side."""
-    found: dict[str, str | float] = {}
-    for offset in range(-2, 3):
-        if 0 <= place + offset < len(words):
-            word, side = words[place + offset], f"{offset:+d}:" if offset else ""
-            found |= {
-                f"{side}bias": 1.0,
-                f"{side}word": base64.b64encode(word.encode()).decode(),
-                f"{side}len(word)": float(len(word)),
-                f"{side}word.ispunctuation": float(word in string.punctuation),
-                f"{side}word.isdigit()": float(word.isdigit()),
-            }
-            for length in (2, 3):
-                found |= {f"{side}word[:{length}]": word[:length], f"{side}word[-{length}:]": word[-length:]}
-    if place == 0:
-        found["BOS"] = 1.0
-    if place == len(words) - 1:
-        found["EOS"] = 1.0
-    return found
+    word = sentence[place].lower()
+    return sentence[place][:1].isupper() and word not in NOT_SUBJECTS and not NUMERAL.fullmatch(word)
