@@ -1,4 +1,8 @@
-"""The part of speech of one English word, guessed from the words around it. Names of the Penn Treebank."""
+"""The part of speech of one English word, guessed from the words around it.
+
+`INFINITIVE`, `VERB` (present), `PAST` (and participle), `NOUN` or `ADJECTIVE`. It is no tagger: it is asked of
+words with two readings only, and where it says nothing the commonest reading stands.
+"""
 
 from __future__ import annotations
 
@@ -61,66 +65,66 @@ def guess(sentence: Sequence[str], place: int) -> str | None:
 
 
 def _after_function_word(words: list[str], place: int) -> str | None:
-    word, ends_in_s, after = words[place], words[place].endswith("s"), _after(words, place)
+    word, ends_in_s, after = words[place], _ends_in_s(words[place]), _after(words, place)
     at = _nearest(words, place)
     before = words[at] if at >= 0 else ""
     earlier = words[at - 1] if at >= 1 else ""
     begins = (not before[:1].isalnum() and before != "'s") or before in ("and", "or", "but")
     takes_object = after in DETERMINERS or after in OBJECTS
     if before == "to":
-        return "NN" if earlier in GIVEN_TO else "VB"
+        return "NOUN" if earlier in GIVEN_TO else "INFINITIVE"
     if before in AUXILIARIES:
-        return "VB"
+        return "INFINITIVE"
     if before in HAVE:
-        return "VBN" if word in PASTS else "NN"
+        return "PAST" if word in PASTS else "NOUN"
     if before in BE or (before == "'s" and earlier in SINGULAR_COPULAS):
-        return "VBN" if word in PASTS else "JJ"
+        return "PAST" if word in PASTS else "ADJECTIVE"
     if before in PLURAL_SUBJECTS and not ends_in_s:
-        return "VBP"
+        return "VERB"
     if before in SINGULAR_SUBJECTS and (ends_in_s or before in ("he", "she")):
-        return "VBZ" if ends_in_s else "VBD"
+        return "VERB" if ends_in_s else "PAST"  # he wound
     if before in ("that", "which") and (word == "read" or takes_object):
-        return "VBP"
+        return "VERB"
     if before in ("and", "or") and at >= 2 and words[at - 2] in AUXILIARIES | {"to"}:
-        return "VB"  # to find and record
+        return "INFINITIVE"  # to find and record
     if begins and takes_object:
-        return "VBP" if before.isalpha() else "VB"
+        return "VERB" if before.isalpha() else "INFINITIVE"
     if begins:
         return None
     if NUMERAL.fullmatch(before):
-        return "VBP" if takes_object and not ends_in_s else "NN"
+        return "VERB" if takes_object and not ends_in_s else "NOUN"
     if before in DETERMINERS or before in PREPOSITIONS or before == "'s" or _adjective(before):
-        return "NN"
+        return "NOUN"
     return None
 
 
 def _after_subject(sentence: Sequence[str], words: list[str], place: int) -> str | None:
-    word, ends_in_s, after = words[place], words[place].endswith("s"), _after(words, place)
+    word, ends_in_s, after = words[place], _ends_in_s(words[place]), _after(words, place)
     at = _nearest(words, place)
     if at < 0:
         return None
     if _plural(words[at]):
-        return "NN" if ends_in_s or sentence[place][0].isupper() else "VBP"
+        return "NOUN" if ends_in_s or sentence[place][0].isupper() else "VERB"
     if after in BE or after in AUXILIARIES - {"not"}:
-        return "NN"
+        return "NOUN"
     subject = _named(sentence, at) or any(one in DETERMINERS for one in words[max(at - 3, 0) : at])
     if subject and ends_in_s:
-        return "VBZ" if after[:1].isalpha() and after != "of" else None
+        return "VERB" if after[:1].isalpha() and after != "of" else None
     if subject and word in PASTS and after[:1].isalpha():
-        return "VBD"
+        return "PAST"
     return None
 
 
 def _tense(words: list[str], place: int, part: str | None) -> str | None:
     """Of `read`, whose past only the rest of the sentence tells where its subject does not."""
-    if part in ("VB", "VBD", "VBN", "NN"):
+    if part in ("INFINITIVE", "PAST", "PAST", "NOUN"):
         return part
     others = [word for at, word in enumerate(words) if at != place]
     if PAST_TIMES & set(others):
-        return "VBD"
+        return "PAST"
     if place == 0 or PRESENT_TIMES & set(others):
-        return "VBP"
-    return "VBD" if any(word in PAST_VERBS or re.fullmatch(r"\w{2,}[^e]ed", word) for word in others) else "VBP"
+        return "VERB"
+    return "PAST" if any(word in PAST_VERBS or re.fullmatch(r"\w{2,}[^e]ed", word) for word in others) else "VERB"
 
 
 def _nearest(words: list[str], place: int) -> int:
@@ -133,6 +137,10 @@ def _nearest(words: list[str], place: int) -> int:
 
 def _after(words: list[str], place: int) -> str:
     return words[place + 1] if place + 1 < len(words) else ""
+
+
+def _ends_in_s(word: str) -> bool:
+    return word.endswith("s") and not word.endswith("ss")
 
 
 def _adverb(word: str) -> bool:
