@@ -31,15 +31,16 @@ NUMERAL = re.compile(
     r"|(thir|four|fif|six|seven|eigh|nine)teen|(twen|thir|for|fif|six|seven|eigh|nine)ty"
     r"|many|several|few|more|most|all|both|much|enough|first|second|third|last|next)"
 )
-ADJECTIVES = _words("""bad best better big black blue bright brown clean clear cold common cool dark dead deep different
-    dry early easy fair false fast fine free fresh full good gray great green hard high hot huge key kind large late
-    left little long loose low main major new nice old open other own past plain poor possible public pure quick quiet
-    rare raw real red rich right same serious sharp short simple single slight slow small soft sole special strange
-    strong sweet tall thick thin tight true warm weak well white whole wide wild world wrong young""")  # fmt: skip
+ADJECTIVES = _words("""bad best better big black blue bright brown certain clean clear cold common cool dark dead deep
+    different dry early easy fair false fast fine free fresh full good gray great green hard high hot
+    huge key kind large late left little long loose low main major new nice old open other own past
+    plain poor possible public pure quick quiet rare raw real red rich right same serious sharp short
+    simple single slight slow small soft sole special steep strange strong sweet tall thick thin tight
+    true warm weak well white whole wide wild world wrong young""")  # fmt: skip
 ADJECTIVE = re.compile(r"\w{2,}(able|al|ant|ary|ed|en|ent|est|ful|ible|ic|ing|ish|ive|less|ous)")
 NOT_PLURAL = re.compile(r"\w*(ss|us|is|'s)|its|as|was|has|does|always|perhaps|yes|news|ones")
 NOT_SUBJECTS = PREPOSITIONS | ADJECTIVES | {"and", "or", "but", "nor", "to", "'s"}
-ADVERBS = _words("all also always even ever just never not often only soon still")
+ADVERBS = _words("also always even ever just never not often only soon still")
 NOT_ADVERBS = _words("ally belly bully curly daily early family friendly holy italy jelly lonely lovely supply ugly")
 GIVEN_TO = _words("due thanks according addicted subject exposed access close next used contrast response similar")
 """Before a `to` that nouns follow."""
@@ -92,7 +93,8 @@ def _after_function_word(words: list[str], place: int) -> str | None:
     if begins:
         return None
     if NUMERAL.fullmatch(before):
-        return "VERB" if takes_object and not ends_in_s else "NOUN"
+        verb = not ends_in_s and (takes_object or earlier in PLURAL_SUBJECTS)  # the two resume their, they all live
+        return "VERB" if verb else "NOUN"
     if before in DETERMINERS or before in PREPOSITIONS or before == "'s" or _adjective(before):
         return "NOUN"
     return None
