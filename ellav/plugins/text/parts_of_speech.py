@@ -119,7 +119,7 @@ def _after_subject(sentence: Sequence[str], words: list[str], place: int) -> str
 
 def _tense(words: list[str], place: int, part: str | None) -> str | None:
     """Of `read`, whose past only the rest of the sentence tells where its subject does not."""
-    if part in ("INFINITIVE", "PAST", "PAST", "NOUN"):
+    if part in ("INFINITIVE", "PAST", "NOUN"):
         return part
     others = [word for at, word in enumerate(words) if at != place]
     if PAST_TIMES & set(others):
