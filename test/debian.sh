@@ -90,7 +90,13 @@ for name in $(compgen -e | grep -E '^(PIP_|UV_|SSL_CERT_|REQUESTS_CA_BUNDLE$|CUR
     environment+=("${name}=${!name}")
 done
 mapfile -t places < <({ cat /dev/null "${configs[@]}"; printf '%s\n' "${environment[@]}"; } \
-    | grep -oE '(^|[ =,]|file://)/[^ ,:;"]+' | sed -E 's,^[^/]*(file://)?,,' | sort -u)
+    | grep -oE '(^|[ =,]|file://)/[^ ,:;"]+' | sed -E 's,^[ =],,' | sort -u)
+# An index that is a folder links to its neighbours.
+for number in "${!places[@]}"; do
+    place=${places[number]}
+    if [[ ${place} == file:///*/*/* ]]; then place=$(dirname "${place}"); fi
+    places[number]=${place#file://}
+done
 for file in "${configs[@]}"; do
     if [[ ${file} == "${HOME}"/* ]]; then
         install -D --mode 644 "${file}" "${root}${home}/${file#"${HOME}"/}"
