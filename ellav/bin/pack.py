@@ -11,7 +11,7 @@ from ellav.bin.options import add_choice, parse, parser
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import copy_files, file_hashes, named_files
 from ellav.data.outputs import RECORD, naming, need, write_text, writing
-from ellav.errors import UserError
+from ellav.errors import UserError, read_text
 from ellav.infer.bundle import PROMPTS
 from ellav.infer.packing import choose, from_folder, from_options, store_weights
 from ellav.infer.prompts import PromptReader
@@ -124,7 +124,7 @@ def main(argv: list[str]) -> None:
         kept = choose(recordings, read, folder / PROMPTS)
         model["prompts"] = [{"name": one.name, "text": one.text} for one in kept]
         write_text(folder / "model.yaml", yaml.safe_dump(model, sort_keys=False, allow_unicode=True))
-        introduction = options.card.read_text(encoding="utf-8") if options.card else ""
+        introduction = read_text(options.card) if options.card else ""
         sizes = {name: sum(p.numel() for p in one.model.parameters()) for name, one in trained.items()}
         configs = {name: one.config for name, one in trained.items()}
         write_text(folder / "README.md", card(options.out.name, introduction, model, configs, sizes, kept, results))

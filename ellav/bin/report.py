@@ -9,7 +9,7 @@ from pathlib import Path
 from ellav.bin.options import parse, parser
 from ellav.config import read_yaml
 from ellav.data.outputs import fingerprint, need, write_text
-from ellav.errors import UserError
+from ellav.errors import UserError, read_text
 from ellav.plugins.codecs import load_codec
 from ellav.score import page
 from ellav.score.page.build import MODELS, build, key_in
@@ -64,8 +64,8 @@ def main(argv: list[str]) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return " ".join(path.read_text(encoding="utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
+        return " ".join(read_text(path).split())
+    except OSError as error:
         raise UserError(f"--about {path}: not a readable text file ({error})") from None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from ellav.errors import UserError
+from ellav.errors import UserError, read_text
 from ellav.plugins.registry import registry
 from ellav.testing.contract import ContractError, Group, broken_laws
 
@@ -76,8 +76,8 @@ def _guarded(groups: Iterator[Group], family: str, name: str) -> Iterator[Group]
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in read_text(path).splitlines()]
+    except OSError as error:
         raise UserError(f"--sentences {path}: {error}") from None
     if not any(lines):
         raise UserError(f"--sentences {path}: no sentence in it")

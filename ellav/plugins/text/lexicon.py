@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from ellav.config import paths
-from ellav.errors import UserError
+from ellav.errors import UserError, read_text
 from ellav.plugins.text import Phones, text
 from ellav.plugins.text.english import PAUSE
 from ellav.plugins.text.sentence import assemble, cut
@@ -70,8 +70,8 @@ class Lexicon:
 def read_lexicon(path: Path) -> dict[str, list[str]]:
     """Word -> phones of its first pronunciation. Raises UserError naming file and line."""
     try:
-        content = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_text(path)
+    except OSError as error:
         raise UserError(f"{path}: no lexicon that can be read: {error}") from None
     rows = [
         (number, line.split())
