@@ -54,9 +54,10 @@ flite() {
     bash "${installer}" || say "no flite: stage 1 of egs/mini will not run, everything else will"
 }
 
+[ "${force}" = true ] || "${root}/tools/relocate_env.sh" "${venv}" || exit 1
 stamp=${venv}/.ellav-setup
 wanted=$({ cat "${root}/tools/constraints.txt" "${root}/setup.cfg"; \
-    printf '%s\n' "${torch}" "${extras}" "${root}" "${PYTHON:-}"; } | sha256sum | cut -d ' ' -f 1)
+    printf '%s\n' "${torch}" "${extras}" "${PYTHON:-}"; } | sha256sum | cut -d ' ' -f 1)
 if [ "${force}" = false ] && [ -x "${venv}/bin/python" ] && [ "$(cat "${stamp}" 2> /dev/null)" = "${wanted}" ]; then
     flite
     say "${venv} is up to date"
