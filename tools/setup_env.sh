@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes the Python environment of the project. It can be repeated: where nothing changed it ends at once.
+[ -n "${BASH_VERSION:-}" ] || { echo "$0: needs bash; call it as 'bash $0'" >&2; exit 1; }
 set -euo pipefail
 
 help_message="Usage: tools/setup_env.sh [--torch cpu|cuda|present] [--force]

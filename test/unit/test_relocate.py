@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ASK = '. egs/TEMPLATE/tts1/path.sh && ellav && python -c "import ellav; print(ellav.__file__)" && . "$ELLAV_VENV/bin/activate" && ellav'
-SCRIPT = "import ellav; print(ellav.__file__)\n"
+WHERE = 'python -c "import ellav; print(ellav.__file__)"'
+ASK = f'. egs/TEMPLATE/tts1/path.sh && ellav && {WHERE} && . "$ELLAV_VENV/bin/activate" && ellav'
 
 
-def script(python):
-    """As pip writes it: for the kernel, or for the shell where that would not take it."""
-    if len(str(python)) < 100 and " " not in str(python):
-        return f"#!{python}\n{SCRIPT}"
-    return f"#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n{SCRIPT}"
+def write_scripts(venv, for_shell=False):
+    """As pip writes them: for the kernel, or for the shell where the kernel would not take the interpreter's name."""
+    python = venv / "bin/python"
+    begin = f"#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n" if for_shell else f"#!{python}\n"
+    for name in ("ellav", "pytest"):
+        (venv / "bin" / name).write_text(begin + "import ellav; print(ellav.__file__)\n")
+        (venv / "bin" / name).chmod(0o755)
 
 
 def environment(venv, clone):
@@ -25,9 +27,7 @@ def environment(venv, clone):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     packages = next(venv.glob("lib/python3*/site-packages"))
     (packages / "__editable__.ellav-0.1.0.pth").write_text(f"{clone}\n")
-    for name in ("ellav", "pytest"):
-        (venv / "bin" / name).write_text(script(venv / "bin/python"))
-        (venv / "bin" / name).chmod(0o755)
+    write_scripts(venv)
 
 
 @pytest.fixture
@@ -62,13 +62,7 @@ def content(folder):
 def test_a_clone_in_another_place_runs_its_own_code(clone, tmp_path, how):
     assert ask(clone) == (0, [f"{clone}/ellav/__init__.py"] * 3, "")
     other = tmp_path / "x|y\\1" / "clone 2" if how == "moved far" else tmp_path / "other"
-    if how == "moved far":  # its scripts are written for the shell, which takes any name
-        for name in ("ellav", "pytest"):
-            text = (clone / "tools/venv/bin" / name).read_text()
-            python, rest = text.removeprefix("#!").split("\n", 1)
-            (clone / "tools/venv/bin" / name).write_text(
-                f"#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n{rest}"
-            )
+    write_scripts(clone / "tools/venv", for_shell=how == "moved far")
     other.parent.mkdir(exist_ok=True)
     before = content(clone)
     if how.startswith("copied"):
