@@ -32,8 +32,9 @@ look() {
     made_in=${made_in%/bin/*}
     links=("${venv}"/lib/python3*/site-packages/__editable__.ellav-*.pth)
     link=${links[0]}
-    runs=${root} # installed otherwise than by setup_env.sh
+    runs=
     if [ -e "${link}" ]; then read -r runs < "${link}" || true; fi
+    [[ ${runs} == /* ]] || runs=${root} # installed otherwise than by setup_env.sh: not ours to judge
 }
 fits() { look && [ "${made_in}" -ef "${venv}" ] && [ "${runs}" -ef "${root}" ]; }
 
@@ -60,7 +61,7 @@ renamed() {
     new=$(printf '%s' "$2" | sed 's/[\\&|]/\\&/g')
     sed -i "s|${old}|${new}|g" "$3"
 }
-if [ -e "${link}" ]; then
+if ! [ "${runs}" -ef "${root}" ]; then
     printf '%s\n' "${root}" > "${link}.tmp"
     mv "${link}.tmp" "${link}"
     for record in "${link%/*}"/ellav-*.dist-info/direct_url.json; do

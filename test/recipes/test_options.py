@@ -201,6 +201,7 @@ def recipe(tmp_path):
         shutil.copytree(ROOT / part, root / part, symlinks=True)
     venv = tmp_path / "venv"  # the one that the tests run in has the code of another clone
     (venv / "bin").mkdir(parents=True)
+    (root / "tools").mkdir()
     shutil.copy(ROOT / "tools/relocate_env.sh", root / "tools")
     (venv / "bin/python").symlink_to(sys.executable)
     (venv / "bin/ellav").write_text(f"#!/bin/sh\n'''exec' \"{venv}/bin/python\" \"$0\" \"$@\"\n' '''\n")
