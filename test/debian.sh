@@ -38,6 +38,11 @@ done
 [ $# -gt 0 ] || set -- -n 2 test/unit test/recipes/test_smoke.py
 root=${root:-/var/tmp/ellav-debian-${suite}}
 [[ ${root} == /?* ]] || die "--root must be a whole path, not '${root}'"
+# Only a folder of this script's making is used, and removed.
+marker=${root}/.ellav-debian
+if [ -e "${root}" ] && ! [ -e "${marker}" ]; then
+    die "${root} is there and was not made by this script; name another place with --root"
+fi
 [ "$(id -u)" -eq 0 ] || die "must be run as root, which debootstrap, mount and chroot need"
 for program in debootstrap unshare git; do
     command -v "${program}" > /dev/null || die "no ${program}; install it first: apt-get install debootstrap util-linux git"
@@ -51,11 +56,6 @@ user=tester
 home=/home/${user}
 clone=${root}${home}/ellav
 
-# Only a folder of this script's making is used, and removed.
-marker=${root}/.ellav-debian
-if [ -e "${root}" ] && ! [ -e "${marker}" ]; then
-    die "${root} is there and was not made by this script; name another place with --root"
-fi
 [ "${keep}" = true ] || trap 'rm -rf "${root}"' EXIT
 
 if [ "$(cat "${marker}" 2> /dev/null)" != "${suite}" ]; then

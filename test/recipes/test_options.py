@@ -123,6 +123,13 @@ def test_stages_that_end_before_they_begin(tmp_path):
     assert done.stderr == "tts.sh: --stop-stage 5 lies before --stage 6: no stage would run\n"
 
 
+def test_a_folder_of_somebody_elses_is_no_root_for_another_debian(tmp_path):
+    (tmp_path / "mine").write_text("kept")
+    done = run([ROOT / "test/debian.sh", "--root", tmp_path])
+    assert done.returncode == 1 and done.stderr.startswith(f"debian.sh: {tmp_path} is there and was not made by this")
+    assert (tmp_path / "mine").read_text() == "kept" and len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize(
     "script", [MINI / "run.sh", TEMPLATE / "tts.sh", ROOT / "tools/setup_env.sh", ROOT / "test/run.sh"]
 )
