@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from ellav.errors import UserError, one_line, read_text
+from ellav.errors import UserError, one_line
+from ellav.text_files import read_text
 
 
 def schema(target: Callable) -> dict[str, inspect.Parameter]:

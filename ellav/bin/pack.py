@@ -11,7 +11,7 @@ from ellav.bin.options import add_choice, parse, parser
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import copy_files, file_hashes, named_files
 from ellav.data.outputs import RECORD, naming, need, write_text, writing
-from ellav.errors import UserError, read_text
+from ellav.errors import UserError
 from ellav.infer.bundle import PROMPTS
 from ellav.infer.packing import choose, from_folder, from_options, store_weights
 from ellav.infer.prompts import PromptReader
@@ -22,6 +22,7 @@ from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.text import text
 from ellav.score.card import card
+from ellav.text_files import read_text
 from ellav.version import __version__
 
 

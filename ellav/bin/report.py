@@ -9,12 +9,13 @@ from pathlib import Path
 from ellav.bin.options import parse, parser
 from ellav.config import read_yaml
 from ellav.data.outputs import fingerprint, need, write_text
-from ellav.errors import UserError, read_text
+from ellav.errors import UserError
 from ellav.plugins.codecs import load_codec
 from ellav.score import page
 from ellav.score.page.build import MODELS, build, key_in
 from ellav.score.page.speech import Places
 from ellav.score.tables import read_results
+from ellav.text_files import read_text
 
 
 def main(argv: list[str]) -> None:

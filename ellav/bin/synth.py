@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ellav import machine
 from ellav.bin.options import add_choice, parse, parser
-from ellav.errors import UserError, decoded
+from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, read_bundle
+from ellav.text_files import decoded
 
 FORMATS = (".wav", ".flac")
 

@@ -179,7 +179,7 @@ def _same(before: dict, now: dict, out: Path) -> None:
     differing = [k for k in now if k not in ("version", "model", "train", "inputs") and before.get(k) != now[k]]
     old, new = before.get("inputs", {}), now.get("inputs", {})
     differing += ["inputs"] if any(old[k] != new[k] for k in old.keys() & new.keys()) else []
-    old, new = ({**config["model"], **config.get("train", {})} for config in (before, now))
+    old, new = ({**config.get("model", {}), **config.get("train", {})} for config in (before, now))
     options = _differing(old, new, LENGTH)
     if differing or options:
         what = CAUSES.get(differing[0], f"another {differing[0]}") if differing else options

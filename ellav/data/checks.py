@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ellav.data.kaldi import BYTE_ORDER_MARK, invert
-from ellav.errors import probable_encoding
+from ellav.text_files import probable_encoding
 
 TABLES = ("wav.scp", "text", "utt2spk")
 

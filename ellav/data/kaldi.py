@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ellav.data.outputs import write_text
-from ellav.errors import UserError, decoded, one_line
+from ellav.errors import UserError, one_line
+from ellav.text_files import decoded
 
 BYTE_ORDER_MARK = "\ufeff"
 

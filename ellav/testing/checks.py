@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from ellav.errors import UserError, read_text
+from ellav.errors import UserError
 from ellav.plugins.registry import registry
 from ellav.testing.contract import ContractError, Group, broken_laws
+from ellav.text_files import read_text
 
 HOMES = {
     "codecs": "codec",

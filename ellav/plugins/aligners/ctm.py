@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ellav.errors import UserError, read_text
+from ellav.errors import UserError
 from ellav.plugins.aligners import ANY, Alignment, AlignmentError, Recording, aligners
 from ellav.plugins.aligners.intervals import Interval, Matching
+from ellav.text_files import read_text
 
 POSITION = re.compile(r"(.+)_[BIES]")
 

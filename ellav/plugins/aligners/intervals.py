@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ellav.errors import UserError, read_text
+from ellav.errors import UserError
 from ellav.plugins.aligners import Alignment, AlignmentError
 from ellav.plugins.text import Phones
+from ellav.text_files import read_text
 from ellav.types import SILENCE
 
 SILENCES = ("", "sil", "sp", "nsn", "pau", "silence", "<eps>", "<sil>", "_", "#")

@@ -7,9 +7,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ellav.errors import UserError, decoded
+from ellav.errors import UserError
 from ellav.plugins.aligners import ANY, Alignment, AlignmentError, Recording, aligners
 from ellav.plugins.aligners.intervals import Interval, Matching
+from ellav.text_files import decoded
 
 
 @aligners.register("textgrid")

@@ -7,10 +7,11 @@ import unicodedata
 from pathlib import Path
 
 from ellav.config import paths
-from ellav.errors import UserError, read_text
+from ellav.errors import UserError
 from ellav.plugins.text import Phones, text
 from ellav.plugins.text.english import PAUSE
 from ellav.plugins.text.sentence import assemble, cut
+from ellav.text_files import read_text
 from ellav.types import SILENCE
 
 NUMBER = re.compile(r"\d+(\.\d*)?(e-?\d+)?|\.\d+", re.I)
