@@ -176,10 +176,13 @@ def _split(options, model_type: type, train_type: type) -> tuple[dict, dict]:
 
 def _same(before: dict, now: dict, out: Path) -> None:
     """Refuse to go on with another configuration than the one that began."""
+    from ellav.train.config import TrainConfig
+
     differing = [k for k in now if k not in ("version", "model", "train", "inputs") and before.get(k) != now[k]]
     old, new = before.get("inputs", {}), now.get("inputs", {})
     differing += ["inputs"] if any(old[k] != new[k] for k in old.keys() & new.keys()) else []
-    old, new = ({**config.get("model", {}), **config.get("train", {})} for config in (before, now))
+    unset = {field.name: field.default for field in fields(TrainConfig)}  # config.yaml has what was given
+    old, new = ({**config.get("model", {}), **unset, **config.get("train", {})} for config in (before, now))
     options = _differing(old, new, LENGTH)
     if differing or options:
         what = CAUSES.get(differing[0], f"another {differing[0]}") if differing else options
