@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from ellav.errors import UserError, one_line
+from ellav.text_files import read_text
 
 
 def schema(target: Callable) -> dict[str, inspect.Parameter]:
@@ -149,11 +150,10 @@ def parse_pairs(pairs: Iterable[str]) -> dict:
 def read_yaml(path: Path | str) -> dict:
     """The mapping in a YAML file; raises UserError naming the file (and line) otherwise."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            content = yaml.safe_load(stream)
+        content = yaml.safe_load(read_text(path))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror.lower().replace(' or directory', '')}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise UserError(f"{path}: not readable as YAML: {one_line(error)}") from None
     if content is None:
         return {}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Sets up, checks style and imports, runs the tests. Arguments go to pytest: test/run.sh test/unit -k wer
+[ -n "${BASH_VERSION:-}" ] || { echo "$0: needs bash; call it as 'bash $0'" >&2; exit 1; }
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes the Python environment of the project. It can be repeated: where nothing changed it ends at once.
+[ -n "${BASH_VERSION:-}" ] || { echo "$0: needs bash; call it as 'bash $0'" >&2; exit 1; }
 set -euo pipefail
 
 help_message="Usage: tools/setup_env.sh [--torch cpu|cuda|present] [--force]
@@ -54,9 +55,10 @@ flite() {
     bash "${installer}" || say "no flite: stage 1 of egs/mini will not run, everything else will"
 }
 
+[ "${force}" = true ] || "${root}/tools/relocate_env.sh" "${venv}" || exit 1
 stamp=${venv}/.ellav-setup
 wanted=$({ cat "${root}/tools/constraints.txt" "${root}/setup.cfg"; \
-    printf '%s\n' "${torch}" "${extras}" "${root}" "${PYTHON:-}"; } | sha256sum | cut -d ' ' -f 1)
+    printf '%s\n' "${torch}" "${extras}" "${PYTHON:-}"; } | sha256sum | cut -d ' ' -f 1)
 if [ "${force}" = false ] && [ -x "${venv}/bin/python" ] && [ "$(cat "${stamp}" 2> /dev/null)" = "${wanted}" ]; then
     flite
     say "${venv} is up to date"

@@ -7,6 +7,7 @@ import os
 import sys
 
 from ellav.bin.run_command import run_command, writable_caches
+from ellav.version import __version__
 
 # Before torch loads: threads that wait spin a while and then sleep. Spinning on, beside another busy
 # process, makes everything many times slower; sleeping at once makes decoding a quarter slower.
@@ -39,10 +40,16 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run `ellav COMMAND ...`; 0 on success, 1 on wrong input, 2 on wrong usage, more where a signal stopped it."""
     argv = sys.argv[1:] if argv is None else argv
+    while argv[:1] == ["help"]:
+        argv = [*argv[1:2], "--help"]
+    if argv[:1] in (["--version"], ["-V"]):
+        print(f"ellav {__version__}")
+        return 0
     if not argv or argv[0] in ("-h", "--help"):
         width = max(map(len, COMMANDS))
-        print("usage: ellav COMMAND [options]     (ellav COMMAND --help shows them)\n")
+        print("usage: ellav COMMAND [options]     (ellav COMMAND --help, or ellav help COMMAND, shows them)\n")
         print("\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()))
+        print("\nellav --version says which version this is, ellav doctor what is around it.")
         return 0 if argv else 2
     if argv[0] not in COMMANDS:
         from ellav.errors import did_you_mean

@@ -22,6 +22,7 @@ from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.text import text
 from ellav.score.card import card
+from ellav.text_files import read_text
 from ellav.version import __version__
 
 
@@ -124,7 +125,7 @@ def main(argv: list[str]) -> None:
         kept = choose(recordings, read, folder / PROMPTS)
         model["prompts"] = [{"name": one.name, "text": one.text} for one in kept]
         write_text(folder / "model.yaml", yaml.safe_dump(model, sort_keys=False, allow_unicode=True))
-        introduction = options.card.read_text(encoding="utf-8") if options.card else ""
+        introduction = read_text(options.card) if options.card else ""
         sizes = {name: sum(p.numel() for p in one.model.parameters()) for name, one in trained.items()}
         configs = {name: one.config for name, one in trained.items()}
         write_text(folder / "README.md", card(options.out.name, introduction, model, configs, sizes, kept, results))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ellav.data.kaldi import write_table
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def keep_good(results: Iterable[tuple[str, T | Rejected]], folder: Path, most: f
     bad: dict[str, str] = {}
     for utterance, result in results:
         if isinstance(result, Rejected):
-            bad[utterance] = result.reason
+            bad[utterance] = one_line(result.reason)
         else:
             good[utterance] = result
     write_table(folder / "rejected", bad)

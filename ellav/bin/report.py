@@ -15,6 +15,7 @@ from ellav.score import page
 from ellav.score.page.build import MODELS, build, key_in
 from ellav.score.page.speech import Places
 from ellav.score.tables import read_results
+from ellav.text_files import read_text
 
 
 def main(argv: list[str]) -> None:
@@ -64,8 +65,8 @@ def main(argv: list[str]) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return " ".join(path.read_text(encoding="utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
+        return " ".join(read_text(path).split())
+    except OSError as error:
         raise UserError(f"--about {path}: not a readable text file ({error})") from None
 
 

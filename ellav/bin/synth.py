@@ -11,6 +11,7 @@ from ellav import machine
 from ellav.bin.options import add_choice, parse, parser
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, read_bundle
+from ellav.text_files import decoded
 
 FORMATS = (".wav", ".flac")
 
@@ -117,10 +118,10 @@ def read_text(given: str | None) -> str:
     """What to say, from the option or from standard input; raises UserError where it is empty."""
     if given is None and sys.stdin.isatty():
         raise UserError('nothing to say; give --text "..." or a file: ellav synth < speech.txt')
-    try:
-        text = sys.stdin.read() if given is None else given
-    except UnicodeDecodeError as error:
-        raise UserError(f"standard input: not UTF-8 (byte {error.start}); convert it first") from None
+    # Python's own decoding lets through what is not UTF-8, as surrogates.
+    text = decoded(sys.stdin.buffer.read(), "standard input", "FILE") if given is None else given
+    if not text.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        text = decoded(os.fsencode(text), "--text", "FILE")
     if not text.strip():
         raise UserError("the text is empty; give at least one word with --text")
     return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
@@ -176,14 +176,17 @@ def _split(options, model_type: type, train_type: type) -> tuple[dict, dict]:
 
 def _same(before: dict, now: dict, out: Path) -> None:
     """Refuse to go on with another configuration than the one that began."""
-    differing = [k for k in now if k not in ("version", "train", "inputs") and before.get(k) != now[k]]
+    from ellav.train.config import TrainConfig
+
+    differing = [k for k in now if k not in ("version", "model", "train", "inputs") and before.get(k) != now[k]]
     old, new = before.get("inputs", {}), now.get("inputs", {})
     differing += ["inputs"] if any(old[k] != new[k] for k in old.keys() & new.keys()) else []
-    old, new = before.get("train", {}), now["train"]
-    differing += [k for k in sorted({*old, *new} - LENGTH) if old.get(k) != new.get(k)]
-    if differing:
-        what = CAUSES.get(differing[0], f"another {differing[0]}")
-        if differing[0] == "ordering":
+    unset = {field.name: field.default for field in fields(TrainConfig)}  # config.yaml has what was given
+    old, new = ({**config.get("model", {}), **unset, **config.get("train", {})} for config in (before, now))
+    options = _differing(old, new, LENGTH)
+    if differing or options:
+        what = CAUSES.get(differing[0], f"another {differing[0]}") if differing else options
+        if differing[:1] == ["ordering"]:
             what = _another_ordering(before["ordering"], now["ordering"])
         stage, option = (6, "--train-args") if now["kind"] == "ar" else (7, "--nar-args")
         raise UserError(
@@ -192,11 +195,16 @@ def _same(before: dict, now: dict, out: Path) -> None:
         )
 
 
+def _differing(old: dict, new: dict, but: Collection[str] = ()) -> str:
+    """The options that differ, but for some, each with both values; empty where none does."""
+    names = [name for name in sorted({*old, *new} - set(but)) if old.get(name) != new.get(name)]
+    return " and ".join(f"{name}={old.get(name)} (not {new.get(name)})" for name in names)
+
+
 def _another_ordering(before: dict, now: dict) -> str:
     if before["name"] != now["name"]:
         return f"ordering {before['name']}, not {now['name']}"
-    old, new = before["conf"], now["conf"]
-    for option in sorted({*old, *new}):
-        if old.get(option) != new.get(option):
-            return f"{option}={old.get(option)} of ordering {now['name']}, not {new.get(option)}"
+    options = _differing(before["conf"], now["conf"])
+    if options:
+        return f"{options} of ordering {now['name']}"
     return f"other code of ordering {now['name']} than is there now"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ellav.data.kaldi import BYTE_ORDER_MARK, invert
+from ellav.text_files import probable_encoding
 
 TABLES = ("wav.scp", "text", "utt2spk")
 
@@ -122,7 +123,8 @@ def _cleaned(raw: bytes, first: bool, names_file: bool) -> tuple[str, str, list[
         line = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.decode("utf-8", errors="replace")
-        faults.append((NOT_UTF8, f": byte {error.start + 1} of the line; convert the file first"))
+        mend = f"convert the file, probably with `iconv -f {probable_encoding(raw)} -t UTF-8`"
+        faults.append((NOT_UTF8, f": byte {error.start + 1} of the line; {mend}"))
     if first and line.startswith(BYTE_ORDER_MARK):
         line = line.removeprefix(BYTE_ORDER_MARK)
         faults.append(("byte order marks", ""))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ellav.data.outputs import write_text
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
+from ellav.text_files import decoded
 
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -17,12 +19,11 @@ def read_table(path: Path | str) -> dict[str, str]:
     path = Path(path)
     table: dict[str, str] = {}
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror.lower().replace(' or directory', '')}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start}); convert it first") from None
-    if lines[0].startswith(BYTE_ORDER_MARK):
+    lines = decoded(content, path).split("\n")
+    if content.startswith(BOM_UTF8):
         raise UserError(f"{path}:1: begins with a byte order mark; `ellav data fix` removes it")
     previous = ""
     for number, line in enumerate(lines, 1):
@@ -41,12 +42,14 @@ def read_table(path: Path | str) -> dict[str, str]:
 
 
 def write_table(path: Path | str, table: dict[str, object]) -> None:
-    """Write `key value` lines in byte order; lists are joined by spaces."""
+    """Write `key value` lines in byte order; lists are joined by spaces, a value of several lines becomes one."""
     lines = []
     for key in sorted(table, key=str.encode):
         value = table[key]
         if not isinstance(value, str) and isinstance(value, Iterable):
             value = " ".join(map(str, value))
+        if "\n" in str(value) or "\r" in str(value):
+            value = one_line(value)
         lines.append(f"{key} {value}".rstrip() + "\n")
     write_text(Path(path), "".join(lines))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ellav.errors import UserError
 from ellav.plugins.registry import registry
 from ellav.testing.contract import ContractError, Group, broken_laws
+from ellav.text_files import read_text
 
 HOMES = {
     "codecs": "codec",
@@ -76,8 +77,8 @@ def _guarded(groups: Iterator[Group], family: str, name: str) -> Iterator[Group]
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        lines = [line.strip() for line in read_text(path).splitlines()]
+    except OSError as error:
         raise UserError(f"--sentences {path}: {error}") from None
     if not any(lines):
         raise UserError(f"--sentences {path}: no sentence in it")

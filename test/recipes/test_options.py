@@ -117,6 +117,30 @@ def test_unknown_option_and_wrong_number_of_a_recipe(tmp_path):
     assert done.returncode == 1 and "--nj must be a whole number, not 'many'" in done.stderr
 
 
+def test_stages_that_end_before_they_begin(tmp_path):
+    done = run([MINI / "run.sh", "--stage", "6", "--stop-stage", "5"], cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "tts.sh: --stop-stage 5 lies before --stage 6: no stage would run\n"
+
+
+def test_a_folder_of_somebody_elses_is_no_root_for_another_debian(tmp_path):
+    (tmp_path / "mine").write_text("kept")
+    done = run([ROOT / "test/debian.sh", "--root", tmp_path])
+    assert done.returncode == 1 and done.stderr.startswith(f"debian.sh: {tmp_path} is there and was not made by this")
+    assert (tmp_path / "mine").read_text() == "kept" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "script", [MINI / "run.sh", TEMPLATE / "tts.sh", ROOT / "tools/setup_env.sh", ROOT / "test/run.sh"]
+)
+def test_a_shell_that_is_no_bash_is_told_so(script):
+    if not shutil.which("dash"):
+        pytest.skip("no dash on this machine")
+    done = run(["dash", script])
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == f"{script}: needs bash; call it as 'bash {script}'\n"
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -182,6 +206,13 @@ def recipe(tmp_path):
     root = tmp_path / "with space" / "ellav"
     for part in ("egs/TEMPLATE", "conf"):
         shutil.copytree(ROOT / part, root / part, symlinks=True)
+    venv = tmp_path / "venv"  # the one that the tests run in has the code of another clone
+    (venv / "bin").mkdir(parents=True)
+    (root / "tools").mkdir()
+    shutil.copy(ROOT / "tools/relocate_env.sh", root / "tools")
+    (venv / "bin/python").symlink_to(sys.executable)
+    (venv / "bin/ellav").write_text(f"#!/bin/sh\n'''exec' \"{venv}/bin/python\" \"$0\" \"$@\"\n' '''\n")
+    (venv / "bin/ellav").chmod(0o755)
     folder = root / "egs/new corpus/tts1"
     made = run([root / "egs/TEMPLATE/tts1/setup.sh", folder])
     assert made.returncode == 0, made.stderr
@@ -199,10 +230,10 @@ def recipe(tmp_path):
     def call(*arguments, stages=()):
         base = [folder / "run.sh", "--python", interpreter]
         if stages:
-            first = run([*base, "--stop-stage", max(stages)], cwd=tmp_path, CALLS=str(calls))
+            first = run([*base, "--stop-stage", max(stages)], cwd=tmp_path, CALLS=str(calls), ELLAV_VENV=str(venv))
             assert first.returncode == 0, first.stderr
         calls.unlink(missing_ok=True)
-        done = run([*base, *arguments], cwd=tmp_path, CALLS=str(calls))
+        done = run([*base, *arguments], cwd=tmp_path, CALLS=str(calls), ELLAV_VENV=str(venv))
         done.calls = [json.loads(line) for line in calls.read_text().splitlines()] if calls.exists() else []
         if done.calls:
             assert named(done.calls[0]) == "check-config"  # before everything else
@@ -234,11 +265,9 @@ def test_all_ten_stages_in_order_on_a_path_with_spaces(recipe):
 
 def test_it_ends_with_a_line_to_paste_that_speaks_from_any_folder(recipe, tmp_path, monkeypatch):
     packed = "exp/interleaved/packed"
-    for path, program in (
-        (os.environ["PATH"], f"{sys.prefix}/bin/ellav"),
-        (f"{sys.prefix}/bin:/usr/bin:/bin", "ellav"),
-    ):
-        monkeypatch.setenv("PATH", path.replace(f"{sys.prefix}/bin:", "") if program != "ellav" else path)
+    venv = tmp_path / "venv/bin"
+    for path, program in ((os.environ["PATH"], f"{venv}/ellav"), (f"{venv}:/usr/bin:/bin", "ellav")):
+        monkeypatch.setenv("PATH", path)
         done = recipe()
         assert done.stdout.splitlines()[-2] == "Hear what was trained here:"
         words = shlex.split(done.stdout.splitlines()[-1])
@@ -349,7 +378,7 @@ def test_slurm_puts_srun_in_front(recipe, tmp_path, monkeypatch):
 
 
 def test_a_failing_stage_says_how_to_go_on(recipe, tmp_path):
-    (tmp_path / "py thon").write_text('#!/bin/sh\n[ "$3" = parts ] || exit 3\n')
+    (tmp_path / "py thon").write_text('#!/bin/sh\n[ "$3" = check-config ] || exit 3\n')
     done = recipe("--stage", 1)
     assert done.returncode == 3 and "stopped in stage 1" in done.stderr and "--stage 1 goes on" in done.stderr
 

@@ -82,9 +82,9 @@ def test_another_token_list_under_trained_models(root, capsys):
     ("options", "what"),
     [
         (["--ordering", "concat"], "ordering interleaved, not concat"),
-        (["--ordering_conf", "local_advance=2"], "local_advance=4 of ordering interleaved, not 2"),
-        (["--model_conf", "width=64"], "another model"),
-        (["--train_conf", "lr=0.5"], "another lr"),
+        (["--ordering_conf", "local_advance=2"], "local_advance=4 (not 2) of ordering interleaved"),
+        (["--model_conf", "width=64"], "width=32 (not 64)"),
+        (["--train_conf", "lr=0.5"], "lr=0.002 (not 0.5)"),
     ],
 )
 def test_a_resumed_training_keeps_its_options(root, capsys, options, what):

@@ -482,7 +482,7 @@ YAML = {
     "number as a nested key": ("text_conf: {1: 2}\n", (), "unknown option '1'"),
     "does not parse": ("nj: [1,\n", (), "c.yaml: not readable as YAML: "),
     "Python tag": ("nj: !!python/object/apply:os.mkdir [ran]\n", (), "c.yaml: not readable as YAML: "),
-    "not UTF-8": (b"text: \xff\n", (), "c.yaml: not readable as YAML: "),
+    "not UTF-8": (b"text: \xff\n", (), "c.yaml: not UTF-8: byte 7, in line 1, is 0xff"),
     "a list": ("- nj\n", (), "expected 'key: value' lines, found a list"),
     "unknown key of an option": ("", ("--text_conf", "strss=true"), "text g2p_en: unknown option 'strss'"),
     "ill-typed value of an option": ("", ("--text_conf", "stress=3"), "option 'stress' must be bool, not 3"),

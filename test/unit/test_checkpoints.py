@@ -224,15 +224,16 @@ def test_a_checkpoint_of_another_codec_or_token_list_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"model": {"width": 9}}, "another model"),
+        ({"model": {"width": 9}}, r"width=8 \(not 9\)"),
         ({"ordering": {"name": "y", "conf": {}}}, "ordering x, not y;"),
-        ({"ordering": {"name": "x", "conf": {"a": 2}}}, "a=None of ordering x, not 2;"),
+        ({"ordering": {"name": "x", "conf": {"a": 2}}}, r"a=None \(not 2\) of ordering x;"),
         ({"ordering": {"name": "x", "conf": {}, "record": {"sha256": "2"}}}, "other code of ordering x than is there"),
         ({"phones": ["b"]}, "another token list .stage 5"),
         ({"stats": {"most_phone": 9}}, "other statistics .stage 5"),
         ({"codec": {"fingerprint": "2"}}, "another codec .stage 4"),
         ({"inputs": {"list": "1", "train": "2"}}, "other training data"),
-        ({"train": {"lr": 2}}, "another lr;"),
+        ({"train": {"lr": 2}}, r"lr=1 \(not 2\);"),
+        ({"model": {}, "train": {"lr": 2}}, r"lr=1 \(not 2\) and width=8 \(not None\);"),
     ],
 )
 @pytest.mark.parametrize("kind", ["ar", "nar"])

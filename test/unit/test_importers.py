@@ -106,10 +106,10 @@ def test_a_tier_of_one_of_several_speakers_as_praat_writes_it(tmp_path, encoding
     (tmp_path / "u.TextGrid").write_text(HAND_WRITTEN, encoding=encoding)
     phones = Phones(["sp", "ɐ̯", "t", "sp"], [-1, 0, 1, -1], ["er", "t"])
     (tmp_path / "map").write_text('"t" x\n')
-    (made,) = imported(tmp_path, {"u": recording(phones, seconds=0.9)})
+    (made,) = imported(tmp_path, {"u": recording(phones, seconds=0.9)}, silences=["spn"])
     assert isinstance(made, AlignmentError) and "phone 3, 't' of 't'," in str(made) and "0.52 s" in str(made)
     (tmp_path / "u.TextGrid").write_text(HAND_WRITTEN.replace('say ""t""', "t"), encoding=encoding)
-    (made,) = imported(tmp_path, {"u": recording(phones, seconds=0.9)})
+    (made,) = imported(tmp_path, {"u": recording(phones, seconds=0.9)}, silences=["spn"])
     np.testing.assert_allclose(made.ends, [0, 0.52, 0.8, 0.9])
 
 
@@ -168,6 +168,9 @@ def test_a_piece_that_looks_like_silence_is_a_phone(tmp_path):
         ([*SPOKEN[:-1], ("Z", 1.1, 1.3)], "the alignment has 'Z' at 1.10 s"),
         (SPOKEN[:3] + SPOKEN[4:], "phone 4, 'K' of 'CAT', is 'AE1' at 0.40 s"),
         ([(label, 2 * a, 2 * b) for label, a, b in SPOKEN], "ends at 1.80 s, the audio at 1.30 s"),
+        ([*SPOKEN[:3], ("spn", 0.3, 0.6), *SPOKEN[6:]], "has 'spn' from 0.30 to 0.60 s, at 'CAT': its aligner did not"),
+        ([*SPOKEN[:3], ("SPN", 0.3, 0.31), ("K", 0.31, 0.4), *SPOKEN[4:]], "'SPN' from 0.30 to 0.31 s, at 'CAT'"),
+        ([*SPOKEN[:-1], ("<unk>", 1.1, 1.3)], "'<unk>' from 1.10 to 1.30 s, after our last word: its aligner did not"),
     ],
 )
 def test_the_first_phone_that_differs_is_named(tmp_path, spoken, reason):
@@ -189,6 +192,65 @@ def test_files_that_are_missing_double_or_damaged(tmp_path):
     assert "no tier 'phones' of 'anna'; its tiers: 'words', 'syllables'" in reasons[2]
     assert "no TextGrid that can be read" in reasons[3] and "no TextGrid that can be read" in reasons[4]
     assert isinstance(imported(tmp_path, {"u": recording()})[0], Alignment)
+
+
+def overlapping(by, rounded=3):
+    """SPOKEN, each phone ending so many seconds after the next one's start."""
+    return [(label, a, round(b + by, rounded)) for label, a, b in SPOKEN[:-1]] + SPOKEN[-1:]
+
+
+def save_raw(path, spoken):
+    """A TextGrid as it is, where `write_grid`'s library would refuse an overlap."""
+    head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n1.3\n<exists>\n1\n"IntervalTier"\n"phones"\n'
+    rows = "".join(f'{start}\n{end}\n"{label}"\n' for label, start, end in spoken)
+    path.write_text(f"{head}0\n1.3\n{len(spoken)}\n{rows}")
+
+
+@pytest.mark.parametrize("by", [0.0004, 0.004, 0.01])
+@pytest.mark.parametrize("kind", ["textgrid", "ctm"])
+def test_an_overlap_of_rounding_is_mended(tmp_path, kind, by):
+    save_raw(tmp_path / "u.TextGrid", overlapping(by))
+    (tmp_path / "ctm").write_text(
+        "".join(f"u 1 {a} {b - a:.4f} {label or 'SIL'}\n" for label, a, b in overlapping(by, 4))
+    )
+    conf = {"file": tmp_path / "ctm"} if kind == "ctm" else {}
+    (made,) = imported(tmp_path, {"u": recording()}, kind, **conf)
+    np.testing.assert_allclose(
+        made.ends, [*ENDS[:5], 0.6 + round(by, 3), *ENDS[6:9], 1.1 + round(by, 3), 1.3], atol=1e-3
+    )
+    assert (np.diff(made.ends) >= 0).all()
+
+
+def test_a_larger_overlap_names_phones_and_times(tmp_path):
+    save_raw(tmp_path / "u.TextGrid", overlapping(0.02))
+    (made,) = imported(tmp_path, {"u": recording()})
+    expected = "phone 3, 'AH0' of 'THE', starts at 0.250 s, before phone 2, 'DH' of 'THE', ends at 0.270 s"
+    assert isinstance(made, AlignmentError) and str(made) == expected
+
+
+def test_speaker_folders_that_are_links_are_followed_and_circles_end(tmp_path):
+    write_grid(tmp_path / "store/0001/1.TextGrid", SPOKEN)
+    write_grid(tmp_path / "store/0002/1.TextGrid", [*SPOKEN[:-1], ("Z", 1.1, 1.3)])
+    grids = tmp_path / "grids"
+    grids.mkdir()
+    for speaker, place in (("anna", "0001"), ("bert", "0002")):
+        (grids / speaker).symlink_to(tmp_path / "store" / place)
+    (grids / "again").symlink_to(grids)
+    (tmp_path / "store/0001/back").symlink_to(grids)
+    (grids / "gone").symlink_to(tmp_path / "nowhere")
+    anna, bert = imported(grids, {"anna-1": recording(), "bert-1": recording(speaker="bert")})
+    np.testing.assert_allclose(anna.ends, ENDS)
+    assert "the alignment has 'Z' at 1.10 s" in str(bert)
+
+
+def test_a_file_in_latin_1_says_how_to_convert_it(tmp_path):
+    (tmp_path / "u.TextGrid").write_bytes(HAND_WRITTEN.replace("ɐ̯", "é").encode("latin-1"))
+    (made,) = imported(tmp_path, {"u": recording()})
+    assert isinstance(made, AlignmentError) and "u.TextGrid: not UTF-8: byte " in str(made)
+    assert str(made).endswith(f"with `iconv -f ISO-8859-1 -t UTF-8 {tmp_path / 'u.TextGrid'}`")
+    (tmp_path / "ctm").write_bytes("u 1 0 0.1 AH\nu 1 0.1 0.1 é\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"ctm: not UTF-8: byte 26, in line 2, is 0xe9; .*iconv -f ISO-8859-1"):
+        imported(tmp_path, {"u": recording()}, "ctm", file=tmp_path / "ctm")
 
 
 POSITIONS = ["SIL", "DH_B", "AH0_E", "K_B", "AE1_I", "T_E", "SIL", "S_B", "AE1_I", "T_E", "SIL"]

@@ -9,8 +9,10 @@ import time
 import pytest
 
 from ellav.bin.main import main
+from ellav.bin.rejected import Rejected, keep_good
 from ellav.data import outputs
 from ellav.data.journal import Journal
+from ellav.data.kaldi import read_table, write_table
 from ellav.data.outputs import fingerprint, locked, writing
 from ellav.errors import UserError
 
@@ -148,6 +150,15 @@ def test_a_folder_made_from_an_older_one_names_its_stage(tmp_path):
         fingerprint(tmp_path / "codes")
     with pytest.raises(UserError, match="rerun stage 4"):
         make(tmp_path / "tokens", stage="5 (tokens)", inputs=[tmp_path / "codes"])
+
+
+def test_a_reason_of_several_lines_stays_one_line_of_its_table(tmp_path, capsys):
+    reasons = [("a", Rejected("two\nlines  of\r\nit")), ("b", 1), ("c", Rejected("plain"))]
+    assert keep_good(reasons, tmp_path, 0.9) == {"b": 1}
+    assert capsys.readouterr().err.count("\n") == 1
+    assert read_table(tmp_path / "rejected") == {"a": "two lines of it", "c": "plain"}
+    write_table(tmp_path / "any", {"a": "kept  as it is", "b": ["x\n", 2], "c": 3, "d": "x\ry"})
+    assert read_table(tmp_path / "any") == {"a": "kept  as it is", "b": "x 2", "c": "3", "d": "x y"}
 
 
 def test_a_journal_keeps_what_is_whole(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from ellav.bin.main import main
 from ellav.plugins.registry import FAMILIES
+from ellav.version import __version__
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +86,21 @@ def test_options_without_words_are_shown_too(capsys):
 def test_refusals_are_one_line_with_what_is_accepted(capsys, words, message):
     status, _, error = call(capsys, *words)
     assert status == 1 and message in error and len(error.splitlines()) == 1
+
+
+def test_help_and_version_are_found_where_people_look(capsys):
+    for words, status, said in (
+        (["--version"], 0, f"ellav {__version__}\n"),
+        (["help"], 0, "usage: ellav COMMAND"),
+        (["help", "help"], 0, "usage: ellav COMMAND"),
+        (["help", "nonsense"], 2, ""),
+    ):
+        assert main(words) == status
+        assert capsys.readouterr().out.startswith(said)
+    for words in (["help", "synth"], ["synth", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 0 and capsys.readouterr().out.startswith("usage: ellav synth [-h]")
 
 
 def test_a_close_command_and_a_close_option_are_suggested(capsys):

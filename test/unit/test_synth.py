@@ -1,5 +1,6 @@
 """`ellav pack`, `ellav synth` and `Synthesizer` on a miniature model, and what each wrong input is answered with."""
 
+import io
 import os
 import sys
 import warnings
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 
 from ellav import Synthesizer, machine
 from ellav.bin.main import main
+from ellav.bin.synth import read_text
 from ellav.data.kaldi import DataFolder
 from ellav.errors import UserError
 from ellav.infer import bundle
@@ -261,6 +263,30 @@ def test_a_prompt_without_its_transcript_or_the_reverse_is_refused(synth, folder
 def test_a_text_without_words_is_refused(synth, text, said):
     status, _, err = synth(text=text)
     assert status == 1 and len(err) == 1 and said in err[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"caf\xe9", "byte 4, in line 1, is 0xe9; convert it first, probably with `iconv -f ISO-8859-1 -t UTF-8 FILE`"),
+        (b"One\r\n\x93two\x94", "byte 6, in line 2, is 0x93; convert it first, probably with `iconv -f WINDOWS-1252 "),
+        ("One".encode("utf-16"), "byte 1, in line 1, is 0xff; convert it first, probably with `iconv -f UTF-16 "),
+    ],
+)
+def test_text_that_is_not_utf_8_says_where_and_how_to_convert_it(monkeypatch, content, said):
+    """Also where Python lets it through, as it does in UTF-8 mode and in the locale C."""
+    for errors in ("strict", "surrogateescape"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), "utf-8", errors))
+        with pytest.raises(UserError) as refused:
+            read_text(None)
+        assert str(refused.value).startswith(f"standard input: not UTF-8: {said}")
+    with pytest.raises(UserError, match=r"^--text: not UTF-8: "):
+        read_text(content.decode("utf-8", "surrogateescape"))
+
+
+def test_text_of_standard_input_is_taken_as_it_is(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfCaf\xc3\xa9.\r\nTwo.\n"), "latin-1"))
+    assert read_text(None) == "Café.\nTwo.\n" and read_text("Zürich 😀") == "Zürich 😀"
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(synth, tmp_path, monkeypatch):

@@ -38,8 +38,13 @@ def test_options_of_one_model_stand_above_the_common_ones():
 def test_a_run_goes_on_only_with_what_it_began_with():
     before = {"kind": "ar", "model": {"width": 8}, "train": {"lr": 1, "max_steps": 10}, "version": "0"}
     _same(before, {**before, "version": "1", "train": {"lr": 1, "max_steps": 20}}, Path("exp"))
-    for changed in ({"model": {"width": 9}}, {"train": {"lr": 2, "max_steps": 10}}):
-        with pytest.raises(UserError, match="began with another"):
+    _same(before, {**before, "train": {"lr": 1, "batch_tokens": TrainConfig.batch_tokens}}, Path("exp"))
+    for changed, which in (
+        ({"train": {"lr": 1, "batch_tokens": 4000}}, "batch_tokens=8000 .not 4000."),
+        ({"model": {"width": 9}}, "width=8 .not 9."),
+        ({"train": {"lr": 2, "max_steps": 10}}, "lr=1 .not 2."),
+    ):
+        with pytest.raises(UserError, match=f"began with {which}; go back"):
             _same(before, {**before, **changed}, Path("exp"))
 
 

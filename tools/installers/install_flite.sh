@@ -38,9 +38,12 @@ mkdir -p "$home/apt/lists/partial" "$home/apt/cache/archives/partial" "$home/deb
 options=(-qq -o "Dir::State::Lists=$home/apt/lists" -o "Dir::Cache=$home/apt/cache" -o APT::Sandbox::User=)
 apt-get "${options[@]}" update
 packages=(flite libflite1)
-if ! { ldconfig -p 2>/dev/null || /sbin/ldconfig -p; } | grep -q 'libasound\.so\.2 '; then
+matches() { # reads to the end, unlike grep -q, whose early end makes what writes to it fail, and so the pipe
+    [[ $(grep -c "$1") -gt 0 ]]
+}
+if ! { ldconfig -p 2>/dev/null || /sbin/ldconfig -p; } | matches 'libasound\.so\.2 '; then
     for package in libasound2t64 libasound2; do # newer releases, older releases
-        if apt-cache "${options[@]}" show "$package" 2>/dev/null | grep -q '^Filename:'; then
+        if apt-cache "${options[@]}" show "$package" 2>/dev/null | matches '^Filename:'; then
             packages+=("$package")
             break
         fi

@@ -4,7 +4,9 @@
 ELLAV_ROOT=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../../.." && pwd -P)
 export ELLAV_ROOT
 ELLAV_VENV=${ELLAV_VENV:-${ELLAV_ROOT}/tools/venv}
-if ! [ -x "${ELLAV_VENV}/bin/ellav" ]; then
+if [ -x "${ELLAV_VENV}/bin/ellav" ] && [ -x "${ELLAV_VENV}/bin/python" ]; then
+    "${ELLAV_ROOT}/tools/relocate_env.sh" "${ELLAV_VENV}" || exit 1
+else
     "${ELLAV_ROOT}/tools/setup_env.sh" || exit 1
 fi
 export PATH="${ELLAV_VENV}/bin:${ELLAV_ROOT}/tools/flite/bin:${ELLAV_ROOT}/tools/mfa/bin:${PATH}"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes the folder of a new recipe.
+[ -n "${BASH_VERSION:-}" ] || { echo "$0: needs bash; call it as 'bash $0'" >&2; exit 1; }
 set -euo pipefail
 
 help_message="Usage: egs/TEMPLATE/tts1/setup.sh DIR
@@ -27,6 +28,7 @@ cp "${template}/local/data.sh" "${out}/local/data.sh"
 cat > "${out}/run.sh" << 'EOF'
 #!/usr/bin/env bash
 # The facts of this corpus; everything else is in tts.sh (./run.sh --help).
+[ -n "${BASH_VERSION:-}" ] || { echo "$0: needs bash; call it as 'bash $0'" >&2; exit 1; }
 set -euo pipefail
 
 exec "$(dirname "${BASH_SOURCE[0]}")/tts.sh" \

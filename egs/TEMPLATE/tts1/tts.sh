@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The ten stages of a zero-shot TTS recipe. A recipe's run.sh calls this with the facts of its corpus.
+[ -n "${BASH_VERSION:-}" ] || { echo "$0: needs bash; call it as 'bash $0'" >&2; exit 1; }
 set -euo pipefail
 
 SECONDS=0
@@ -131,6 +132,7 @@ not_options="caller recipe arguments help_message not_options"
 for name in stage stop_stage nj ngpu fs; do
     [[ ${!name} =~ ^[0-9]+$ ]] || die "option --${name} must be a whole number, not '${!name}'"
 done
+[ "${stage}" -le "${stop_stage}" ] || die "--stop-stage ${stop_stage} lies before --stage ${stage}: no stage would run"
 [ "${nj}" -ge 1 ] || die "option --nj must be at least 1"
 
 # What a person names is looked for where they stand, in the recipe, and in the project.

@@ -10,6 +10,7 @@ from pathlib import Path
 from ellav.errors import UserError
 from ellav.plugins.aligners import ANY, Alignment, AlignmentError, Recording, aligners
 from ellav.plugins.aligners.intervals import Interval, Matching
+from ellav.text_files import read_text
 
 POSITION = re.compile(r"(.+)_[BIES]")
 
@@ -109,9 +110,9 @@ def read_segments(path: Path) -> dict[str, tuple[str, float, float]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
-        with open(path, encoding="utf-8") as stream:
-            for number, line in enumerate(stream, 1):
-                if line.strip():
-                    yield number, line.split()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).split("\n")
+    except OSError as error:
         raise UserError(f"{path}: not readable: {error}") from None
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield number, line.split()

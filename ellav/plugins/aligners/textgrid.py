@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ellav.errors import UserError
 from ellav.plugins.aligners import ANY, Alignment, AlignmentError, Recording, aligners
 from ellav.plugins.aligners.intervals import Interval, Matching
+from ellav.text_files import decoded
 
 
 @aligners.register("textgrid")
 class TextGrids:
-    """Reads UTTERANCE.TextGrid anywhere in `folder`, its long or short form.
+    """Reads UTTERANCE.TextGrid anywhere in `folder` and the folders that links in it lead to, its long or short form.
 
     In a folder named as the speaker the file's name may lack the speaker's id in front. tier: the
     tier of phones; where several speakers share a file it is `SPEAKER - phones`. silences: labels that
@@ -32,7 +36,7 @@ class TextGrids:
     ) -> Iterator[Alignment | AlignmentError]:
         """Yields for each recording, in order, its alignment, or why it has none."""
         files: dict[str, list[Path]] = {}
-        for path in sorted(Path(self.folder).rglob("*")):
+        for path in files_below(self.folder):
             if path.suffix.lower() == ".textgrid":
                 files.setdefault(path.stem, []).append(path)
         for utterance, recording in recordings.items():
@@ -44,6 +48,23 @@ class TextGrids:
                 yield error
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files in a folder, in order, symbolic links to folders followed.
+
+    A folder comes once by each name that it has: links may lead in circles.
+    """
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        new = []
+        for name in sorted(folders):
+            status = os.stat(os.path.join(place, name))
+            if (key := (status.st_dev, status.st_ino, name)) not in seen:
+                seen.add(key)
+                new.append(name)
+        folders[:] = new
+        yield from (Path(place, name) for name in sorted(names))
+
+
 def find(files: dict[str, list[Path]], utterance: str, speaker: str) -> Path:
     """The TextGrid of an utterance among `files` (by name without suffix). Raises AlignmentError."""
     own = [path for path in files.get(utterance, []) if path.parent.name == speaker] or files.get(utterance, [])
@@ -52,25 +73,33 @@ def find(files: dict[str, list[Path]], utterance: str, speaker: str) -> Path:
         own = [path for path in files.get(short, []) if path.parent.name == speaker]
     if not own:
         raise AlignmentError(f"there is no {utterance}.TextGrid")
-    if len(own) > 1:
+    if len({path.resolve() for path in own}) > 1:
         raise AlignmentError(f"there are several TextGrids of it: {own[0]} and {own[1]}")
     return own[0]
 
 
 def read_tier(path: Path, tier: str, speaker: str) -> list[Interval]:
     """The intervals of a tier, or of the speaker's. Raises AlignmentError naming the tiers there."""
-    from praatio import textgrid
+    # Not its `openTextgrid`, which refuses a file for an overlap of a rounding error in any tier.
+    from praatio.utilities.constants import INTERVAL_TIER
+    from praatio.utilities.textgrid_io import parseTextgridStr
 
     try:
-        grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=True)
+        content = path.read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16") if wide else decoded(content, path)
+        tiers = parseTextgridStr(text, includeEmptyIntervals=True)["tiers"]
+        own = [t for t in tiers if t["name"] in (tier, f"{speaker} - {tier}")]
+        own = own or [t for t in tiers if t["name"].endswith(f" - {tier}")]
+        entries = own[0]["entries"] if own and own[0]["class"] == INTERVAL_TIER else ()
+        intervals = sorted(Interval(float(start), float(end), label.strip()) for start, end, label in entries)
+    except UserError as error:
+        raise AlignmentError(str(error)) from None
     except Exception as error:  # its parser trips over a damaged file in many ways
         raise AlignmentError(f"{path}: no TextGrid that can be read ({type(error).__name__}: {error})") from None
-    names = [name for name in grid.tierNames if name in (tier, f"{speaker} - {tier}")]
-    names = names or [name for name in grid.tierNames if name.endswith(f" - {tier}")]
-    if len(names) != 1:
-        there = ", ".join(map(repr, grid.tierNames))
+    if len(own) != 1:
+        there = ", ".join(repr(t["name"]) for t in tiers)
         raise AlignmentError(f"{path}: no tier {tier!r} of {speaker!r}; its tiers: {there}")
-    entries = grid.getTier(names[0]).entries
-    if not all(hasattr(entry, "label") and hasattr(entry, "end") for entry in entries):
-        raise AlignmentError(f"{path}: tier {names[0]!r} has points, not intervals")
-    return [Interval(entry.start, entry.end, entry.label.strip()) for entry in entries]
+    if own[0]["class"] != INTERVAL_TIER:
+        raise AlignmentError(f"{path}: tier {own[0]['name']!r} has points, not intervals")
+    return intervals

@@ -11,6 +11,7 @@ from ellav.errors import UserError
 from ellav.plugins.text import Phones, text
 from ellav.plugins.text.english import PAUSE
 from ellav.plugins.text.sentence import assemble, cut
+from ellav.text_files import read_text
 from ellav.types import SILENCE
 
 NUMBER = re.compile(r"\d+(\.\d*)?(e-?\d+)?|\.\d+", re.I)
@@ -70,8 +71,8 @@ class Lexicon:
 def read_lexicon(path: Path) -> dict[str, list[str]]:
     """Word -> phones of its first pronunciation. Raises UserError naming file and line."""
     try:
-        content = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_text(path)
+    except OSError as error:
         raise UserError(f"{path}: no lexicon that can be read: {error}") from None
     rows = [
         (number, line.split())
