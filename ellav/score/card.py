@@ -6,8 +6,7 @@ import json
 import shlex
 from pathlib import Path
 
-import yaml
-
+from ellav.config import yaml_text
 from ellav.errors import UserError
 from ellav.infer.packing import Recording
 from ellav.plugins.registry import is_outside
@@ -121,7 +120,7 @@ def _training(configs: dict[str, dict]) -> str:
     parts = ["## How it was trained"]
     for kind in ("ar", "nar"):
         made = {"model_conf": configs[kind]["model"], "train_conf": configs[kind].get("train", {})}
-        content = yaml.safe_dump(made, sort_keys=False).rstrip()
+        content = yaml_text(made).rstrip()
         parts.append(f"{kind.upper()} model, ellav {configs[kind].get('version', '?')}:\n\n```yaml\n{content}\n```")
     return "\n\n".join(parts)
 

@@ -36,16 +36,17 @@ class Lexicon:
         self.folded: dict[str, list[str]] = {}
         for word, phones in self.words.items():
             self.folded.setdefault(word.casefold(), phones)
-        self.fallback = text.create(fallback, fallback_conf) if fallback else None
-        if self.fallback is None:
+        self.fallback = None
+        if not fallback:
             return
+        if files := paths(text.get(fallback)):
+            raise UserError(f"text lexicon: {fallback} cannot be the fallback: it has a file of its own ({files[0]})")
+        self.fallback = text.create(fallback, fallback_conf)
         if self.fallback.phone_set != phone_set:
             raise UserError(
                 f"text lexicon: its phones are of the set {phone_set!r}, those of fallback {fallback} of"
                 f" {self.fallback.phone_set!r}; choose another fallback, or name the set with --text_conf phone_set="
             )
-        if files := paths(text.get(fallback)):
-            raise UserError(f"text lexicon: {fallback} cannot be the fallback: it has a file of its own ({files[0]})")
 
     def __call__(self, text: str) -> Phones:
         """Phones with `sp` at both ends and at punctuation; words as written.
