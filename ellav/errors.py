@@ -9,16 +9,21 @@ from collections.abc import Iterable
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What steers a terminal, ends a line, turns text around or cannot be printed."""
 
+LONGEST = 1500
+"""Characters of a message."""
+
 
 class UserError(Exception):
     """Wrong input, options or files. Its message is one line a person can act on.
 
     Commands print the message and exit with status 1, without a traceback. Names and texts
-    in it may be a stranger's: what would steer a terminal is shown as its escape.
+    in it may be a stranger's: what would steer a terminal is shown as its escape, and what
+    fills pages is cut.
     """
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        message = printable(super().__str__())
+        return message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
 
 
 def printable(text: str) -> str:

@@ -84,8 +84,11 @@ def load_trained(folder: Path | str, which: Literal["averaged", "best", "last"] 
     """
     folder = Path(folder)
     config = read_model_config(need(folder / "config.yaml", TRAIN))
-    with torch.device("meta"):  # a size that the weights do not have costs nothing
-        model, ordering = build_model(config)
+    try:
+        with torch.device("meta"):  # a size that the weights do not have costs nothing
+            model, ordering = build_model(config)
+    except UserError as error:
+        raise UserError(f"{folder / 'config.yaml'}: {error}") from None
     orderings.warn_if_changed(config["ordering"].get("record"), str(folder))
     load_weights(model, need(folder / f"{which}.safetensors", TRAIN))
     return Trained(model.eval(), ordering, config)
@@ -119,5 +122,5 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises UserError naming the file where they do not fit.
     """
     wanted = {name: tuple(place.shape) for name, place in model.state_dict().items()}
-    remedy = f"the config.yaml beside it needs that; rerun stage {TRAIN}, or take another --which"
-    model.load_state_dict(read_weights(path, wanted, remedy), assign=True)
+    weights = read_weights(path, wanted, f"rerun stage {TRAIN}, or take another --which")
+    model.load_state_dict(weights, assign=True)

@@ -169,7 +169,7 @@ def load(path: Path) -> tuple[Mixtures, dict[str, int], float]:
     shapes = {"centre": (WIDTH,), "scale": (WIDTH,), "weights": (states, components)}
     shapes |= {name: (states, components, WIDTH) for name in ("means", "variances")}
     parts = read_weights(path, shapes, remedy, framework="numpy", types=("F32",))
-    if not components or not math.isfinite(least) or (parts["variances"] <= 0).any() or (parts["scale"] <= 0).any():
+    if not components or not math.isfinite(least) or min(parts[name].min() for name in ("variances", "scale")) < 1e-6:
         raise UserError(f"{path}: no model of the aligner trained; {remedy}")
     return Mixtures(**{name: parts[name] for name in PARTS}), {s: n for n, s in enumerate(symbols, 1)}, least
 

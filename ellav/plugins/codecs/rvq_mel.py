@@ -20,6 +20,7 @@ from ellav.plugins.codecs import codecs
 from ellav.weights import read_weights
 
 WEIGHTS = "rvq_mel.safetensors"
+_LOUDEST = 20.0  # log magnitude; speech stays below 0, and a bad entry is not to become infinite
 _LONGEST_WINDOW = 8192  # samples
 _ROWS = 4096  # frames worked on at once, so that memory does not grow with the audio
 
@@ -83,7 +84,7 @@ class RVQMel:
 
     @cached_property
     def inverse(self) -> torch.Tensor:
-        """(bins, mel_bins): from mel spectra to spectra. It takes seconds at the largest sizes, so it waits for its use."""
+        """(bins, mel_bins): from mel to linear. Seconds of work at the largest sizes, so it waits until it is used."""
         return torch.linalg.pinv(self.bank)
 
     def frames(self, samples: int) -> int:
@@ -149,7 +150,7 @@ class RVQMel:
         total = mean.expand(len(codes), -1).clone()
         for level in range(codes.shape[1]):
             total += entries[level][codes[:, level]]
-        return total.reshape(-1, self.mel_bins)
+        return total.clamp(max=_LOUDEST).reshape(-1, self.mel_bins)
 
     def log_mel(self, wav: np.ndarray) -> torch.Tensor:
         """(T * subframes, mel_bins) log magnitudes, each centred on its part of the frame."""
