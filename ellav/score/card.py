@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+from html import escape
 from pathlib import Path
 
 from ellav.config import yaml_text
@@ -12,6 +14,8 @@ from ellav.infer.packing import Recording
 from ellav.plugins.registry import is_outside
 from ellav.score.results import figure, markdown, number
 
+MARKUP = re.compile(r"[\\`*_\[\]]")
+"""What Markdown would read as emphasis, code, a link or a picture."""
 ROWS = {"recorded": "recorded speech", "resynthesis": "the codec's resynthesis", "synthesized": "**synthesized**"}
 
 
@@ -73,7 +77,7 @@ def _use(prompts: list[Recording], needed: dict[str, dict]) -> str:
 def _prompts(prompts: list[Recording]) -> str:
     if not prompts:
         return "## Prompts\n\nNone built in."
-    rows = [[one.name, f"{one.seconds:.1f}", one.text] for one in prompts]
+    rows = [[one.name, f"{one.seconds:.1f}", MARKUP.sub(r"\\\g<0>", one.text)] for one in prompts]
     return (
         "## Prompts\n\nBuilt in, the first one the default (`--prompt NAME`):\n\n"
         + markdown(["name", "seconds", "text"], rows).rstrip()
@@ -126,4 +130,4 @@ def _training(configs: dict[str, dict]) -> str:
 
 
 def _conf(conf: dict) -> str:
-    return f" ({', '.join(f'{key}={number(value)}' for key, value in conf.items())})" if conf else ""
+    return f" ({escape(', '.join(f'{key}={number(value)}' for key, value in conf.items()))})" if conf else ""

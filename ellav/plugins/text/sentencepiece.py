@@ -102,7 +102,12 @@ class SentencePiece:
                     " --text_conf model=FILE"
                 )
             try:
-                self._processor = sentencepiece.SentencePieceProcessor(model_proto=Path(self.model).read_bytes())
+                content = Path(self.model).read_bytes()
+                if not content:  # its package takes that for no model at all, and says so at every word
+                    raise RuntimeError("the file is empty")
+                self._processor = sentencepiece.SentencePieceProcessor(model_proto=content)
             except (OSError, RuntimeError) as error:
-                raise UserError(f"{self.model}: no SentencePiece model that can be read: {error}") from None
+                raise UserError(
+                    f"{self.model}: no SentencePiece model that can be read: {one_line(error, 200)}"
+                ) from None
         return self._processor
