@@ -88,7 +88,8 @@ def outcome(bundle: Path, speak: bool, messages: dict[str, str], what: str) -> s
     """`ok`, `refused` or a fault."""
     signal.alarm(WAITED)
     try:
-        list_quietly(bundle)
+        if speak:
+            list_quietly(bundle)
         voice = Synthesizer(bundle, device="cpu")
         voice.prompt(bundle / "prompts/voice.flac", "The old boat.")
         if speak:

@@ -334,7 +334,7 @@ def test_a_thousand_damaged_models_end_in_a_result_or_one_line(tmp_path, kind, s
     folder = packed_of_files(tmp_path / kind, kind)
     program = str(Path(__file__).with_name("mutated_bundles.py"))
     done = subprocess.run(
-        [sys.executable, program, str(folder), "1000", str(seed), "10"],
+        [sys.executable, program, str(folder), "1000", str(seed), "8"],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
