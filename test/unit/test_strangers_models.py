@@ -264,6 +264,10 @@ def test_a_record_makes_nothing_be_imported(model):
 def test_options_that_lead_to_other_files_or_programs_are_refused(model):
     change(model / "model.yaml", text__conf__fallback="lexicon", text__conf__fallback_conf={"lexicon": "/etc/passwd"})
     assert "lexicon cannot be the fallback: it has a file of its own" in refused(model)
+    (model / "text/lexicon.txt").write_bytes(b"")
+    os.truncate(model / "text/lexicon.txt", 10**12)  # of which nothing is on the disk
+    change(model / "model.yaml", text__conf__fallback=None, text__conf__fallback_conf=None)
+    assert "lexicon.txt: larger than 100 MB" in refused(model)
     for language in ("../../etc/passwd", "/etc/passwd", "mb-us1", "mb/mb-us1", "de\0"):
         with pytest.raises(UserError, match="is no language"):
             text.create("espeak", {"language": language})

@@ -16,6 +16,8 @@ from ellav.types import SILENCE
 NUMBER = re.compile(r"\d+(\.\d*)?(e-?\d+)?|\.\d+", re.I)
 VARIANT = re.compile(r"(.+)\(\d+\)")
 COMMENT = ";;;"
+MOST_BYTES = 100_000_000
+"""Of a lexicon: some three million words."""
 
 
 @text.register("lexicon")
@@ -71,7 +73,11 @@ class Lexicon:
 def read_lexicon(path: Path) -> dict[str, list[str]]:
     """Word -> phones of its first pronunciation. Raises UserError naming file and line."""
     try:
-        content = Path(path).read_text(encoding="utf-8-sig")
+        with open(path, "rb") as stream:
+            read = stream.read(MOST_BYTES + 1)
+        if len(read) > MOST_BYTES:
+            raise UserError(f"{path}: larger than {MOST_BYTES // 10**6} MB; leave out words that are not needed")
+        content = read.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: no lexicon that can be read: {error}") from None
     rows = [
