@@ -53,12 +53,13 @@ def read_weights(
     remedy: str,
     framework: Literal["pt", "numpy"] = "pt",
     types: tuple[str, ...] = FLOATS,
+    largest: float = LARGEST,
 ) -> dict:
     """Name -> float32 tensor (torch's, or a numpy array) of the `wanted` shape, each a copy in memory.
 
     types: in which the file may store them. Raises UserError naming file and tensor, before
     any is read, where they are not those that are wanted; and for one that holds NaN,
-    infinity or numbers beyond LARGEST.
+    infinity or numbers beyond `largest`.
     """
     found = read_header(path, remedy).tensors
     for name, shape in wanted.items():
@@ -84,7 +85,7 @@ def read_weights(
             tensor = file.get_tensor(name)
             # The file is mapped into memory: a copy stays as it is when the file is written over.
             made = tensor.clone().float() if framework == "pt" else tensor.astype("float32")
-            if 0 not in made.shape and not abs(made).max() <= LARGEST:
+            if 0 not in made.shape and not abs(made).max() <= largest:
                 raise UserError(f"{path}: {name} holds values that are not numbers, or far too large; {remedy}")
             read[name] = made
     return read

@@ -13,11 +13,11 @@ import numpy as np
 from ellav.errors import UserError, one_line
 from ellav.plugins.aligners import ANY, Alignment, AlignmentError, Recording, aligners
 from ellav.plugins.aligners.features import HOP, RATE, WIDTH, features
-from ellav.plugins.aligners.gmm import Mixtures, learn
+from ellav.plugins.aligners.gmm import ABSENT, Mixtures, learn
 from ellav.plugins.aligners.hmm import STATES, Chain, best_paths, chain
 from ellav.plugins.text import Phones
 from ellav.types import SILENCE
-from ellav.weights import read_header, read_weights
+from ellav.weights import LARGEST, read_header, read_weights
 
 STRETCH = 100
 """Frames, half a second, over which a score is judged."""
@@ -168,8 +168,10 @@ def load(path: Path) -> tuple[Mixtures, dict[str, int], float]:
     states, components = len(symbols) * STATES + 1, of_weights[-1] if of_weights else 0
     shapes = {"centre": (WIDTH,), "scale": (WIDTH,), "weights": (states, components)}
     shapes |= {name: (states, components, WIDTH) for name in ("means", "variances")}
-    parts = read_weights(path, shapes, remedy, framework="numpy", types=("F32",))
-    if not components or not math.isfinite(least) or min(parts[name].min() for name in ("variances", "scale")) < 1e-6:
+    parts = read_weights(path, shapes, remedy, framework="numpy", types=("F32",), largest=-2 * ABSENT)
+    sizes = [np.abs(part).max(initial=0) for name, part in parts.items() if name != "weights"]
+    least_spread = min(parts[name].min(initial=1) for name in ("variances", "scale"))
+    if not components or not math.isfinite(least) or max(sizes) > LARGEST or least_spread < 1e-6:
         raise UserError(f"{path}: no model of the aligner trained; {remedy}")
     return Mixtures(**{name: parts[name] for name in PARTS}), {s: n for n, s in enumerate(symbols, 1)}, least
 
