@@ -14,6 +14,10 @@ import yaml
 from ellav.errors import UserError, one_line
 from ellav.text_files import read_text
 
+MOST_BYTES, MOST_NODES, MOST_DEPTH = 1_000_000, 50_000, 30
+"""Of a YAML file: a list of 32,000 phones fits, and reading takes less than a second."""
+_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
+
 
 def schema(target: Callable) -> dict[str, inspect.Parameter]:
     """The options that `target` (a class, dataclass or function) accepts, by name.
@@ -59,7 +63,7 @@ def checked(target: Callable, options: dict, what: str) -> dict:
             raise UserError(f"{what}: unknown option {name!r}{hint}; accepted: {describe(target)}")
         try:
             result[key] = fit(value, known[key].annotation)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             wanted = type_name(known[key].annotation)
             raise UserError(
                 f"{what}: option {name!r} must be {wanted}, not {value!r}; accepted: {describe(target)}"
@@ -95,7 +99,7 @@ def fit(value, kind):
         for option in sorted(typing.get_args(kind), key=lambda k: k is str):
             try:
                 return fit(value, option)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 continue
         raise TypeError(value)
     if kind is type(None):
@@ -140,21 +144,22 @@ def parse_pairs(pairs: Iterable[str]) -> dict:
         name, separator, value = pair.partition("=")
         if not separator or not name:
             raise UserError(f"option {pair!r} is not of the form key=value")
-        try:
-            options[name.replace("-", "_")] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UserError(f"option {pair!r}: its value is not readable as YAML: {one_line(error)}") from None
+        options[name.replace("-", "_")] = _parse(value, f"option {pair!r}: its value is")
     return options
 
 
 def read_yaml(path: Path | str) -> dict:
-    """The mapping in a YAML file; raises UserError naming the file (and line) otherwise."""
+    """The mapping in a YAML file, which may be a stranger's.
+
+    Raises UserError naming the file (and line) where it is no mapping with names as keys, where a key
+    stands twice, and where it is larger or deeper than any of ours, has an alias (`*name`: a few
+    lines of them stand for gigabytes) or a tag that is no plain type.
+    """
     try:
-        content = yaml.safe_load(read_text(path))
+        text = read_text(path, MOST_BYTES)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror.lower().replace(' or directory', '')}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not readable as YAML: {one_line(error)}") from None
+    content = _parse(text, f"{path}:")
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -163,6 +168,62 @@ def read_yaml(path: Path | str) -> dict:
     if odd is not None:
         raise UserError(f"{path}: {odd!r} is no name of an option; write it in quotes if it is one")
     return content
+
+
+def yaml_text(content: dict) -> str:
+    """YAML that `read_yaml` reads: keys in their order, and what occurs twice is written twice."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data) -> bool:
+        return True
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    def construct_mapping(self, node, deep: bool = False) -> dict:
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{name!r} stands there twice", key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def _parse(text: str, where: str):
+    """The content of a YAML text; raises UserError that begins with `where`."""
+    try:
+        _check_events(text)
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f"line {mark.line + 1}: " if mark else ""
+        reason = one_line(error.problem or error.context, 200)
+    except (yaml.YAMLError, ValueError, LookupError, ArithmeticError) as error:
+        line, reason = "", one_line(error, 200)
+    raise UserError(f"{where} not readable as YAML: {line}{reason}")
+
+
+def _check_events(text: str) -> None:
+    """Before anything is built of it: raises YAMLError for what `read_yaml` refuses."""
+    if len(text) > MOST_BYTES:
+        raise yaml.YAMLError(f"larger than {MOST_BYTES / 1e6:g} MB")
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        tag = getattr(event, "tag", None)
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"an alias (*{event.anchor}); write what it stands for in full"
+        elif depth > MOST_DEPTH:
+            problem = f"nested deeper than {MOST_DEPTH} levels"
+        elif count > MOST_NODES:
+            problem = f"more than {MOST_NODES} values"
+        elif tag is not None and tag not in _TAGS:
+            problem = f"the tag {tag!r}; only plain types are read"
+        else:
+            continue
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
 def _listed(value):

@@ -26,9 +26,13 @@ def decoded(content: bytes, where: object, file: Path | str | None = None) -> st
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_text(path: Path | str) -> str:
-    """`decoded` of a file; raises OSError too."""
-    return decoded(Path(path).read_bytes(), path)
+def read_text(path: Path | str, most_bytes: int | None = None) -> str:
+    """`decoded` of a file; raises OSError too, and UserError for more than `most_bytes`."""
+    with open(path, "rb") as stream:
+        content = stream.read() if most_bytes is None else stream.read(most_bytes + 1)
+    if most_bytes is not None and len(content) > most_bytes:
+        raise UserError(f"{path}: larger than {most_bytes / 1e6:g} MB, which is more than any of its kind needs")
+    return decoded(content, path)
 
 
 def probable_encoding(content: bytes) -> str:

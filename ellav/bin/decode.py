@@ -12,7 +12,6 @@ import numpy as np
 from rich.progress import track
 
 from ellav.bin.options import add_choice, parse, parse_bool, parser
-from ellav.config import read_yaml
 from ellav.data.audio import write_wav
 from ellav.data.codes import CodesWriter
 from ellav.data.dataset import Dataset, Tokens
@@ -25,6 +24,7 @@ from ellav.infer.pipeline import Pipeline
 from ellav.infer.requests import continuation, cross_sentence
 from ellav.infer.speed import measure_decoding
 from ellav.infer.textgrid import write_textgrid
+from ellav.models.model_config import read_model_config
 from ellav.models.trained import STAGES, load_pair
 from ellav.plugins.codecs import code_of_codec, load_codec
 from ellav.plugins.decoders import decoders
@@ -73,7 +73,9 @@ def main(argv: list[str]) -> None:
     if options.mode == "continuation":
         kept["least_seconds"] = options.least_seconds
     kept["plugin"] = decoders.record(options.decoder)
-    kept["ordering"] = orderings.record(read_yaml(need(options.ar / "config.yaml", STAGES["ar"]))["ordering"]["name"])
+    kept["ordering"] = orderings.record(
+        read_model_config(need(options.ar / "config.yaml", STAGES["ar"]))["ordering"]["name"]
+    )
     need(options.codec / "codec.yaml", "4 (codes)")
     kept["codec"] = code_of_codec(options.codec)
     inputs = [*checkpoints, options.codec, options.data, options.tokens]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import yaml
-
 from ellav.bin.align import read_phones
 from ellav.bin.options import add_choice, parse, parser
+from ellav.config import yaml_text
 from ellav.data.kaldi import read_table
 from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import need, write_text, writing
@@ -44,7 +43,7 @@ def main(argv: list[str]) -> None:
             fitted = aligner.fit(recordings, folder)
             conf |= {key: str(options.out / Path(path).relative_to(folder)) for key, path in fitted.items()}
             learned = f", {time.monotonic() - began:.0f} s"
-        content = yaml.safe_dump({option: name, f"{option}_conf": conf}, sort_keys=False, allow_unicode=True)
+        content = yaml_text({option: name, f"{option}_conf": conf})
         write_text(folder / "aligner.yaml", content)
     print(f"{options.out}: {name}{learned}")
 

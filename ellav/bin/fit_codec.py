@@ -6,9 +6,8 @@ import random
 import time
 from pathlib import Path
 
-import yaml
-
 from ellav.bin.options import add_choice, parse, parser
+from ellav.config import yaml_text
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import naming, need, write_text, writing
@@ -59,7 +58,7 @@ def main(argv: list[str]) -> None:
             "size": codec.size,
             "plugin": plugin,
         }
-        write_text(folder / "codec.yaml", yaml.safe_dump(described, sort_keys=False))
+        write_text(folder / "codec.yaml", yaml_text(described))
     print(
         f"{options.out}: {options.codec}, {codec.frame_rate:g} frames a second, {codec.codebooks} codebooks of "
         f"{codec.size}, {time.monotonic() - started:.0f} s"

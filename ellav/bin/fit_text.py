@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from ellav.bin.options import add_choice, parse, parser
+from ellav.config import yaml_text
 from ellav.data.kaldi import read_table
 from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import need, write_text, writing
@@ -36,6 +35,6 @@ def main(argv: list[str]) -> None:
                 raise UserError(f"{options.data}/text: no utterances")
             fitted = front_end.fit(sentences, folder)
             conf |= {name: str(options.out / Path(path).relative_to(folder)) for name, path in fitted.items()}
-        content = yaml.safe_dump({"text": options.text, "text_conf": conf}, sort_keys=False, allow_unicode=True)
+        content = yaml_text({"text": options.text, "text_conf": conf})
         write_text(folder / "text.yaml", content)
     print(f"{options.out}: {options.text}" + (f", {len(sentences)} sentences" if learns else ""))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import yaml
-
 from ellav.bin.options import add_choice, parse, parser
+from ellav.config import yaml_text
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import copy_files, file_hashes, named_files
 from ellav.data.outputs import RECORD, naming, need, write_text, writing
@@ -124,7 +123,7 @@ def main(argv: list[str]) -> None:
         (folder / PROMPTS).mkdir(exist_ok=True)
         kept = choose(recordings, read, folder / PROMPTS)
         model["prompts"] = [{"name": one.name, "text": one.text} for one in kept]
-        write_text(folder / "model.yaml", yaml.safe_dump(model, sort_keys=False, allow_unicode=True))
+        write_text(folder / "model.yaml", yaml_text(model))
         introduction = read_text(options.card) if options.card else ""
         sizes = {name: sum(p.numel() for p in one.model.parameters()) for name, one in trained.items()}
         configs = {name: one.config for name, one in trained.items()}

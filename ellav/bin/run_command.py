@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable
 
 from ellav.data.outputs import is_full
-from ellav.errors import UserError, one_line
+from ellav.errors import UserError, one_line, printable
 from ellav.plugins.faults import plugin_fault
 
 
@@ -79,7 +79,7 @@ def writable_caches():
 
 
 def _fail(name: str, reason: str) -> int:
-    print(f"{name}: {reason}", file=sys.stderr)
+    print(f"{name}: {printable(reason)}", file=sys.stderr)
     return 1
 
 

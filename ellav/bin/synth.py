@@ -10,7 +10,7 @@ from pathlib import Path
 from ellav import machine
 from ellav.bin.options import add_choice, parse, parser
 from ellav.errors import UserError
-from ellav.infer.bundle import Bundle, read_bundle
+from ellav.infer.bundle import Bundle, prompt_seconds, read_bundle
 from ellav.text_files import decoded
 
 FORMATS = (".wav", ".flac")
@@ -74,13 +74,10 @@ def main(argv: list[str]) -> None:
 
 def list_prompts(bundle: Bundle) -> None:
     """Print name, seconds and words of each built-in prompt, the default first."""
-    import soundfile
-
     if not bundle.prompts:
         raise UserError(f"{bundle.folder}: this model has no prompts of its own")
     for number, prompt in enumerate(bundle.prompts.values()):
-        seconds = soundfile.info(str(prompt.wav)).duration
-        print(f"{prompt.name}  {seconds:.1f} s  {prompt.text}{'' if number else '  (default)'}")
+        print(f"{prompt.name}  {prompt_seconds(prompt):.1f} s  {prompt.text}{'' if number else '  (default)'}")
 
 
 def check_prompt(bundle: Bundle, prompt: str | None, text: str | None) -> None:

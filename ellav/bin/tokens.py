@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import yaml
 
 from ellav.bin.options import parse, parser
 from ellav.bin.rejected import Rejected, keep_good
-from ellav.config import read_yaml
+from ellav.config import read_yaml, yaml_text
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
 from ellav.data.kaldi import read_table, write_table
@@ -135,7 +134,7 @@ def write_list(folder: Path, rows: list[Row], codec: dict) -> None:
     }
     symbols = [SILENCE, *sorted(set(phones.tolist()) - {SILENCE})]
     write_text(folder / "tokens.txt", "".join(f"{symbol}\n" for symbol in symbols))
-    write_text(folder / "stats.yaml", yaml.safe_dump(stats, sort_keys=False))
+    write_text(folder / "stats.yaml", yaml_text(stats))
 
 
 def longest(durations: np.ndarray) -> int:

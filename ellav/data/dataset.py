@@ -11,7 +11,7 @@ import numpy as np
 
 from ellav.config import read_yaml
 from ellav.data.codes import CodesReader
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 from ellav.types import SILENCE, Utterance
 
 STATISTICS = (
@@ -24,6 +24,10 @@ STATISTICS = (
     "frames_per_phone",
     "max_frames",
 )
+
+
+MOST_PHONES, LONGEST_PHONE = 100_000, 100
+"""Of a token list, and letters of a phone."""
 
 
 class Tokens:
@@ -45,13 +49,14 @@ class Tokens:
         path = Path(folder) / "tokens.txt"
         if not path.exists():
             raise UserError(f"{path}: no such file; run stage 5 (tokens) first")
-        phones = path.read_text(encoding="utf-8").split()
-        if not phones or len(set(phones)) != len(phones):
-            raise UserError(f"{path}: expected one phone a line, each once")
+        try:
+            with open(path, "rb") as stream:
+                phones = stream.read(MOST_PHONES * LONGEST_PHONE).decode("utf-8").split()
+        except (IsADirectoryError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: no list of phones: {one_line(error)}; rerun stage 5 (tokens)") from None
+        check_phones(phones, str(path))
         stats = read_yaml(path.with_name("stats.yaml"))
-        missing = [key for key in STATISTICS if key not in stats]
-        if missing:
-            raise UserError(f"{path.with_name('stats.yaml')}: {missing[0]!r} is missing; rerun stage 5 (tokens)")
+        check_statistics(stats, str(path.with_name("stats.yaml")))
         return cls(phones, stats)
 
     def __len__(self) -> int:
@@ -76,6 +81,48 @@ class Tokens:
         least = np.where(silent, 0, 1).astype(np.int32)
         most = np.where(silent, self.stats["most_silence"], self.stats["most_phone"]).astype(np.int32)
         return least, most
+
+
+def check_phones(phones: list, where: str) -> None:
+    """Raises UserError naming `where` unless this is a token list: symbols without spaces, each once."""
+    if not 1 <= len(phones) <= MOST_PHONES:
+        raise UserError(f"{where}: expected one phone a line, found {len(phones)} of at most {MOST_PHONES}")
+    odd = next(
+        (p for p in phones if not isinstance(p, str) or not 1 <= len(p) <= LONGEST_PHONE or p.split() != [p]), None
+    )
+    if odd is not None:
+        raise UserError(f"{where}: {one_line(repr(odd), 100)} is no phone, which is a word in quotes")
+    if len(set(phones)) != len(phones):
+        seen: set[str] = set()
+        twice = next(p for p in phones if p in seen or seen.add(p))
+        raise UserError(f"{where}: expected one phone a line, each once; {twice!r} stands there twice")
+
+
+def check_statistics(stats: dict, where: str) -> None:
+    """Raises UserError naming `where`, and the figure, for one that is missing, no number or beyond what speech has."""
+    missing = [key for key in STATISTICS if key not in stats]
+    if missing:
+        raise UserError(f"{where}: {missing[0]!r} is missing; rerun stage 5 (tokens)")
+    rate = stats["frame_rate"]
+    minute, hour = (seconds * rate if type(rate) in (int, float) else 0 for seconds in (60, 3600))
+    bounds = {
+        "frame_rate": (float, 1, 10_000),
+        "codebooks": (int, 1, 64),
+        "codebook_size": (int, 1, 32_768),  # codes are 16 bits
+        "most_phone": (int, 1, minute),
+        "most_silence": (int, 0, minute),
+        "mean_frames": (float, 0, hour),
+        "frames_per_phone": (float, 0.001, minute),
+        "max_frames": (int, 1, hour),
+    }
+    for name, (kind, least, most) in bounds.items():
+        value = stats[name]
+        if type(value) not in (int, kind) or not least <= value <= most:
+            number = "a whole number" if kind is int else "a number"
+            raise UserError(
+                f"{where}: {name} should be {number} from {least:g} to {most:g}, found {one_line(repr(value), 100)};"
+                " rerun stage 5 (tokens)"
+            )
 
 
 class Dataset:

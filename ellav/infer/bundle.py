@@ -1,13 +1,19 @@
-"""A packed model's folder: where the default one lies, and what `model.yaml` says. Nothing heavy is imported."""
+"""A packed model's folder: where the default one lies, and what `model.yaml` says. Nothing heavy is imported.
+
+The folder may be a stranger's. What is checked here, before any of it is used: that it is made of plain
+files and leads to no other, that names are names, and that texts can be printed.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ellav.config import read_yaml
-from ellav.errors import UserError
+from ellav.errors import UNPRINTABLE, UserError, one_line
+from ellav.plugins.registry import check_described
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained" / "mini"
 """The model that comes with the package, where it does."""
@@ -15,8 +21,12 @@ PRETRAINED = Path(__file__).parents[1] / "pretrained" / "mini"
 PROMPTS = "prompts"
 """The folder of the built-in prompts inside a packed model."""
 
-_NEEDED = ("which", "text", "aligner", "decoder")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LONGEST_PROMPT, LONGEST_TEXT = 60.0, 2000
+"""Seconds of a built-in prompt, and characters of what it says. Models bear a few seconds."""
+
+_PARTS = ("text", "aligner", "decoder")
+_MOST_FILES, _MOST_PROMPTS = 10_000, 1000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,11 @@ class Bundle:
         """The built-in prompt `name`, or the default one for None; raises UserError that lists them."""
         if not self.prompts:
             raise UserError(f"{self.folder}: this model has no prompt of its own; give a recording and what it says")
-        if name is None:
-            return next(iter(self.prompts.values()))
-        if name not in self.prompts:
+        if name is not None and name not in self.prompts:
             raise UserError(f"{name}: no such file, and no prompt of the model; it has {', '.join(self.prompts)}")
-        return self.prompts[name]
+        chosen = next(iter(self.prompts.values())) if name is None else self.prompts[name]
+        prompt_seconds(chosen)
+        return chosen
 
 
 def read_bundle(folder: Path | str | None = None) -> Bundle:
@@ -60,18 +70,77 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     folder = PRETRAINED if folder is None else Path(folder)
     if not (folder / "model.yaml").exists():
         raise UserError(f"{folder}: not a packed model (no model.yaml); make one with `ellav pack`")
-    model = read_yaml(folder / "model.yaml")
-    missing = [key for key in _NEEDED if key not in model]
+    check_files(folder)
+    where = folder / "model.yaml"
+    model = read_yaml(where)
+    missing = [key for key in ("which", *_PARTS) if key not in model]
     if missing:
-        raise UserError(f"{folder / 'model.yaml'}: {missing[0]!r} is missing; pack the model again with `ellav pack`")
+        raise UserError(f"{where}: {missing[0]!r} is missing; pack the model again with `ellav pack`")
+    if not isinstance(model["which"], str) or not _NAME.fullmatch(model["which"]):
+        raise UserError(f"{where}: which should name the weights, for example averaged, found {model['which']!r}")
+    for part in _PARTS:
+        check_described(model[part], f"{where}: {part}")
     return Bundle(folder, model, _prompts(folder, model.get("prompts") or []))
+
+
+def check_files(folder: Path) -> None:
+    """Raises UserError for what is no plain file, for links that lead out of the folder, and for far too many files.
+
+    So no file that a name in the folder comes to can be another one of this machine, or one
+    that never ends (a device, a named pipe).
+    """
+    root, count = folder.resolve(), 0
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place) / name for name in (*folders, *files)):
+            count += 1
+            if count > _MOST_FILES:
+                raise UserError(f"{folder}: more than {_MOST_FILES} files; a packed model has a few dozen")
+            try:
+                inside = path.resolve(strict=True).is_relative_to(root)
+            except (OSError, RuntimeError):  # leads nowhere, or in a circle
+                inside = False
+            if not inside:
+                raise UserError(
+                    f"{path}: a link that leads out of the model's folder; copy the model with what its links stand"
+                    " for (cp -rL), if you trust them"
+                )
+            if not (path.is_file() or path.is_dir()):
+                raise UserError(f"{path}: neither a file nor a folder; remove it")
+
+
+def prompt_seconds(prompt: BuiltIn) -> float:
+    """How long a built-in prompt lasts. Raises UserError where it is unreadable or longer than LONGEST_PROMPT."""
+    import soundfile
+
+    try:
+        about = soundfile.info(str(prompt.wav))
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise UserError(f"{prompt.wav}: cannot be read: {one_line(error, 200)}; take another prompt") from None
+    if not 0 < about.frames * about.channels <= LONGEST_PROMPT * about.samplerate:
+        raise UserError(
+            f"{prompt.wav}: {about.duration:.1f} s of {about.channels} channels; a built-in prompt has one, of at most"
+            f" {LONGEST_PROMPT:g} s; take another prompt"
+        )
+    return about.duration
 
 
 def check_name(name: str) -> str:
     """`name`, if it can name a prompt; raises UserError otherwise. It becomes the name of a file."""
     if not _NAME.fullmatch(name):
-        raise UserError(f"prompt {name!r}: a name has letters, digits, '.', '_' and '-' only")
+        raise UserError(
+            f"prompt {one_line(repr(name), 100)}: a name has letters, digits, '.', '_' and '-' only, at most 100"
+        )
     return name
+
+
+def check_text(text: object, what: str) -> str:
+    """`text`, if it can be what prompt `what` says, and be printed; raises UserError otherwise."""
+    if not isinstance(text, str) or not text.strip() or len(text) > LONGEST_TEXT:
+        raise UserError(f"prompt {what!r}: its text should be 1 to {LONGEST_TEXT} characters")
+    odd = UNPRINTABLE.search(text)
+    if odd:
+        raise UserError(f"prompt {what!r}: its text has the control character {odd[0]!r}; it must be one plain line")
+    return text
 
 
 def _prompts(folder: Path, listed) -> dict[str, BuiltIn]:
@@ -80,11 +149,14 @@ def _prompts(folder: Path, listed) -> dict[str, BuiltIn]:
         isinstance(one, dict) and {"name", "text"} <= set(one) for one in listed
     ):
         raise UserError(f"{where}: prompts must be a list of name and text; pack the model again")
+    if len(listed) > _MOST_PROMPTS:
+        raise UserError(f"{where}: {len(listed)} prompts are more than {_MOST_PROMPTS}; pack the model with fewer")
     found = {}
     for one in listed:
         name = check_name(str(one["name"]))
         wav = folder / PROMPTS / f"{name}.flac"
-        if not wav.exists():
-            raise UserError(f"{where}: prompt {name!r} has no {wav}; pack the model again")
-        found[name] = BuiltIn(name, wav, str(one["text"]))
+        if name in found or not wav.is_file():
+            what = "stands there twice" if name in found else f"has no {wav}"
+            raise UserError(f"{where}: prompt {name!r} {what}; pack the model again")
+        found[name] = BuiltIn(name, wav, check_text(one["text"], name))
     return found

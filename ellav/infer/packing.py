@@ -13,7 +13,7 @@ from ellav.data.audio import read_wav, write_wav
 from ellav.data.kaldi import DataFolder, invert
 from ellav.data.outputs import naming
 from ellav.errors import UserError
-from ellav.infer.bundle import check_name
+from ellav.infer.bundle import check_name, check_text
 from ellav.infer.prompts import PromptReader, PromptWarning
 
 MOST_SPEAKERS = 12
@@ -46,7 +46,7 @@ def from_options(wavs: list[str], texts: list[str]) -> list[Recording]:
     """Recordings named by --prompt and --prompt_text; called by their files' names."""
     if len(wavs) != len(texts):
         raise UserError(f"{len(wavs)} --prompt and {len(texts)} --prompt_text: give one text for each recording")
-    made = [Recording(check_name(Path(w).stem), Path(w), t) for w, t in zip(wavs, texts, strict=True)]
+    made = [Recording(check_name(Path(w).stem), Path(w), _line(t)) for w, t in zip(wavs, texts, strict=True)]
     for one in made:
         if not one.wav.is_file():
             raise UserError(f"--prompt {one.wav}: no such file")
@@ -68,7 +68,7 @@ def from_folder(given: list[str]) -> list[Recording]:
     else:
         first = list(invert(data.speakers).items())[:MOST_SPEAKERS]
         chosen = [(speaker, utterance) for speaker, utterances in first for utterance in utterances[:3]]
-    return [Recording(check_name(name), Path(data.wavs[u]), data.text[u], bool(wanted)) for name, u in chosen]
+    return [Recording(check_name(name), Path(data.wavs[u]), _line(data.text[u]), bool(wanted)) for name, u in chosen]
 
 
 def choose(recordings: list[Recording], read: PromptReader, folder: Path) -> list[Recording]:
@@ -85,6 +85,7 @@ def choose(recordings: list[Recording], read: PromptReader, folder: Path) -> lis
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", PromptWarning)
+                check_text(one.text, one.name)
                 read(one.wav, one.text)
         except (UserError, PromptWarning) as error:
             if one.needed:
@@ -94,3 +95,7 @@ def choose(recordings: list[Recording], read: PromptReader, folder: Path) -> lis
         write_wav(folder / f"{one.name}.flac", wav, read.codec.sample_rate)
         kept[one.name] = replace(one, seconds=len(wav) / read.codec.sample_rate)
     return list(kept.values())
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

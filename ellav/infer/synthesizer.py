@@ -19,7 +19,7 @@ from ellav.infer.requests import cross_sentence
 from ellav.infer.synthesis import Synthesis, joined
 from ellav.models.trained import load_pair
 from ellav.plugins.aligners import aligners
-from ellav.plugins.codecs import load_codec
+from ellav.plugins.codecs import Codec, load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.registry import Registry
 from ellav.plugins.text import text as text_front_ends
@@ -57,6 +57,7 @@ class Synthesizer:
         ar, nar = load_pair(folder / "ar", folder / "nar", model["which"])
         for name, trained in (("ar", ar), ("nar", nar)):
             trained.check_fits(self.tokens, folder / name, codec=folder / "codec")
+        check_codec(self.codec, self.tokens, folder)
         choice = {"name": decoder, "conf": decoder_conf} if decoder else model["decoder"]
         made = decoders.create(choice["name"], choice["conf"])
         engine = Engine(ar.model.to(device), ar.ordering, made)
@@ -129,6 +130,16 @@ class Synthesizer:
         return max(1, int(frames / self.tokens.stats["frames_per_phone"]))
 
 
+def check_codec(codec: Codec, tokens: Tokens, folder: Path) -> None:
+    """Raises UserError naming the folder where the codec makes other codes than the token list's statistics say."""
+    for name, stated in (("frame_rate", "frame_rate"), ("codebooks", "codebooks"), ("size", "codebook_size")):
+        if getattr(codec, name) != tokens.stats[stated]:
+            raise UserError(
+                f"{folder / 'codec'}: its {name} is {getattr(codec, name)}, that of list/stats.yaml"
+                f" {tokens.stats[stated]}; pack the model again"
+            )
+
+
 def longest_seen(config: dict) -> int:
     """Frames of the longest sequence that a model was trained with; config: of config.yaml."""
     return int(config.get("train", {}).get("max_frames") or 2 * config["stats"]["max_frames"])
@@ -137,5 +148,10 @@ def longest_seen(config: dict) -> int:
 def _packed(registry: Registry, choice: dict, folder: Path):
     """The plugin that `ellav pack` named, with the files it carried along."""
     cls = registry.get(choice["name"])
+    if registry is aligners and not hasattr(cls, "align"):
+        raise UserError(
+            f"{folder / 'model.yaml'}: aligner {choice['name']} runs a program or reads files and aligns no"
+            " prompt; a packed model has parts that run in process only; pack it again with --prompt_aligner"
+        )
     registry.warn_if_changed(choice.get("record"), str(folder))
     return registry.create(choice["name"], resolve_files(cls, choice["conf"], folder))

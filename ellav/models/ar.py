@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ellav.models.options import ModelOptions
-from ellav.models.transformer import KVCache, Transformer
+from ellav.models.transformer import KVCache, Transformer, embedding_table
 from ellav.plugins.orderings import Ordering
+from ellav.types import NONE
 
 
 class ARModel(nn.Module):
@@ -27,16 +28,15 @@ class ARModel(nn.Module):
         self.options, self.streams, self.combine = options, streams, combine
         # Half of what would make inputs of unit size: every block starts as the identity, so
         # a row's output first points at its own id, with a logit of half the root of the width.
-        self.table = nn.Parameter(torch.randn(vocabulary + 1, width) * 0.5 * width**-0.5)
-        with torch.no_grad():
-            self.table[vocabulary] = 0  # the embedding of -1
+        self.table = embedding_table(vocabulary, width, 0.5 * width**-0.5)
         self.join = nn.Linear(streams * width, width, bias=False) if combine == "concat" and streams > 1 else None
         self.split = nn.Linear(width, streams * width, bias=False) if streams > 1 else None
         self.transformer = Transformer(options)
-        column = torch.full((vocabulary,), -1)
-        column[torch.from_numpy(np.asarray(sampled, np.int64))] = torch.arange(len(sampled))
-        self.register_buffer("sampled", torch.from_numpy(np.asarray(sampled, np.int64)), persistent=False)
-        self.register_buffer("column", column, persistent=False)
+        sampled = np.asarray(sampled, np.int64)
+        column = np.full(vocabulary, NONE, np.int64)
+        column[sampled] = np.arange(len(sampled))
+        self.register_buffer("sampled", torch.from_numpy(sampled), persistent=False)
+        self.register_buffer("column", torch.from_numpy(column), persistent=False)
 
     @classmethod
     def of(cls, ordering: Ordering, options: ModelOptions) -> ARModel:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ellav.models.options import ModelOptions
-from ellav.models.transformer import Transformer
+from ellav.models.transformer import Transformer, embedding_table
 from ellav.types import NONE
 
 PLACES = 8
@@ -59,9 +59,7 @@ class NARModel(nn.Module):
             raise ValueError(f"{known} of {codebooks} codebooks come from the AR model: nothing is left to predict")
         self.options, self.phones, self.codebooks, self.known, self.size = options, phones, codebooks, known, size
         entries = codebooks * size + phones + PLACES
-        self.table = nn.Parameter(torch.randn(entries + 1, options.width) * options.width**-0.5)
-        with torch.no_grad():
-            self.table[entries] = 0  # the embedding of -1
+        self.table = embedding_table(entries, options.width, options.width**-0.5)
         self.transformer = Transformer(options, levels=codebooks - known)
 
     def rows(

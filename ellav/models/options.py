@@ -31,7 +31,11 @@ class ModelOptions:
     place: bool = True
 
     def __post_init__(self):
+        sizes = {"layers": 256, "width": 32_768, "heads": 1024, "ffn": 262_144}
+        for name, most in sizes.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be 1 to {most}, not {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"width {self.width} must be {self.heads} heads times an even number")
-        if min(self.layers, self.width, self.heads, self.ffn) < 1 or not 0 <= self.dropout < 1:
-            raise ValueError("layers, width, heads and ffn must be positive and dropout in [0, 1)")

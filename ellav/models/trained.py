@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+import torch
 from torch import nn
 
 from ellav.config import build, read_yaml
 from ellav.data.dataset import Tokens
 from ellav.data.outputs import need, read_record
-from ellav.errors import UserError, one_line
+from ellav.errors import UserError
 from ellav.models.ar import ARModel
+from ellav.models.model_config import read_model_config
 from ellav.models.nar import NARModel
 from ellav.models.options import ModelOptions
 from ellav.plugins.orderings import Ordering, orderings
+from ellav.weights import read_weights
 
 TRAIN = "6 or 7 (train)"
 STAGES = {"ar": "6 (train AR)", "nar": "7 (train NAR)"}
@@ -82,12 +83,13 @@ def load_trained(folder: Path | str, which: Literal["averaged", "best", "last"] 
     warns where the code of an ordering from outside has changed since.
     """
     folder = Path(folder)
-    config = read_yaml(need(folder / "config.yaml", TRAIN))
-    missing = {"kind", "model", "ordering", "phones", "stats", "codec"} - config.keys()
-    if missing:
-        raise UserError(f"{folder / 'config.yaml'}: {sorted(missing)[0]!r} is missing; train again")
-    model, ordering = build_model(config)
-    orderings.warn_if_changed(config["ordering"]["record"], str(folder))
+    config = read_model_config(need(folder / "config.yaml", TRAIN))
+    try:
+        with torch.device("meta"):  # a size that the weights do not have costs nothing
+            model, ordering = build_model(config)
+    except UserError as error:
+        raise UserError(f"{folder / 'config.yaml'}: {error}") from None
+    orderings.warn_if_changed(config["ordering"].get("record"), str(folder))
     load_weights(model, need(folder / f"{which}.safetensors", TRAIN))
     return Trained(model.eval(), ordering, config)
 
@@ -115,11 +117,10 @@ def load_pair(ar: Path, nar: Path, which: Literal["averaged", "best", "last"] = 
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Read safetensors into `model`; raises UserError naming the file where they do not fit."""
-    try:
-        model.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        reason = one_line(error, 200)
-        if isinstance(error, SafetensorError):
-            raise UserError(f"{path}: damaged ({reason}); rerun stage {TRAIN}, or take another --which") from None
-        raise UserError(f"{path}: does not fit the config.yaml beside it: {reason}") from None
+    """Read safetensors into `model`, as float32, whether or not it has memory yet (device `meta`).
+
+    Raises UserError naming the file where they do not fit.
+    """
+    wanted = {name: tuple(place.shape) for name, place in model.state_dict().items()}
+    weights = read_weights(path, wanted, f"rerun stage {TRAIN}, or take another --which")
+    model.load_state_dict(weights, assign=True)

@@ -42,7 +42,8 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(options, levels) for _ in range(options.layers))
         self.norm = LevelNorm(options.width, levels)
         half = (options.width if options.positions == "sinusoidal" else options.width // options.heads) // 2
-        self.register_buffer("frequencies", 10000.0 ** (-torch.arange(half) / half), persistent=False)
+        frequencies = 10000.0 ** (-torch.arange(half, device="cpu") / half)  # real where the weights are yet to come
+        self.register_buffer("frequencies", frequencies, persistent=False)
         if options.positions == "sinusoidal":
             self.position_scale = nn.Parameter(torch.ones(1))
 
@@ -146,7 +147,8 @@ class Block(nn.Module):
         self.up = nn.Linear(width, options.ffn, bias=False)
         self.down = nn.Linear(options.ffn, width, bias=False)
         for linear in (self.qkv, self.up):
-            nn.init.normal_(linear.weight, std=width**-0.5)
+            if not linear.weight.is_meta:
+                nn.init.normal_(linear.weight, std=width**-0.5)
         for linear in (self.out, self.down):  # every block starts as the identity
             nn.init.zeros_(linear.weight)
 
@@ -178,6 +180,19 @@ class LevelNorm(nn.Module):
             return x
         scale, shift = F.embedding(level, self.by_level).to(x.dtype).chunk(2, dim=-1)
         return torch.addcmul(x + shift, x, scale)
+
+
+def embedding_table(entries: int, width: int, scale: float) -> nn.Parameter:
+    """(entries + 1, width): normal numbers, and a row of zeros at the end, the embedding of -1.
+
+    Without memory, on torch's device `meta`, nothing is drawn: weights are to be read into it,
+    and torch would load a compiler (seconds) to say what drawing there comes to.
+    """
+    table = torch.empty(entries + 1, width)
+    if not table.is_meta:
+        table = torch.randn(entries + 1, width) * scale
+        table[entries] = 0
+    return nn.Parameter(table)
 
 
 def packed_attention(

@@ -90,6 +90,8 @@ class Registry:
 
     def get(self, name: str) -> type:
         """The class called `name`; raises UserError that lists the known names."""
+        if not isinstance(name, str):
+            raise UserError(f"{self.family}: {name!r} is no name of a plugin")
         if name not in self._classes:
             if name in self.builtin:
                 importlib.import_module(self.builtin[name])
@@ -143,11 +145,16 @@ class Registry:
         return {"name": name, "conf": conf, "record": self.record(name)}
 
     def warn_if_changed(self, record: dict | None, where: str) -> None:
-        """Warn where a plugin from outside is another file now than when `record` made this record."""
+        """Warn where a plugin from outside is another file now than when `record` made this record.
+
+        It is in use already: nothing is imported because a record, which may be a stranger's, names it.
+        """
         if not record:
             return
+        if not isinstance(record, dict) or record.get("name") not in list(self._classes):
+            raise UserError(f"{where}: its record of {self.family} names none that is in use")
         now = self.record(record["name"])
-        if is_outside(now["module"]) and now["sha256"] != record["sha256"]:
+        if is_outside(now["module"]) and now["sha256"] != record.get("sha256"):
             warnings.warn(
                 f"{where}: the code of {self.family.removesuffix('s')} {record['name']!r} has changed since training",
                 stacklevel=3,
@@ -184,6 +191,17 @@ def registry(family: str) -> Registry:
     if family not in FAMILIES:
         raise UserError(f"no family {family!r}{did_you_mean(family, FAMILIES)}; families: {', '.join(FAMILIES)}")
     return getattr(importlib.import_module(f"ellav.plugins.{family}"), family)
+
+
+def check_described(part: object, where: str) -> None:
+    """Raises UserError, which begins with `where`, unless `part` is what is kept of a plugin (`Registry.described`)."""
+    if not isinstance(part, dict) or not isinstance(part.get("name"), str) or not isinstance(part.get("conf"), dict):
+        raise UserError(f"{where}: should be the name and the conf of a plugin, found {one_line(repr(part), 100)}")
+    record = part.get("record")
+    if record is None:
+        return
+    if not isinstance(record, dict) or record.get("name") != part["name"] or not isinstance(record.get("module"), str):
+        raise UserError(f"{where}: its record is not that of {part['name']!r}: {one_line(repr(record), 100)}")
 
 
 def is_outside(module: str) -> bool:

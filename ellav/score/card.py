@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+from html import escape
 from pathlib import Path
 
-import yaml
-
+from ellav.config import yaml_text
 from ellav.errors import UserError
 from ellav.infer.packing import Recording
 from ellav.plugins.registry import is_outside
 from ellav.score.results import figure, markdown, number
 
+MARKUP = re.compile(r"[\\`*_\[\]]")
+"""What Markdown would read as emphasis, code, a link or a picture."""
 ROWS = {"recorded": "recorded speech", "resynthesis": "the codec's resynthesis", "synthesized": "**synthesized**"}
 
 
@@ -74,7 +77,7 @@ def _use(prompts: list[Recording], needed: dict[str, dict]) -> str:
 def _prompts(prompts: list[Recording]) -> str:
     if not prompts:
         return "## Prompts\n\nNone built in."
-    rows = [[one.name, f"{one.seconds:.1f}", one.text] for one in prompts]
+    rows = [[one.name, f"{one.seconds:.1f}", MARKUP.sub(r"\\\g<0>", one.text)] for one in prompts]
     return (
         "## Prompts\n\nBuilt in, the first one the default (`--prompt NAME`):\n\n"
         + markdown(["name", "seconds", "text"], rows).rstrip()
@@ -121,10 +124,10 @@ def _training(configs: dict[str, dict]) -> str:
     parts = ["## How it was trained"]
     for kind in ("ar", "nar"):
         made = {"model_conf": configs[kind]["model"], "train_conf": configs[kind].get("train", {})}
-        content = yaml.safe_dump(made, sort_keys=False).rstrip()
+        content = yaml_text(made).rstrip()
         parts.append(f"{kind.upper()} model, ellav {configs[kind].get('version', '?')}:\n\n```yaml\n{content}\n```")
     return "\n\n".join(parts)
 
 
 def _conf(conf: dict) -> str:
-    return f" ({', '.join(f'{key}={number(value)}' for key, value in conf.items())})" if conf else ""
+    return f" ({escape(', '.join(f'{key}={number(value)}' for key, value in conf.items()))})" if conf else ""

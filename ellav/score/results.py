@@ -7,10 +7,13 @@ import math
 import platform
 import subprocess
 from collections.abc import Sequence
+from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+
+from ellav.errors import one_line
 
 PACKAGES = ("ellav", "torch", "numpy", "pocketsphinx", "resemblyzer", "jiwer")
 RESAMPLES = 1000
@@ -53,8 +56,8 @@ def figure(made: dict | None) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table with its columns padded to one width."""
-    cells = [list(map(str, header)), *(list(map(str, row)) for row in rows)]
+    """A Markdown table with its columns padded to one width; HTML and `|` in a cell are shown as they are written."""
+    cells = [[escape(one_line(cell), quote=False).replace("|", "\\|") for cell in row] for row in (header, *rows)]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(header))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-import yaml
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ellav.config import yaml_text
 from ellav.data.outputs import beside, write_text
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
@@ -62,7 +62,7 @@ def is_whole(path: Path) -> bool:
 
 def save_config(config: dict, folder: Path) -> None:
     """Write config.yaml."""
-    write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    write_text(folder / "config.yaml", yaml_text(config))
 
 
 def save_state(state: dict, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """A miniature packed model, and speech to prompt it with, for the tests of synthesis."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -8,11 +9,17 @@ import numpy as np
 import soundfile
 import torch
 import yaml
+from safetensors.numpy import save_file
 
+from ellav.bin.main import main
 from ellav.data.dataset import STATISTICS
 from ellav.models.options import ModelOptions
 from ellav.models.trained import build_model
+from ellav.plugins.aligners.features import WIDTH
+from ellav.plugins.aligners.hmm import STATES
+from ellav.plugins.aligners.trained import ABOUT
 from ellav.plugins.codecs import codecs
+from ellav.plugins.text import text as text_front_ends
 from ellav.train.checkpoint import describe_model, save_config, save_weights
 
 LOCAL = Path(__file__).parents[2] / "egs/mini/tts1/local"
@@ -34,7 +41,9 @@ def speak(sentence=SAID, voice="slt"):
     return wav.astype(np.float32)
 
 
-def trained_folders(folder: Path, ordering="interleaved", most_phone=6, max_frames=200) -> list[str]:
+def trained_folders(
+    folder: Path, ordering="interleaved", most_phone=6, max_frames=200, phones: list[str] = PHONES
+) -> list[str]:
     """Untrained models, a codec and a token list in `folder`; their options for `ellav pack`."""
     torch.manual_seed(0)
     conf = {"codebooks": 2, "size": 16, "kmeans_iterations": 2, "griffin_lim_iterations": 2, "training_frames": 500}
@@ -55,15 +64,45 @@ def trained_folders(folder: Path, ordering="interleaved", most_phone=6, max_fram
         (folder / name).mkdir()
     codec.save(folder / "codec")
     (folder / "codec/codec.yaml").write_text(yaml.safe_dump(described))
-    (folder / "list/tokens.txt").write_text("".join(f"{phone}\n" for phone in PHONES))
+    (folder / "list/tokens.txt").write_text("".join(f"{phone}\n" for phone in phones))
     (folder / "list/stats.yaml").write_text(yaml.safe_dump(stats))
     for kind in ("ar", "nar"):
         options = ModelOptions(layers=1, width=16, heads=2, ffn=16)
-        config = describe_model(kind, options, ordering, {}, PHONES, stats, described)
+        config = describe_model(kind, options, ordering, {}, phones, stats, described)
         config["train"] = {"max_frames": 2 * max_frames, "max_minutes": 0.1}
         save_config(config, folder / kind)
         save_weights(build_model(config)[0].state_dict(), folder / kind / "averaged.safetensors")
     return [f"--{o}={folder / d}" for o, d in (("ar", "ar"), ("nar", "nar"), ("codec", "codec"), ("tokens", "list"))]
+
+
+def packed_of_files(folder: Path, text: str) -> Path:
+    """A packed model that carries files: `text` is lexicon or sentencepiece, the aligner has learned nothing.
+
+    Everything in it is small and quick, and its one prompt is noise.
+    """
+    folder.mkdir()
+    noise = np.random.default_rng(0).normal(0, 0.1, 20_000).astype(np.float32)
+    if text == "lexicon":
+        named = {"lexicon": folder / "lexicon.txt"}
+        named["lexicon"].write_text("the DH AH0\nold OW1 L D\nboat B OW1 T\n")
+    else:
+        named = text_front_ends.create(text, {"pieces": 12}).fit(["the old boat", "boats hold the tea"], folder)
+    said = text_front_ends.create(text, named)("The old boat.")
+    symbols = sorted({*said.phones, *text_front_ends.create(text, named)("Boat, the boat.").phones} - {"sp"})
+    made = trained_folders(folder, phones=["sp", *symbols])
+    states = len(symbols) * STATES + 1
+    parts = {"centre": np.zeros(WIDTH), "scale": np.ones(WIDTH), "weights": np.zeros((states, 1))}
+    parts |= {"means": np.ones((states, 1, WIDTH)), "variances": np.ones((states, 1, WIDTH))}
+    save_file(
+        {name: part.astype(np.float32) for name, part in parts.items()},
+        folder / "aligner.safetensors",
+        {ABOUT: json.dumps({"phones": symbols, "least_score": -1e6})},
+    )
+    made += [f"--text={text}", *(f"--text_conf={name}={path}" for name, path in named.items())]
+    made += ["--aligner=trained", f"--aligner_conf=model={folder / 'aligner.safetensors'}"]
+    prompt = write_prompt(folder / "voice.wav", noise)
+    assert main(["pack", *made, f"--prompt={prompt}", "--prompt_text=The old boat.", f"--out={folder / 'packed'}"]) == 0
+    return folder / "packed"
 
 
 def write_prompt(path: Path, wav=None, rate=16000, **options) -> Path:

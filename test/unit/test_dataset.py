@@ -10,7 +10,13 @@ from ellav.data.kaldi import read_table, write_table
 from ellav.data.outputs import write_text
 from ellav.errors import UserError
 
-STATS = dict.fromkeys(STATISTICS, 1) | {"codebooks": 2, "codebook_size": 16, "most_phone": 30, "most_silence": 90}
+STATS = dict.fromkeys(STATISTICS, 1) | {
+    "frame_rate": 50.0,
+    "codebooks": 2,
+    "codebook_size": 16,
+    "most_phone": 30,
+    "most_silence": 90,
+}
 ROWS = {
     "a1": ("sp AA B sp", [0, 2, 3, 1], "anna"),
     "a2": ("sp B sp", [2, 2, 0], "anna"),

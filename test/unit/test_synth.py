@@ -204,7 +204,8 @@ def test_prompts_come_from_a_data_folder(folder, tmp_path, capsys):
 
 def test_a_name_in_a_model_of_a_stranger_reaches_no_other_file(tmp_path):
     (tmp_path / "model.yaml").write_text(
-        "{which: averaged, text: {}, aligner: {}, decoder: {}, prompts: [{name: ../../etc/x, text: a}]}"
+        "{which: averaged, text: {name: x, conf: {}}, aligner: {name: x, conf: {}}, decoder: {name: x, conf: {}},"
+        " prompts: [{name: ../../etc/x, text: a}]}"
     )
     with pytest.raises(UserError, match="a name has letters"):
         bundle.read_bundle(tmp_path)

@@ -9,6 +9,7 @@ import torch
 
 from ellav import config as options
 from ellav.data.batching import Batches, Place
+from ellav.data.dataset import STATISTICS
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
 from ellav.models.trained import build_model, load_trained
@@ -42,7 +43,7 @@ class Speech(list):
 def described(kind="ar", ordering="interleaved", **model) -> dict:
     size = {"layers": 2, "width": 32, "heads": 2, "ffn": 64, **model}
     conf = {"local_advance": 1} if ordering == "interleaved" else {}
-    stats = {"codebook_size": SIZE, "codebooks": BOOKS}
+    stats = dict.fromkeys(STATISTICS, 20) | {"codebook_size": SIZE, "codebooks": BOOKS}
     return checkpoint.describe_model(kind, ModelOptions(**size), ordering, conf, PHONES, stats, {"name": "none"})
 
 

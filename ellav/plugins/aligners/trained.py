@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 from ellav.plugins.aligners import ANY, Alignment, AlignmentError, Recording, aligners
 from ellav.plugins.aligners.features import HOP, RATE, WIDTH, features
-from ellav.plugins.aligners.gmm import Mixtures, learn
+from ellav.plugins.aligners.gmm import ABSENT, Mixtures, learn
 from ellav.plugins.aligners.hmm import STATES, Chain, best_paths, chain
 from ellav.plugins.text import Phones
 from ellav.types import SILENCE
+from ellav.weights import LARGEST, read_header, read_weights
 
 STRETCH = 100
 """Frames, half a second, over which a score is judged."""
@@ -154,25 +155,24 @@ def read(path: Path) -> np.ndarray:
 
 def load(path: Path) -> tuple[Mixtures, dict[str, int], float]:
     """What `fit` wrote: densities, phone -> number, least score. Raises UserError where it does not fit."""
-    from safetensors import SafetensorError, safe_open
-
+    remedy = "make it with `ellav fit-aligner`"
+    header = read_header(path, remedy)
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            parts = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            about = json.loads((file.metadata() or {})[ABOUT])
-        symbols, least = list(about["phones"]), float(about["least_score"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: no model of the aligner trained ({error}); make it with `ellav fit-aligner`"
-        ) from None
-    states, components = len(symbols) * STATES + 1, parts["weights"].shape[-1] if "weights" in parts else 0
+        about = json.loads(header.metadata[ABOUT])
+        symbols, least = about["phones"], float(about["least_score"])
+        if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
+            raise TypeError("its phones are no list of words")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: no model of the aligner trained ({one_line(error, 200)}); {remedy}") from None
+    _, of_weights = header.tensors.get("weights", ("", ()))
+    states, components = len(symbols) * STATES + 1, of_weights[-1] if of_weights else 0
     shapes = {"centre": (WIDTH,), "scale": (WIDTH,), "weights": (states, components)}
     shapes |= {name: (states, components, WIDTH) for name in ("means", "variances")}
-    for name, shape in shapes.items():
-        if name not in parts or parts[name].shape != shape or not np.isfinite(parts[name]).all():
-            raise UserError(f"{path}: {name} should be {shape} numbers; make it with `ellav fit-aligner`")
-    if not components or not math.isfinite(least) or (parts["variances"] <= 0).any():
-        raise UserError(f"{path}: no model of the aligner trained; make it with `ellav fit-aligner`")
+    parts = read_weights(path, shapes, remedy, framework="numpy", types=("F32",), largest=-2 * ABSENT)
+    sizes = [np.abs(part).max(initial=0) for name, part in parts.items() if name != "weights"]
+    least_spread = min(parts[name].min(initial=1) for name in ("variances", "scale"))
+    if not components or not math.isfinite(least) or max(sizes) > LARGEST or least_spread < 1e-6:
+        raise UserError(f"{path}: no model of the aligner trained; {remedy}")
     return Mixtures(**{name: parts[name] for name in PARTS}), {s: n for n, s in enumerate(symbols, 1)}, least
 
 

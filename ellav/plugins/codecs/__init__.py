@@ -73,4 +73,6 @@ def _described(folder: Path | str) -> dict:
     described = read_yaml(path)
     if "name" not in described:
         raise UserError(f"{path}: names no codec; make it with `ellav fit-codec`")
+    if not isinstance(described.get("conf") or {}, dict):
+        raise UserError(f"{path}: conf should be `name: value` lines; make it with `ellav fit-codec`")
     return described

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
+from ellav.weights import read_weights
 
 WEIGHTS = "encodec.safetensors"
 DOWNLOAD = "encodec_24khz-d7cc33bc.th"
@@ -99,8 +100,9 @@ class EnCodec:
     def load(self, folder: Path) -> None:
         """Read what `save` wrote; raises UserError naming the file where it does not fit."""
         path = Path(folder) / WEIGHTS
-        model = _build(self.codebooks, self.bandwidth)
-        _fill(model, read_tensors(path), path, "rerun stage 4 (codes)")
+        model, remedy = _build(self.codebooks, self.bandwidth), "rerun stage 4 (codes)"
+        wanted = {name: tuple(tensor.shape) for name, tensor in _tensors(model).items()}
+        _fill(model, read_weights(path, wanted, remedy), path, remedy)
         self._model = model
 
     def _ready(self) -> nn.Module:

@@ -8,6 +8,7 @@ speaker, with the metallic sound of phases that are guessed.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from torch.nn import functional as F
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
+from ellav.weights import read_weights
 
 WEIGHTS = "rvq_mel.safetensors"
+_LOUDEST = 20.0  # log magnitude; speech stays below 0, and a bad entry is not to become infinite
+_LONGEST_WINDOW = 8192  # samples
 _ROWS = 4096  # frames worked on at once, so that memory does not grow with the audio
 
 
@@ -69,13 +73,19 @@ class RVQMel:
         self.griffin_lim_iterations = griffin_lim_iterations
         self.floor = 10 ** (floor_db / 20)
         self.window_length = 4 * round(sample_rate * window_ms / 4000)
+        if self.window_length > _LONGEST_WINDOW:
+            raise ValueError(f"window_ms={window_ms:g} at {sample_rate} Hz is more than {_LONGEST_WINDOW} samples")
         self.hop = self.window_length // 4  # of Griffin-Lim; the analysis has the grid of the codes
         self.window = torch.hann_window(self.window_length)
         # A sine of amplitude 1 has magnitude 1 in its bin.
         self.bank = mel_bank(sample_rate, self.window_length, mel_bins) * (2 / self.window.sum())
-        self.inverse = torch.linalg.pinv(self.bank)
         self.mean: torch.Tensor | None = None  # (subframes * mel_bins,)
         self.entries: torch.Tensor | None = None  # (codebooks, size, subframes * mel_bins)
+
+    @cached_property
+    def inverse(self) -> torch.Tensor:
+        """(bins, mel_bins): from mel to linear. Seconds of work at the largest sizes, so it waits until it is used."""
+        return torch.linalg.pinv(self.bank)
 
     def frames(self, samples: int) -> int:
         """ceil(samples * frame_rate / sample_rate): frame t covers the time from t to t + 1 frames."""
@@ -140,7 +150,7 @@ class RVQMel:
         total = mean.expand(len(codes), -1).clone()
         for level in range(codes.shape[1]):
             total += entries[level][codes[:, level]]
-        return total.reshape(-1, self.mel_bins)
+        return total.clamp(max=_LOUDEST).reshape(-1, self.mel_bins)
 
     def log_mel(self, wav: np.ndarray) -> torch.Tensor:
         """(T * subframes, mel_bins) log magnitudes, each centred on its part of the frame."""
@@ -169,22 +179,9 @@ class RVQMel:
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote; raises UserError naming the file where it does not fit."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        path = Path(folder) / WEIGHTS
-        try:
-            read = load_file(str(path))
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"{path}: not readable ({error}); make it with `ellav fit-codec`") from None
         width = self.subframes * self.mel_bins
         wanted = {"mean": (width,), "entries": (self.codebooks, self.size, width)}
-        for name, shape in wanted.items():
-            if name not in read or tuple(read[name].shape) != shape or read[name].dtype != torch.float32:
-                found = f"{tuple(read[name].shape)} {read[name].dtype}" if name in read else "nothing"
-                raise UserError(f"{path}: {name} should be {shape} torch.float32, found {found}; rerun stage 4 (codes)")
-            if not read[name].isfinite().all():
-                raise UserError(f"{path}: {name} holds values that are not numbers; rerun stage 4 (codes)")
+        read = read_weights(Path(folder) / WEIGHTS, wanted, "rerun stage 4 (codes)", types=("F32",))
         self.mean, self.entries = read["mean"], read["entries"]
 
     def _learned(self) -> tuple[torch.Tensor, torch.Tensor]:

@@ -21,8 +21,8 @@ class RepetitionAware:
     def __init__(self, top_p: float = 0.8, window: int = 10, threshold: float = 0.1, temperature: float = 1.0):
         if not 0 <= top_p <= 1:
             raise ValueError(f"top_p must lie between 0 and 1, not {top_p}")
-        if window < 1:
-            raise ValueError(f"window must be at least 1, not {window}")
+        if not 1 <= window <= 10_000:
+            raise ValueError(f"window must be 1 to 10000, not {window}")
         check_temperature(temperature)
         self.top_p = top_p
         self.history = window

@@ -6,8 +6,8 @@ import torch
 
 
 def check_temperature(temperature: float) -> None:
-    """Raises ValueError unless the temperature is positive."""
-    if not temperature > 0:
+    """Raises ValueError unless the temperature is positive, and such that logits divided by it stay numbers."""
+    if not 1e-6 <= temperature <= 1e6:
         raise ValueError(f"temperature must be positive, not {temperature}; use the greedy decoder for 0")
 
 

@@ -53,8 +53,8 @@ class Interleaved:
         silence: Literal["phone", "fold"] = "phone",
         phone_tokens: bool = True,
     ):
-        if local_advance < 0:
-            raise ValueError(f"local_advance must be at least 0, not {local_advance}")
+        if not 0 <= local_advance <= 10_000:
+            raise ValueError(f"local_advance must be 0 to 10000, not {local_advance}")
         if not (global_advance or phone_tokens):
             raise ValueError("without global_advance and phone_tokens the model would see no text")
         if silence == "fold" and not global_advance:

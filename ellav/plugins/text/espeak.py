@@ -17,6 +17,9 @@ SYNCHRONOUS, DONT_EXIT = 2, 0x8000
 UTF8 = 1
 IPA = 0x02 | ord("_") << 8
 """Phones in IPA, with `_` between them."""
+VOICE = re.compile(r"(?!mb[-/])[\w+-]+(/[\w+-]+)*", re.ASCII)
+"""eSpeak NG takes a path for a language too, and runs the program mbrola for `mb-us1`: a model that names either may
+be a stranger's."""
 LANGUAGE_SWITCH = re.compile(r"\([a-z0-9-]+\)")
 STRESS, LENGTH = "ˈˌ", "ːˑ"
 
@@ -93,6 +96,8 @@ def _alone(language: str, word: str) -> tuple[str, ...]:
 
 def choose(language: str) -> ctypes.CDLL:
     """The library, set to `language`; raises UserError where either is not there."""
+    if not VOICE.fullmatch(language):
+        raise UserError(f"text espeak: {language!r} is no language; see `espeak-ng --voices`")
     library = _library()
     if language != _chosen.get("language"):
         _chosen.clear()

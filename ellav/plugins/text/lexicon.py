@@ -17,6 +17,8 @@ from ellav.types import SILENCE
 NUMBER = re.compile(r"\d+(\.\d*)?(e-?\d+)?|\.\d+", re.I)
 VARIANT = re.compile(r"(.+)\(\d+\)")
 COMMENT = ";;;"
+MOST_BYTES = 100_000_000
+"""Of a lexicon: some three million words."""
 
 
 @text.register("lexicon")
@@ -37,16 +39,17 @@ class Lexicon:
         self.folded: dict[str, list[str]] = {}
         for word, phones in self.words.items():
             self.folded.setdefault(word.casefold(), phones)
-        self.fallback = text.create(fallback, fallback_conf) if fallback else None
-        if self.fallback is None:
+        self.fallback = None
+        if not fallback:
             return
+        if files := paths(text.get(fallback)):
+            raise UserError(f"text lexicon: {fallback} cannot be the fallback: it has a file of its own ({files[0]})")
+        self.fallback = text.create(fallback, fallback_conf)
         if self.fallback.phone_set != phone_set:
             raise UserError(
                 f"text lexicon: its phones are of the set {phone_set!r}, those of fallback {fallback} of"
                 f" {self.fallback.phone_set!r}; choose another fallback, or name the set with --text_conf phone_set="
             )
-        if files := paths(text.get(fallback)):
-            raise UserError(f"text lexicon: {fallback} cannot be the fallback: it has a file of its own ({files[0]})")
 
     def __call__(self, text: str) -> Phones:
         """Phones with `sp` at both ends and at punctuation; words as written.
@@ -71,7 +74,7 @@ class Lexicon:
 def read_lexicon(path: Path) -> dict[str, list[str]]:
     """Word -> phones of its first pronunciation. Raises UserError naming file and line."""
     try:
-        content = read_text(path)
+        content = read_text(path, MOST_BYTES)
     except OSError as error:
         raise UserError(f"{path}: no lexicon that can be read: {error}") from None
     rows = [

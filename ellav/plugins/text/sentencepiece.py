@@ -13,6 +13,8 @@ from ellav.plugins.text.sentence import assemble, cut
 from ellav.types import SILENCE
 
 WORD_START = "▁"
+MOST_BYTES = 100_000_000
+"""Of a model, of which a hundredth is usual; the rest is not read, and then it is damaged."""
 
 
 @text.register("sentencepiece")
@@ -102,7 +104,13 @@ class SentencePiece:
                     " --text_conf model=FILE"
                 )
             try:
-                self._processor = sentencepiece.SentencePieceProcessor(model_proto=Path(self.model).read_bytes())
+                with open(self.model, "rb") as stream:
+                    content = stream.read(MOST_BYTES)
+                if not content:  # its package takes that for no model at all, and says so at every word
+                    raise RuntimeError("the file is empty")
+                self._processor = sentencepiece.SentencePieceProcessor(model_proto=content)
             except (OSError, RuntimeError) as error:
-                raise UserError(f"{self.model}: no SentencePiece model that can be read: {error}") from None
+                raise UserError(
+                    f"{self.model}: no SentencePiece model that can be read: {one_line(error, 200)}"
+                ) from None
         return self._processor

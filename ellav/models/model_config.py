@@ -1,0 +1,42 @@
+"""config.yaml of a trained model, checked before anything is built from it: it may be a stranger's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ellav.config import read_yaml
+from ellav.data.dataset import check_phones, check_statistics
+from ellav.errors import UserError
+from ellav.plugins.registry import check_described
+
+NEEDED = {"kind": str, "model": dict, "ordering": dict, "phones": list, "stats": dict, "codec": dict}
+LONGEST = 3600
+"""Seconds that a sequence of the training may last."""
+
+
+def read_model_config(path: Path) -> dict:
+    """The content of config.yaml.
+
+    Raises UserError naming the file and what in it is missing, of another kind or beyond all sense.
+    """
+    config = read_yaml(path)
+    for key, kind in NEEDED.items():
+        if key not in config:
+            raise UserError(f"{path}: {key!r} is missing; train again")
+        if not isinstance(config[key], kind):
+            raise UserError(f"{path}: {key} should be a {kind.__name__}, found a {type(config[key]).__name__}")
+    if config["kind"] not in ("ar", "nar"):
+        raise UserError(f"{path}: kind should be ar or nar, found {config['kind']!r}")
+    if config["model"].get("text") == "auto":
+        raise UserError(f"{path}: model: text should be prefix or aligned, found 'auto'")
+    check_described(config["ordering"], f"{path}: ordering")
+    check_phones(config["phones"], str(path))
+    check_statistics(config["stats"], f"{path}: stats")
+    training, inputs = config.setdefault("train", {}), config.setdefault("inputs", {})
+    for key, found in (("train", training), ("inputs", inputs)):
+        if not isinstance(found, dict):
+            raise UserError(f"{path}: {key} should be a dict, found a {type(found).__name__}")
+    longest, most = training.get("max_frames"), LONGEST * config["stats"]["frame_rate"]
+    if longest is not None and not (type(longest) is int and 0 <= longest <= most):
+        raise UserError(f"{path}: train: max_frames should be 0 to {most:g}, found {longest!r}")
+    return config
