@@ -57,8 +57,30 @@ def streamed(path):
     path.write_bytes(content)
 
 
+def announcing(frames, kept=None):
+    """A FLAC whose header announces so many frames: 0, "unknown", is what `flac` and ffmpeg write into a pipe."""
+
+    def make(path):
+        sf.write(path, TONE, RATE, format="FLAC")
+        content = bytearray(path.read_bytes())
+        content[21:26] = (content[21] & 0xF0 | frames >> 32).to_bytes(1, "big") + (frames & 0xFFFFFFFF).to_bytes(4, "big")
+        path.write_bytes(content[:kept])
+
+    return make
+
+
+def piped_mp3(path):
+    """An MP3 as ffmpeg writes it into a pipe, without the header that knows its length: libsndfile estimates it."""
+    sf.write(path, np.tile(TONE, 4), RATE, format="MP3", bitrate_mode="VARIABLE")
+    content = path.read_bytes()
+    assert b"Xing" in content[:200] or b"Info" in content[:200]
+    path.write_bytes(content.replace(b"Xing", b"\0\0\0\0", 1).replace(b"Info", b"\0\0\0\0", 1))
+
+
 AUDIO = {
     "good": (write(), 1.0),
+    "piped-flac": (announcing(0), 1.0),
+    "raw.flac": (write(format="FLAC"), 1.0),
     "stereo": (write(np.stack([TONE, 0.5 * TONE], 1)), 1.0),
     "slow": (write(TONE[::2], 8000), 1.0),
     "deep": (write(subtype="PCM_24"), 1.0),
@@ -72,6 +94,9 @@ AUDIO = {
     "header": (write(TONE[:0]), "empty"),
     "cut": (cut(".whole", 6000, format="WAV"), "truncated, 0.19 s are there"),
     "cut-flac": (cut(".flac", 6000), ("truncated", "not readable")),
+    "cut-piped-flac": (announcing(0, 6000), "not readable"),
+    "vast-flac": (announcing((1 << 36) - 1), "truncated, 1.00 s are there"),
+    "m4a": (lambda path: path.write_bytes(b"\0\0\0\x1cftypM4A " + bytes(3000)), "convert it: ffmpeg -i "),
     "letter": (lambda path: path.write_text("Dear Sir"), "not readable"),
     "folder": (lambda path: path.mkdir(), ("not a file", "not readable")),
     "zeros": (write(0 * TONE), "silent, nothing but zeros"),

@@ -233,7 +233,7 @@ def test_a_recording_that_is_no_prompt_is_refused(synth, tmp_path, wav, said):
 def test_a_file_that_is_no_audio_is_refused(synth, tmp_path):
     (tmp_path / "p.wav").write_text("hello")
     status, _, err = synth(f"--prompt={tmp_path / 'p.wav'}", f"--prompt-text={SAID}")
-    assert status == 1 and len(err) == 1 and "cannot be read" in err[0]
+    assert status == 1 and len(err) == 1 and "not readable" in err[0]
 
 
 @pytest.mark.parametrize(
