@@ -141,7 +141,8 @@ def read_recording(wav: str, start: float = 0.0, end: float | None = None, allow
         raise UserError(nothing)
     beyond = end is not None and last > there + ESTIMATE * rate
     if cut_short or beyond or len(read) < min(last, there) - first - slack:
-        raise UserError(f"{wav}: truncated, {(first + len(read)) / rate:.2f} s are there")
+        piped = f", or written into a pipe: {_conversion(wav)} makes a copy that knows its length" if slack else ""
+        raise UserError(f"{wav}: truncated, {(first + len(read)) / rate:.2f} s are there{piped}")
     if not np.isfinite(read).all():
         raise UserError(f"{wav}: holds values that are not numbers")
     peak = np.abs(read.mean(axis=1)).max()
