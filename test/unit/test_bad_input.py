@@ -63,7 +63,9 @@ def announcing(frames, kept=None):
     def make(path):
         sf.write(path, TONE, RATE, format="FLAC")
         content = bytearray(path.read_bytes())
-        content[21:26] = (content[21] & 0xF0 | frames >> 32).to_bytes(1, "big") + (frames & 0xFFFFFFFF).to_bytes(4, "big")
+        content[21:26] = (content[21] & 0xF0 | frames >> 32).to_bytes(1, "big") + (frames & 0xFFFFFFFF).to_bytes(
+            4, "big"
+        )
         path.write_bytes(content[:kept])
 
     return make
