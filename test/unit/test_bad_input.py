@@ -13,6 +13,7 @@ from ellav.data.audio import clipped_share
 from ellav.data.codes import CodesWriter
 from ellav.data.dataset import Dataset, Tokens
 from ellav.data.kaldi import DataFolder, read_table, write_table
+from ellav.data.rejected import attempt
 from ellav.errors import UserError
 from ellav.plugins.aligners import AlignmentError, aligners
 from ellav.plugins.text import text
@@ -442,6 +443,94 @@ def test_tables_that_do_not_belong_together_are_named(folder, capsys):
     assert "'s-a' differs between phones, words and word_of_phone; rerun stage 3" in refused(capsys, *command)
     lines("wav.scp", lambda rows: rows[1:])(folder)
     assert "phones: made from an older data; rerun stage 3" in refused(capsys, *command)
+
+
+FRAGILE = """
+import numpy as np
+from ellav.plugins.aligners import Alignment, aligners
+from ellav.plugins.codecs import codecs
+from ellav.plugins.text import Phones, text
+
+
+@text.register("fragile")
+class Text:
+    phone_set = "plain"
+
+    def __call__(self, sentence):
+        return {"Text of s-a.": Phones(["sp", "A"], [-1, 0], ["A"])}[sentence] if "s-e" in sentence else Phones(
+            ["sp", "A", "sp"], [-1, 0, -1], ["A"]
+        )
+
+
+@aligners.register("fragile")
+class Aligner:
+    phone_sets = ("any",)
+    sample_rate = 16000
+
+    def align(self, wav, phones):
+        ends = np.linspace(0, len(wav) / 16000, len(phones.phones) + 1)[1:]
+        return Alignment(ends[: 1 // (len(wav) - 8000) or len(ends)], 0.0)
+
+
+@codecs.register("fragile")
+class Codec:
+    trainable = False
+    sample_rate, frame_rate, codebooks, size = 16000, 50.0, 1, 4
+
+    def frames(self, samples):
+        return samples // 320
+
+    def encode(self, wavs):
+        if len(wavs[0]) == 8000:
+            raise RuntimeError("a tensor\\nof another size")
+        return [np.zeros((len(wav) // 320, 1), np.int16) for wav in wavs]
+
+    def save(self, folder):
+        pass
+
+    load = save
+"""
+
+
+def test_what_is_raised_over_one_utterance_sets_that_one_aside(folder, capsys):
+    """By a front end, an aligner, a codec; beyond --max-rejected the stage ends in one line that says where."""
+    Path("fragile.py").write_text(FRAGILE)
+    sf.write("half.wav", TONE[:8000], RATE)
+    lines("wav.scp", lambda rows: [*rows[:3], "s-d half.wav", rows[4]])(folder)
+    more = ["--plugin", "fragile.py"]
+    assert main(["format-wavs", "--data", "data", "--out", "raw"]) == 0
+    assert main(["fit-codec", "--data", "raw", "--out", "codec", "--codec", "fragile", "--plugin", "fragile.py"]) == 0
+    stages = {
+        "phones": (["--data", "raw", "--text", "fragile", "--nj", "2"], "s-e", "__call__: KeyError: 'Text of s-e.'"),
+        "align": (["--data", "raw", "--phones", "phones", "--aligner", "fragile"], "s-d", "align: ZeroDivisionError"),
+        "encode": (["--data", "raw", "--codec", "codec"], "s-d", "encode: RuntimeError: a tensor of another size"),
+    }
+    for stage, (options, utterance, reason) in stages.items():
+        command = [stage, *options, "--out", stage, *more]
+        said = refused(capsys, *command)
+        assert f"set aside, the first '{utterance}': " in said and "fragile.py:" in said and reason in said
+        assert main([*command, "--max-rejected", "0.3"]) == 0
+        assert list(read_table(f"{stage}/rejected")) == [utterance]
+    Path("raw/wav/s-a.flac").write_bytes(b"was a recording")
+    assert main(["align", *stages["align"][0], "--out", "again", *more, "--max-rejected", "0.5"]) == 0
+    assert (
+        list(read_table("again/rejected")) == ["s-a", "s-d"] and "not readable" in read_table("again/rejected")["s-a"]
+    )
+
+
+def test_what_concerns_all_utterances_is_not_set_aside():
+    def raising(error):
+        def work():
+            raise error
+
+        return work
+
+    import errno
+
+    for error in (MemoryError(), ModuleNotFoundError("no soxr"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            attempt(raising(error))
+    assert attempt(raising(OSError(errno.EIO, "worn out"))).reason.startswith("OSError: [Errno 5] worn out (")
 
 
 @pytest.fixture
