@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ellav.bin.format_wavs import resample
 from ellav.bin.options import add_choice, parse, parser
-from ellav.bin.rejected import Rejected, keep_good
+from ellav.data.audio import read_wav, seconds_of
 from ellav.data.journal import Journal
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import need, read_record, writing
 from ellav.data.parallel import parallel_map
-from ellav.errors import UserError
+from ellav.data.rejected import Rejected, attempt, keep_good
+from ellav.errors import UserError, one_line
 from ellav.plugins.aligners import Alignment, AlignmentError, Recording, SetAligner, accepts, aligners
 from ellav.plugins.text import Phones
 
@@ -81,20 +81,15 @@ def aligned_singly(lines: dict[str, Line], folder: Path, options) -> Iterator[tu
         todo = [utterance for utterance in lines if utterance not in journal.found]
         waiting = [lines[utterance] for utterance in todo]
         results = parallel_map(make, waiting, options.nj, f"aligning {options.data.name}", options.plugin)
+        found: dict[str, Alignment | Rejected] = {
+            utterance: Alignment(np.array(plain["ends"]), plain["score"]) for utterance, plain in journal.found.items()
+        }
         for utterance, result in zip(todo, results, strict=True):
-            journal.add(utterance, _plain(result))
-        found = journal.found
-    yield from ((utterance, _result(found[utterance])) for utterance in lines)
-
-
-def _plain(result: Alignment | Rejected) -> dict:
-    if isinstance(result, Rejected):
-        return {"reason": result.reason}
-    return {"ends": [float(end) for end in result.ends], "score": float(result.score)}
-
-
-def _result(plain: dict) -> Alignment | Rejected:
-    return Rejected(**plain) if "reason" in plain else Alignment(np.array(plain["ends"]), plain["score"])
+            found[utterance] = result
+            if isinstance(result, Alignment):  # what went wrong is tried again: it may have been mended
+                plain = {"ends": [float(end) for end in result.ends], "score": float(result.score)}
+                journal.add(utterance, plain)
+    yield from ((utterance, found[utterance]) for utterance in lines)
 
 
 def read_phones(folder: Path) -> dict[str, Phones]:
@@ -112,36 +107,27 @@ def read_phones(folder: Path) -> dict[str, Phones]:
 
 def aligning(name: str, conf: dict) -> Callable[[Line], Alignment | Rejected]:
     """A function from a line to its alignment, or to why there is none."""
-    import soundfile as sf
-
     aligner = aligners.create(name, conf)
 
-    def align(line: Line) -> Alignment | Rejected:
-        try:
-            wav, rate = sf.read(line.wav, dtype="float32")
-            return aligner.align(resample(wav, rate, aligner.sample_rate), line.phones)
-        except AlignmentError as error:
-            return Rejected(str(error))
-        except (sf.LibsndfileError, OSError) as error:
-            raise UserError(f"{line.wav}: not readable ({error}); rerun stage 2") from None
+    def align(line: Line) -> Alignment:
+        return aligner.align(read_wav(line.wav, aligner.sample_rate), line.phones)
 
-    return align
+    return partial(attempt, align)
 
 
 def aligning_set(
     aligner: SetAligner, data: Path, lines: dict[str, Line], folder: Path, jobs: int
 ) -> Iterator[Alignment | Rejected]:
     """The alignments of a whole set, in order; folder: for the aligner's own files."""
-    import soundfile as sf
-
     folder.mkdir(exist_ok=True)
     speakers = read_table(data / "utt2spk")
-    recordings = {}
-    for utterance, line in lines.items():
-        try:
-            seconds = sf.info(line.wav).duration
-        except (sf.LibsndfileError, OSError) as error:
-            raise UserError(f"{line.wav}: not readable ({error}); rerun stage 2") from None
-        recordings[utterance] = Recording(Path(line.wav), seconds, speakers[utterance], line.phones)
-    for result in aligner.align_set(recordings, folder, jobs):
-        yield Rejected(str(result)) if isinstance(result, AlignmentError) else result
+    lengths = {utterance: attempt(seconds_of, line.wav) for utterance, line in lines.items()}
+    recordings = {
+        utterance: Recording(Path(lines[utterance].wav), seconds, speakers[utterance], lines[utterance].phones)
+        for utterance, seconds in lengths.items()
+        if not isinstance(seconds, Rejected)
+    }
+    aligned = dict(zip(recordings, aligner.align_set(recordings, folder, jobs), strict=True)) if recordings else {}
+    for utterance, unreadable in lengths.items():
+        result = aligned.get(utterance, unreadable)
+        yield Rejected(one_line(result)) if isinstance(result, AlignmentError) else result

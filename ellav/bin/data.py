@@ -15,12 +15,12 @@ import numpy as np
 from ellav.bin.format_wavs import MAX_CLIPPED
 from ellav.bin.options import add_choice, parse, parse_bool, parser
 from ellav.bin.phones import converter
-from ellav.bin.rejected import Rejected
 from ellav.data.audio import clipped_share, read_recording
 from ellav.data.checks import Fault, folder_faults, listing, read_rows
 from ellav.data.kaldi import DataFolder, invert, write_table
 from ellav.data.outputs import read_record, writing
 from ellav.data.parallel import parallel_map
+from ellav.data.rejected import Rejected, attempt
 from ellav.data.repairs import repair
 from ellav.errors import UserError
 
@@ -120,14 +120,11 @@ def described(heard: dict[str, Heard]) -> list[str]:
 def listener(allow_pipes: bool) -> Callable[[str], Heard | Rejected]:
     """A function that says what a recording is like, or why it is none."""
 
-    def listen(wav: str) -> Heard | Rejected:
-        try:
-            samples, rate = read_recording(wav, allow_pipes=allow_pipes)
-        except UserError as error:
-            return Rejected(str(error))
+    def listen(wav: str) -> Heard:
+        samples, rate = read_recording(wav, allow_pipes=allow_pipes)
         return Heard(rate, samples.shape[1], len(samples) / rate, clipped_share(samples))
 
-    return listen
+    return partial(attempt, listen)
 
 
 def text_faults(folder: Path, options: argparse.Namespace) -> list[Fault]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ellav.bin.options import parse, parser
-from ellav.bin.rejected import Rejected, keep_good
 from ellav.data.audio import read_wav
 from ellav.data.codes import CodesWriter
 from ellav.data.kaldi import DataFolder, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
+from ellav.data.rejected import Rejected, attempt, keep_good
 from ellav.errors import UserError
 from ellav.plugins.codecs import load_codec
 
@@ -47,19 +47,18 @@ def main(argv: list[str]) -> None:
 
 def encoder(folder: Path) -> Callable[[str], np.ndarray | Rejected]:
     """A function that encodes one waveform, or says why it cannot be encoded."""
-    return partial(encode_one, load_codec(folder))
+    return partial(attempt, encode_one, load_codec(folder))
 
 
-def encode_one(codec, path: str) -> np.ndarray | Rejected:
-    """(T, Q) int16 of one file."""
-    try:
-        wav = read_wav(path, codec.sample_rate)
-    except UserError as error:
-        return Rejected(str(error))
+def encode_one(codec, path: str) -> np.ndarray:
+    """(T, Q) int16 of one file. Raises UserError where there are none."""
+    wav = read_wav(path, codec.sample_rate)
     codes = codec.encode([wav])[0]
     if codes.shape != (codec.frames(len(wav)), codec.codebooks):
         raise UserError(f"codec {codec.name}: {path}: codes are {codes.shape}, not (frames, {codec.codebooks})")
-    return codes if len(codes) else Rejected(f"{path}: too short for one frame")
+    if not len(codes):
+        raise UserError(f"{path}: too short for one frame")
+    return codes
 
 
 def write_all(writer: CodesWriter, wavs: dict[str, str], results: Iterator) -> Iterator[tuple[str, int | Rejected]]:

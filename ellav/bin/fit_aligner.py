@@ -8,6 +8,7 @@ from pathlib import Path
 from ellav.bin.align import read_phones
 from ellav.bin.options import add_choice, parse, parser
 from ellav.config import yaml_text
+from ellav.data.audio import seconds_of
 from ellav.data.kaldi import read_table
 from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import need, write_text, writing
@@ -50,14 +51,12 @@ def main(argv: list[str]) -> None:
 
 def recordings_of(data: Path, phones: Path) -> dict[str, Recording]:
     """The utterances of a data folder that have phones. Raises UserError where there are none."""
-    import soundfile as sf
-
     wavs, speakers, found = read_table(data / "wav.scp"), read_table(data / "utt2spk"), {}
     for utterance, spoken in read_phones(phones).items():
         try:
-            seconds = sf.info(wavs[utterance]).duration
-        except (sf.LibsndfileError, OSError) as error:
-            raise UserError(f"{wavs[utterance]}: not readable ({error}); rerun stage 2") from None
+            seconds = seconds_of(wavs[utterance])
+        except UserError as error:
+            raise UserError(f"{error}; rerun stage 2") from None
         found[utterance] = Recording(Path(wavs[utterance]), seconds, speakers[utterance], spoken)
     if not found:
         raise UserError(f"{phones}/phones: no utterances")

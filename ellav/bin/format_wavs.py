@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ellav.bin.options import parse, parse_bool, parser
-from ellav.bin.rejected import Rejected, keep_good
-from ellav.data.audio import clipped_share, read_recording, resample, write_wav
+from ellav.data.audio import clipped_share, opened, read_recording, resample, write_wav
 from ellav.data.checks import table_names
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
+from ellav.data.rejected import Rejected, attempt, keep_good
 from ellav.errors import UserError
 
 MAX_CLIPPED = 0.01
@@ -128,28 +128,37 @@ def formatter(sample_rate: int, allow_pipes: bool, max_clipped: float) -> Callab
 
 def format_one(sample_rate: int, allow_pipes: bool, max_clipped: float, cut: Cut) -> Made | Rejected:
     """Write one utterance; what an interrupted run already wrote is kept."""
-    import soundfile as sf
-
-    if cut.out.exists():
-        with sf.SoundFile(cut.out) as file:
-            notes = file.comment.split()
-            if len(notes) == 2:
-                return Made(file.frames, int(notes[0]), float(notes[1]))
     if "/" in cut.utterance:
         return Rejected("its id holds a '/' and cannot name a file")
-    try:
-        wav, rate = read_recording(cut.wav, cut.start, cut.end, allow_pipes)
-    except UserError as error:
-        return Rejected(str(error))
+    known = attempt(made_before, cut.out) if cut.out.exists() else None
+    if isinstance(known, Made):
+        return known
+    mono = attempt(one_channel, sample_rate, allow_pipes, max_clipped, cut)
+    if isinstance(mono, Rejected):
+        return mono
+    wav, made = mono
+    # The comment is for the count of an interrupted run that goes on.
+    write_wav(cut.out, wav, sample_rate, comment=f"{made.rate} {made.clipped:.6f}")
+    return made
+
+
+def made_before(path: Path) -> Made | None:
+    """What an earlier run noted in an utterance's file."""
+    with opened(path) as file:
+        notes = file.comment.split()
+        return Made(file.frames, int(notes[0]), float(notes[1])) if len(notes) == 2 else None
+
+
+def one_channel(sample_rate: int, allow_pipes: bool, max_clipped: float, cut: Cut) -> tuple[np.ndarray, Made]:
+    """(samples,) at `sample_rate`, of an utterance that may be used. Raises UserError otherwise."""
+    wav, rate = read_recording(cut.wav, cut.start, cut.end, allow_pipes)
     clipped = clipped_share(wav)
     if clipped > max_clipped:
-        return Rejected(f"{cut.wav}: clipped, {clipped:.1%} of its samples are flat at full scale")
+        raise UserError(f"{cut.wav}: clipped, {clipped:.1%} of its samples are flat at full scale")
     mono = resample(wav.mean(axis=1), rate, sample_rate)
     if not len(mono):
-        return Rejected(f"{cut.wav}: too short for one sample at {sample_rate} Hz")
-    # The comment is for the count of an interrupted run that goes on.
-    write_wav(cut.out, np.clip(mono, -1, 1), sample_rate, comment=f"{rate} {clipped:.6f}")
-    return Made(len(mono), rate, clipped)
+        raise UserError(f"{cut.wav}: too short for one sample at {sample_rate} Hz")
+    return np.clip(mono, -1, 1), Made(len(mono), rate, clipped)
 
 
 def remarks(made: dict[str, Made], sample_rate: int) -> list[str]:

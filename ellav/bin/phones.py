@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.bin.rejected import Rejected, keep_good
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.option_files import named_files
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
+from ellav.data.rejected import Rejected, attempt, keep_good
 from ellav.errors import UserError
 from ellav.plugins.text import Phones, text
 
@@ -52,12 +52,4 @@ def main(argv: list[str]) -> None:
 
 def converter(name: str, conf: dict) -> Callable[[str], Phones | Rejected]:
     """A function from a sentence to its phones, or to why it has none."""
-    front_end = text.create(name, conf)
-
-    def convert(sentence: str) -> Phones | Rejected:
-        try:
-            return front_end(sentence)
-        except UserError as error:
-            return Rejected(str(error))
-
-    return convert
+    return partial(attempt, text.create(name, conf))

@@ -52,6 +52,7 @@ def main(argv: list[str]) -> None:
     )
     made.add_argument("--command_line", default="", help="the command to name in the report")
     made.add_argument("--nj", type=int, default=1, help="processes")
+    made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     options = parse(made, argv)
 
     codec = config.read_yaml(need(options.codec / "codec.yaml", "4 (codes)"))
@@ -125,7 +126,8 @@ def score_mode(
 ) -> dict[str, dict]:
     """utterances: set -> how many. sets: set -> row -> metric -> figure."""
     tasks = {name: tasks_of(options, mode, name, frame_rate, key, inputs) for name in options.sets}
-    records = score_all([task for of_set in tasks.values() for task in of_set], setup, options.nj, options.plugin)
+    everything = [task for of_set in tasks.values() for task in of_set]
+    records = score_all(everything, setup, options.nj, options.plugin, options.max_rejected)
     sets = {}
     for name in tasks:
         rows = {row: summarise([r for r in records if (r["set"], r["row"]) == (name, row)], metrics) for row in ROWS}

@@ -51,14 +51,22 @@ def main(argv: list[str]) -> None:
             check_writable(path)
     text = read_text(options.text)
     limit_threads()
-    said = transcribed(options) if options.prompt_text == "auto" else options.prompt_text
 
     from ellav.data.audio import write_wav
     from ellav.infer.synthesizer import Synthesizer
 
-    voice = Synthesizer(options.model, options.decoder, options.decoder_conf, options.device)
+    voice = Synthesizer(
+        options.model,
+        options.decoder,
+        options.decoder_conf,
+        options.device,
+        options.transcriber,
+        options.transcriber_conf,
+    )
     ready = time.perf_counter()
-    speech = voice(text, options.prompt, said, options.seed)
+    speech = voice(text, options.prompt, options.prompt_text, options.seed)
+    for remark in speech.remarks:
+        print(f"ellav synth: {remark}", file=sys.stderr)
     write_wav(options.out, speech.wav, speech.sample_rate)
     if options.textgrid and speech.durations is None:
         raise UserError(f"--textgrid: this model's ordering keeps no phone times ({options.out} is written)")
@@ -122,19 +130,6 @@ def read_text(given: str | None) -> str:
     if not text.strip():
         raise UserError("the text is empty; give at least one word with --text")
     return text
-
-
-def transcribed(options) -> str:
-    """The words of the prompt as recognised, which are shown for correction; raises UserError where there are none."""
-    from ellav.data.audio import read_wav
-    from ellav.plugins.transcribers import transcribers
-
-    transcriber = transcribers.create(options.transcriber, options.transcriber_conf)
-    words = transcriber.transcribe(read_wav(options.prompt, transcriber.sample_rate))
-    if not words:
-        raise UserError(f"--prompt {options.prompt}: no words are recognised in it; give them with --prompt_text")
-    print(f'ellav synth: heard in {options.prompt}: "{words}"; mend it with --prompt_text', file=sys.stderr)
-    return words
 
 
 def limit_threads(granted: machine.Cores | None = None) -> None:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ellav.bin.options import parse, parser
-from ellav.bin.rejected import Rejected, keep_good
 from ellav.config import read_yaml, yaml_text
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.outputs import need, write_text, writing
+from ellav.data.rejected import Rejected, keep_good
 from ellav.errors import UserError
 from ellav.types import SILENCE
 

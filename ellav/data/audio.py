@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import math
+import os
 import re
+import shlex
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
@@ -19,6 +24,10 @@ FULL_SCALE = 0.99  # of 8-bit audio the highest value is 0.992
 SILENT = 1e-3  # a recording whose every sample is below this (-60 dB) holds no speech
 LEAST_RATE = 4000  # Hz
 STREAMED = 0x7FFFF000  # bytes; programs that write a WAV into a pipe announce at least this many
+UNKNOWN = 1 << 62  # frames; libsndfile says more than this of a FLAC that was written into a pipe
+BLOCK = 1 << 20  # frames that are read at once: what a header announces need not be there
+ESTIMATE = 0.1  # s by which the announced length of an MP3 may be wrong, and the end of a segment
+NO_FORMAT = (1, 3)  # libsndfile's numbers for a format, or an encoding in it, that it does not know
 
 
 class Recording(NamedTuple):
@@ -28,6 +37,78 @@ class Recording(NamedTuple):
     rate: int
 
 
+class SoundFile(soundfile.SoundFile):
+    """A sound file that is read from front to back.
+
+    soundfile seeks after each read where it can, and at the end of a FLAC of unknown length that fails.
+    """
+
+    def seekable(self) -> bool:
+        """Whether soundfile may seek by itself."""
+        return False
+
+    @property
+    def length(self) -> int | None:
+        """Frames as announced, None where the file does not say."""
+        return None if self.frames > UNKNOWN else self.frames
+
+    def blocks_from(self, first: int, count: float) -> Iterator[np.ndarray]:
+        """(samples, channels) float32 in pieces: `count` frames after the first `first`, or as many as there are."""
+        if self.length is not None:
+            self.seek(first)
+        else:  # where it does not say its length it may seek to a wrong place, too
+            first -= sum(map(len, self.blocks_from(0, first))) if first else 0
+        while count > 0:
+            wanted = int(min(count, BLOCK))
+            block = self.read(wanted, dtype="float32", always_2d=True)
+            yield block
+            count = count - len(block) if len(block) == wanted else 0
+
+    def part(self, first: int, count: float) -> np.ndarray:
+        """The pieces of `blocks_from` as one."""
+        return np.concatenate([np.zeros((0, self.channels), np.float32), *self.blocks_from(first, count)])
+
+
+@contextmanager
+def opened(source: Path | str | BinaryIO, name: object = None) -> Iterator[SoundFile]:
+    """Any file that libsndfile reads, told by its content; of a file object all, wherever it stands.
+
+    Raises UserError naming `name` (the file, if left out) for whatever a library or the system raises inside, and how
+    to convert what libsndfile does not know.
+    """
+    is_path = isinstance(source, (str, os.PathLike))
+    name = source if name is None else name
+    try:
+        with ExitStack() as stack:
+            stream = stack.enter_context(open(source, "rb")) if is_path else source
+            if is_path and stream.seekable():
+                if not os.fstat(stream.fileno()).st_size:
+                    raise UserError(f"{name}: not readable (an empty file)")
+                sound = stream.fileno()  # of a name its ending would count
+            else:
+                if stream.seekable():
+                    stream.seek(0)
+                sound = io.BytesIO(stream.read())
+            yield stack.enter_context(SoundFile(sound, closefd=False))
+    except (UserError, MemoryError):
+        raise
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.strip().rstrip(".")
+        hint = f"; if it is a recording, convert it: {_conversion(source)}" if error.code in NO_FORMAT else ""
+        raise UserError(f"{name}: not readable ({one_line(reason)}){hint}") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower().replace(" or directory", "")
+        raise UserError(f"{name}: not readable ({one_line(reason)})") from None
+    except Exception as error:  # a strange file may bring about anything
+        raise UserError(f"{name}: not readable ({type(error).__name__}: {one_line(error, 200)})") from None
+
+
+def _conversion(source: Path | str | BinaryIO) -> str:
+    path = Path(source) if isinstance(source, (str, os.PathLike)) else Path("x.m4a")
+    made = path.with_suffix(".wav" if path.suffix.lower() != ".wav" else ".converted.wav")
+    return f"ffmpeg -i {shlex.quote(str(path))} {shlex.quote(str(made))}"
+
+
 def read_recording(wav: str, start: float = 0.0, end: float | None = None, allow_pipes: bool = False) -> Recording:
     """What lies between `start` and `end` seconds (None: all) of any file that libsndfile reads.
 
@@ -35,26 +116,33 @@ def read_recording(wav: str, start: float = 0.0, end: float | None = None, allow
     ends in `|` is a command, whose output is the file. Raises UserError saying why there is
     no audio to be had, or only part of it.
     """
-    is_command = wav.endswith("|")
-    if is_command and not allow_pipes:
-        raise UserError(f"{wav!r} is a command; commands run only with --allow-pipes true")
-    try:
-        source = io.BytesIO(subprocess.check_output(wav[:-1], shell=True)) if is_command else wav
-        with soundfile.SoundFile(source) as file:
-            rate, promised = file.samplerate, file.frames
-            if rate < LEAST_RATE:
-                raise UserError(f"{wav}: sample rate {rate} Hz is too low for speech")
-            first = round(start * rate)
-            last = promised if end is None else round(end * rate)
-            if not 0 <= first < last or first >= promised:
-                raise UserError(f"{wav}: empty" if end is None else f"{wav}: empty between start and end")
-            cut_short = _cut_short(file.extra_info) and last >= promised
-            file.seek(first)
-            read = file.read(min(last, promised) - first, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, subprocess.CalledProcessError) as error:
-        raise UserError(f"{wav}: not readable ({one_line(error)})") from None
-    if cut_short or len(read) < min(last, promised) - first or last > promised + 0.1 * rate:
-        raise UserError(f"{wav}: truncated, {(first + len(read)) / rate:.2f} s are there")
+    source: str | BinaryIO = wav
+    if wav.endswith("|"):
+        if not allow_pipes:
+            raise UserError(f"{wav!r} is a command; commands run only with --allow-pipes true")
+        try:
+            source = io.BytesIO(subprocess.check_output(wav[:-1], shell=True))
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UserError(f"{wav}: not readable ({one_line(error)})") from None
+    nothing = f"{wav}: empty" if end is None else f"{wav}: empty between start and end"
+    with opened(source, wav) as file:
+        rate, there = file.samplerate, file.length
+        if rate < LEAST_RATE:
+            raise UserError(f"{wav}: sample rate {rate} Hz is too low for speech")
+        first = round(start * rate)
+        last = math.inf if end is None else round(end * rate)
+        if not 0 <= first < last or (there is not None and first >= there):
+            raise UserError(nothing)
+        read = file.part(first, min(last, math.inf if there is None else there) - first)
+        there = first + len(read) if there is None else there
+        cut_short = _cut_short(file.extra_info) and last >= there
+        slack = ESTIMATE * rate if file.format == "MP3" else 0
+    if not len(read):
+        raise UserError(nothing)
+    beyond = end is not None and last > there + ESTIMATE * rate
+    if cut_short or beyond or len(read) < min(last, there) - first - slack:
+        piped = f", or written into a pipe: {_conversion(wav)} makes a copy that knows its length" if slack else ""
+        raise UserError(f"{wav}: truncated, {(first + len(read)) / rate:.2f} s are there{piped}")
     if not np.isfinite(read).all():
         raise UserError(f"{wav}: holds values that are not numbers")
     peak = np.abs(read.mean(axis=1)).max()
@@ -83,21 +171,35 @@ def clipped_share(wav: np.ndarray) -> float:
     return float(flat.mean())
 
 
+def read_all(source: Path | str | BinaryIO, name: object = None) -> Recording:
+    """All of a file, a path or open for reading, as it is there.
+
+    Raises UserError naming `name` (the file, if left out) if it is missing, unreadable, empty or not finite.
+    """
+    name = source if name is None else name
+    with opened(source, name) as file:
+        wav, rate = file.part(0, math.inf), file.samplerate
+    if not len(wav):
+        raise UserError(f"{name}: holds no samples")
+    if not np.isfinite(wav).all():
+        raise UserError(f"{name}: holds samples that are not finite numbers")
+    return Recording(wav, rate)
+
+
 def read_wav(path: Path | str, sample_rate: int) -> np.ndarray:
     """(samples,) float32 at `sample_rate`: any format libsndfile reads, channels averaged.
 
     Raises UserError naming the file if it is missing, unreadable, empty or not finite.
     """
-    try:
-        wav, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        reason = "no such file" if not Path(path).exists() else error.error_string.strip().rstrip(".")
-        raise UserError(f"{path}: cannot be read: {reason}") from None
-    if not len(wav):
-        raise UserError(f"{path}: holds no samples")
-    if not np.isfinite(wav).all():
-        raise UserError(f"{path}: holds samples that are not finite numbers")
+    wav, rate = read_all(path)
     return resample(wav.mean(axis=1), rate, sample_rate)
+
+
+def seconds_of(path: Path | str) -> float:
+    """How long a file lasts; it is read through where it does not say. Raises UserError where it is unreadable."""
+    with opened(path) as file:
+        frames = sum(map(len, file.blocks_from(0, math.inf))) if file.length is None else file.length
+        return frames / file.samplerate
 
 
 def write_wav(path: Path | str, wav: np.ndarray, sample_rate: int, comment: str = "") -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from ellav.data.audio import read_wav, resample
+from ellav.data.audio import resample
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
+from ellav.infer.known_phones import with_known_phones
+from ellav.infer.recordings import Given, Sound, read_given, speech_mask, trimmed
 from ellav.plugins.aligners import Aligner, AlignmentError
 from ellav.plugins.codecs import Codec
 from ellav.plugins.text import TextFrontEnd
+from ellav.plugins.transcribers import Transcriber
 from ellav.types import Utterance
 
 SHORTEST = 1.0
@@ -22,6 +23,9 @@ SHORTEST = 1.0
 
 QUIETEST = -60.0
 """dB below full scale under which a recording's loudest sample counts as silence."""
+
+ALMOST = 0.9
+"""Share of the most speech that a prompt can have with which an earlier part of a long recording is preferred."""
 
 
 class PromptWarning(UserWarning):
@@ -31,80 +35,104 @@ class PromptWarning(UserWarning):
 class PromptReader:
     """Makes prompts of recordings, for one model's text front end, aligner, codec and token list.
 
-    longest: frames of a prompt at most; a longer one is cut where a word ends.
+    longest: frames of a prompt at most; of a longer one the words that have most speech are kept.
     """
 
     def __init__(self, text: TextFrontEnd, aligner: Aligner, codec: Codec, tokens: Tokens, longest: int):
         self.text, self.aligner, self.codec, self.tokens, self.longest = text, aligner, codec, tokens, longest
 
-    def __call__(self, prompt: Path | str | np.ndarray, text: str, rate: int | None = None) -> Utterance:
+    def __call__(self, prompt: Sound, text: str, rate: int | None = None) -> Utterance:
         """The prompt as codes, phones and durations.
 
-        prompt: an audio file, or (samples,) float32 at `rate` Hz. Raises UserError where it is
+        prompt: what `read_given` takes; rate: Hz of samples. Silence around it and the middle of
+        long pauses are cut out first. Raises UserError where it is
         unreadable, too short, silent, or does not fit `text`; warns (PromptWarning) where it
         fits badly, is longer than the model has seen, or has a low sample rate.
         """
-        where = "prompt" if isinstance(prompt, np.ndarray) else str(prompt)
-        wavs, rate = self._read(prompt, rate, where)
-        wav, for_aligner = wavs
-        self._check(wav, where)
-        if rate < self.codec.sample_rate:
-            _warn(f"{where}: {rate} Hz, the model works at {self.codec.sample_rate}; the voice will sound as dull")
-        said = self.text(text)
+        given = read_given(prompt, rate)
+        where = given.name
+        _check_level(given)
+        heard = trimmed(given.wav, given.rate)
+        _check_length(heard, given)
+        if given.rate < self.codec.sample_rate:
+            _warn(
+                f"{where}: {given.rate} Hz, the model works at {self.codec.sample_rate}; the voice will sound as dull"
+            )
+        said = with_known_phones(self.text(text), self.text, self.tokens, f"transcript {text!r}")
         phones = self.tokens.encode(said.phones, f"transcript {text!r}")
         words = np.array(said.word_of_phone, np.int32)
         try:
-            alignment = self.aligner.align(for_aligner, said)
-            codes = self.codec.encode([wav])[0]
+            alignment = self.aligner.align(resample(heard, given.rate, self.aligner.sample_rate), said)
+            codes = self.codec.encode([resample(heard, given.rate, self.codec.sample_rate)])[0]
             durations = to_frames(alignment.ends, self.codec.frame_rate, len(codes), words < 0)
         except (AlignmentError, ValueError) as error:
-            raise UserError(f"{where}: does not fit its transcript {text!r}: {error}") from None
+            raise UserError(f"{where}: does not fit its transcript {text!r}: {one_line(error)}") from None
         least = getattr(self.aligner, "least_score", None)
         if least is not None and alignment.score < least:
             _warn(
                 f"{where}: fits its transcript {text!r} badly (score {alignment.score:.2f}, usually above {least:.2f});"
                 " check that these are the words that are said, all of them and no others"
             )
-        kept = self._kept(words, np.cumsum(durations))
-        if kept < len(phones):
-            seconds = durations[:kept].sum() / self.codec.frame_rate
-            most = self.longest / self.codec.frame_rate
-            _warn(
-                f"{where}: {len(wav) / self.codec.sample_rate:.1f} s are more than this model bears ({most:.1f} s);"
-                f" only the first {seconds:.1f} s are used"
-            )
-        frames = int(durations[:kept].sum())
-        return Utterance("prompt", "prompt", "und", phones[:kept], words[:kept], durations[:kept], codes[:frames])
+        if len(codes) <= self.longest:
+            return Utterance("prompt", "prompt", "und", phones, words, durations, codes)
+        speech = speech_mask(heard, given.rate)
+        at = (np.arange(len(codes)) * len(speech) / len(codes)).astype(int)
+        first, last = most_speech(words, durations, speech[at], self.longest)
+        if first == last:
+            raise UserError(f"{where}: no word of it is short enough for this model; give a shorter recording")
+        begin, end = durations[:first].sum(), durations[:last].sum()
+        spoken = [said.words[word] for word in dict.fromkeys(words[first:last][words[first:last] >= 0])]
+        _warn(
+            f"{where}: {len(heard) / given.rate:.1f} s are more than this model bears"
+            f" ({self.longest / self.codec.frame_rate:.1f} s); only {(end - begin) / self.codec.frame_rate:.1f} s are"
+            f" used, from {spoken[0]!r} to {spoken[-1]!r}"
+        )
+        owners = words[first:last]
+        owners = np.where(owners >= 0, owners - owners[owners >= 0].min(), owners)
+        return Utterance("prompt", "prompt", "und", phones[first:last], owners, durations[first:last], codes[begin:end])
 
-    def _read(self, prompt: Path | str | np.ndarray, rate: int | None, where: str) -> tuple[list[np.ndarray], int]:
-        """The waveform at the codec's and at the aligner's rate, and the rate it came with."""
-        rates = (self.codec.sample_rate, self.aligner.sample_rate)
-        if not isinstance(prompt, np.ndarray):
-            wavs = [read_wav(prompt, wanted) for wanted in rates]
-            return wavs, soundfile.info(str(prompt)).samplerate
-        if rate is None:
-            raise ValueError("a prompt given as samples needs prompt_rate")
-        if prompt.ndim != 1 or not np.isfinite(prompt).all():
-            raise UserError(f"{where}: must be (samples,) finite numbers, not of shape {prompt.shape} or with NaN")
-        return [resample(prompt, rate, wanted) for wanted in rates], rate
 
-    def _check(self, wav: np.ndarray, where: str) -> None:
-        seconds = len(wav) / self.codec.sample_rate
-        if seconds < SHORTEST:
-            raise UserError(
-                f"{where}: {seconds:.2f} s are too short for a prompt; record about 3 s, at least {SHORTEST:g} s"
-            )
-        level = 20 * np.log10(max(float(np.abs(wav).max()), 1e-9))
-        if level < QUIETEST:
-            raise UserError(f"{where}: silent (its loudest sample is at {level:.0f} dB); record it louder")
+def recognised(transcriber: Transcriber, prompt: Sound, rate: int | None) -> str:
+    """The words that are heard in a recording, see `read_given`. Raises UserError where there are none."""
+    given = read_given(prompt, rate)
+    heard = trimmed(given.wav, given.rate)
+    words = transcriber.transcribe(resample(heard, given.rate, transcriber.sample_rate))
+    if not words:
+        raise UserError(f"{given.name}: no words are recognised in it; say what it says (prompt_text)")
+    return words
 
-    def _kept(self, words: np.ndarray, ends: np.ndarray) -> int:
-        """How many phones stay: up to the last end of a word within `longest` frames, if need be of a phone."""
-        if ends[-1] <= self.longest:
-            return len(ends)
-        fitting = np.flatnonzero(ends[:-1] <= self.longest) + 1
-        at_words = [n for n in fitting if words[n] != words[n - 1] and n > 1]
-        return int(at_words[-1] if at_words else fitting[-1] if len(fitting) else 1)
+
+def most_speech(words: np.ndarray, durations: np.ndarray, speech: np.ndarray, longest: int) -> tuple[int, int]:
+    """Which phones to keep, from the first up to the last one: whole words of at most `longest` frames.
+
+    words: (N,) the word of each phone, -1 for silence. durations: (N,) frames. speech: (T,) boolean,
+    the frames that sound. It is the earliest stretch with at least nine tenths of the speech
+    that the best one has. (0, 0) where no word fits.
+    """
+    starts = np.concatenate([[0], np.cumsum(durations)])
+    sounding = np.concatenate([[0], np.cumsum(speech & np.repeat(words >= 0, durations))])
+    borders = [0, *(np.flatnonzero(np.diff(words)) + 1), len(words)]
+    stretches = []
+    for first in borders[:-1]:
+        last = max(border for border in borders if starts[border] - starts[first] <= longest)
+        stretches.append((sounding[starts[last]] - sounding[starts[first]], first, last))
+    most = max(stretches)[0]
+    return next((first, last) for heard, first, last in stretches if heard >= ALMOST * most) if most else (0, 0)
+
+
+def _check_level(given: Given) -> None:
+    level = 20 * np.log10(max(float(np.abs(given.wav).max()), 1e-9))
+    if level < QUIETEST:
+        raise UserError(f"{given.name}: silent (its loudest sample is at {level:.0f} dB); record it louder")
+
+
+def _check_length(heard: np.ndarray, given: Given) -> None:
+    seconds, all_of_it = len(heard) / given.rate, len(given.wav) / given.rate
+    if seconds < SHORTEST:
+        of = "" if seconds == all_of_it else f" of speech in {all_of_it:.2f} s"
+        raise UserError(
+            f"{given.name}: {seconds:.2f} s{of} are too short for a prompt; record about 3 s, at least {SHORTEST:g} s"
+        )
 
 
 def _warn(message: str) -> None:

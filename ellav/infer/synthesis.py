@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,7 +18,9 @@ class Synthesis:
     """wav: (samples,) float32 at sample_rate Hz. phones and words with durations (N,) in
     frames of frame_rate Hz, None where the ordering keeps none. codes: (T, Q). prompt: the
     name of the built-in prompt that was used, or None. chunks: the parts in which the text
-    was spoken. facts: plain figures, summed over the parts."""
+    was spoken. facts: plain figures, summed over the parts. seeds: what each part was spoken
+    with. remarks: lines on what a person may want to know: what was heard in a prompt, which
+    part came out silent and was spoken again."""
 
     wav: np.ndarray
     sample_rate: int
@@ -31,6 +33,8 @@ class Synthesis:
     prompt: str | None
     chunks: list[str]
     facts: dict
+    seeds: list[int] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def joined(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,10 @@ from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import split
 from ellav.infer.engine import Engine
-from ellav.infer.pipeline import Pipeline
-from ellav.infer.prompts import PromptReader
+from ellav.infer.known_phones import with_known_phones
+from ellav.infer.pipeline import Pipeline, Speech
+from ellav.infer.prompts import PromptReader, recognised
+from ellav.infer.recordings import Sound, read_given
 from ellav.infer.requests import cross_sentence
 from ellav.infer.synthesis import Synthesis, joined
 from ellav.models.trained import load_pair
@@ -22,8 +27,19 @@ from ellav.plugins.aligners import aligners
 from ellav.plugins.codecs import Codec, load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.registry import Registry
+from ellav.plugins.text import Phones
 from ellav.plugins.text import text as text_front_ends
-from ellav.types import Utterance
+from ellav.plugins.transcribers import transcribers
+from ellav.types import DecodingRequest, Utterance
+
+AUDIBLE = 0.005
+"""A part whose every sample is below this (-46 dB) was not said."""
+
+TRIES = 5
+"""Seeds that a part is spoken with at most: the one asked for, then the numbers after it."""
+
+AUTO = "auto"
+"""The prompt_text for which the transcriber is asked."""
 
 
 class Synthesizer:
@@ -35,7 +51,8 @@ class Synthesizer:
     >>> made = voice("Good morning.", prompt="me.wav", prompt_text="This is how I sound.")
 
     decoder, decoder_conf: another decoding strategy than the packed one. device: "cpu",
-    "cuda", or None to take a GPU where there is one. `prompts` holds the built-in prompts by
+    "cuda", or None to take a GPU where there is one. transcriber, transcriber_conf: what
+    recognises a prompt with the text "auto". `prompts` holds the built-in prompts by
     name, the default first.
     """
 
@@ -45,6 +62,8 @@ class Synthesizer:
         decoder: str | None = None,
         decoder_conf: dict | None = None,
         device: str | None = None,
+        transcriber: str = "pocketsphinx",
+        transcriber_conf: dict | None = None,
     ):
         bundle = read_bundle(folder)
         folder, model = bundle.folder, bundle.model
@@ -65,30 +84,34 @@ class Synthesizer:
         self.longest = longest_seen(ar.config)
         aligner = _packed(aligners, model["aligner"], folder)
         self.prompt = PromptReader(self.text, aligner, self.codec, self.tokens, self.longest // 2)
+        self._transcriber = (transcriber, transcriber_conf or {})
         self._prepared: dict[str, Utterance] = {}
 
     def __call__(
         self,
         text: str,
-        prompt: Path | str | np.ndarray | None = None,
+        prompt: Sound | None = None,
         prompt_text: str | None = None,
         seed: int = 0,
         prompt_rate: int | None = None,
     ) -> Synthesis:
         """Speak `text` in the voice of `prompt`, which says `prompt_text`.
 
-        prompt: an audio file, or (samples,) float32 at `prompt_rate` Hz; without prompt_text
-        the name of a built-in prompt; None takes the default one. A text longer than the model
-        has seen is spoken in parts, each after the same prompt, joined by pauses. Raises
+        prompt: an audio file by its name or open for reading, or samples at `prompt_rate` Hz, see
+        `ellav.infer.recordings.read_given`; without prompt_text
+        the name of a built-in prompt; None takes the default one. prompt_text "auto" is what
+        `transcribe` hears. A text longer than the model
+        has seen is spoken in parts, each after the same prompt, joined by pauses. A part that comes out silent is
+        spoken again with the next seed, which `remarks` of the result says. Raises
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
-        if not text.strip():
-            raise UserError("the text is empty; give at least one word")
-        self.text(text)  # so that what cannot be spoken is refused before anything is computed
-        heard, name = self._heard(prompt, prompt_text, prompt_rate)
+        if not isinstance(text, str) or not text.strip():
+            raise UserError("the text is empty; give at least one word, as a string")
+        self._phones(text)  # so that what cannot be spoken is refused before anything is computed
+        heard, name, remarks = self._heard(prompt, prompt_text, prompt_rate)
         chunks = split(text.strip(), self._size, self._most_phones(heard))
-        spoken = [self.text(chunk.text) for chunk in chunks]
+        spoken = [self._phones(chunk.text) for chunk in chunks]
         requests = [
             # The number tells equal parts apart, so that a sentence said twice is not said alike.
             cross_sentence(
@@ -100,22 +123,57 @@ class Synthesizer:
             )
             for number, (chunk, said) in enumerate(zip(chunks, spoken, strict=True))
         ]
-        return joined(chunks, spoken, list(self.pipeline.speak(requests, seed)), self.codec, name)
+        speeches, seeds = self._audible(requests, seed)
+        for chunk, used, speech in zip(chunks, seeds, speeches, strict=True):
+            if not is_audible(speech.wav):
+                remarks.append(f"{chunk.text!r} came out silent with each seed from {seed} to {used}; say more in it")
+            elif used != seed:
+                remarks.append(f"{chunk.text!r} came out silent with seed {seed}; spoken with seed {used}")
+        return replace(joined(chunks, spoken, speeches, self.codec, name), seeds=seeds, remarks=remarks)
 
-    def _heard(self, prompt, text: str | None, rate: int | None) -> tuple[Utterance, str | None]:
-        """The prompt, and its name where it is a built-in one (those are prepared once)."""
+    def transcribe(self, prompt: Sound, prompt_rate: int | None = None) -> str:
+        """The words that the transcriber hears in a recording. Raises UserError where there are none."""
+        name, conf = self._transcriber
+        return recognised(transcribers.create(name, conf), prompt, prompt_rate)
+
+    def _audible(self, requests: Sequence[DecodingRequest], seed: int) -> tuple[list[Speech], list[int]]:
+        """The speech of each request, and with which seed it is: the first of TRIES seeds with which it sounds."""
+        speeches = list(self.pipeline.speak(requests, seed))
+        seeds = [seed] * len(speeches)
+        for another in range(seed + 1, seed + TRIES):
+            silent = [i for i, speech in enumerate(speeches) if not is_audible(speech.wav)]
+            for i, speech in zip(silent, self.pipeline.speak([requests[i] for i in silent], another), strict=True):
+                speeches[i], seeds[i] = speech, another
+        return speeches, seeds
+
+    def _heard(self, prompt, text: str | None, rate: int | None) -> tuple[Utterance, str | None, list[str]]:
+        """The prompt, its name where it is a built-in one (those are prepared once), and what is to be said of it."""
+        named = isinstance(prompt, (str, os.PathLike))
+        built_in = prompt is None or (named and str(prompt) in self.prompts and not Path(prompt).exists())
         if text is not None:
             if prompt is None:
                 raise UserError("a transcript without its recording: give the prompt too, or neither")
-            return self.prompt(prompt, text, rate), None
-        built_in = prompt is None or str(prompt) in self.prompts
-        if isinstance(prompt, np.ndarray) or (not built_in and Path(prompt).exists()):
-            where = "prompt" if isinstance(prompt, np.ndarray) else prompt
-            raise UserError(f"{where}: its transcript is needed too: the words that are said in it")
+            if built_in:
+                raise UserError(f"{prompt}: a built-in prompt knows its words; leave out prompt_text")
+            if not isinstance(text, str) or not text.strip():
+                raise UserError("prompt_text is empty; give the words that the recording says")
+            given, remarks = read_given(prompt, rate), []  # once: what comes through a pipe does so once
+            if text == AUTO:
+                text = self.transcribe(given)
+                remarks.append(f'heard in {given.name}: "{text}"; mend it with prompt_text')
+            return self.prompt(given, text), None, remarks
+        built_in = built_in or (named and str(prompt) in self.prompts)
+        if not built_in and (not named or Path(prompt).exists()):
+            where = prompt if named else "prompt"
+            raise UserError(f"{where}: its transcript is needed too: the words that are said in it, or {AUTO!r}")
         chosen = self.bundle.prompt(None if prompt is None else str(prompt))
         if chosen.name not in self._prepared:
             self._prepared[chosen.name] = self.prompt(chosen.wav, chosen.text)
-        return self._prepared[chosen.name], chosen.name
+        return self._prepared[chosen.name], chosen.name, []
+
+    def _phones(self, text: str) -> Phones:
+        """The phones of a text, all of which the model has seen."""
+        return with_known_phones(self.text(text), self.text, self.tokens, f"text {text!r}")
 
     def _size(self, text: str) -> int:
         """Phones of a part of the text, 0 where nothing in it can be spoken."""
@@ -138,6 +196,11 @@ def check_codec(codec: Codec, tokens: Tokens, folder: Path) -> None:
                 f"{folder / 'codec'}: its {name} is {getattr(codec, name)}, that of list/stats.yaml"
                 f" {tokens.stats[stated]}; pack the model again"
             )
+
+
+def is_audible(wav: np.ndarray) -> bool:
+    """Whether anything in (samples,) reaches AUDIBLE."""
+    return bool(np.abs(wav).max(initial=0) >= AUDIBLE)
 
 
 def longest_seen(config: dict) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from ellav.data.journal import Journal
 from ellav.data.kaldi import DataFolder, invert, read_table
 from ellav.data.outputs import naming, need, write_text, writing
 from ellav.data.parallel import parallel_map
+from ellav.data.rejected import Rejected, attempt, keep_good
 from ellav.errors import UserError
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.scorers import Scored, scorers
@@ -114,34 +116,44 @@ class Task:
     inputs: list[Path]
 
 
-def score_all(tasks: list[Task], setup: Setup, jobs: int, plugins: list[str]) -> list[dict]:
+def score_all(
+    tasks: list[Task], setup: Setup, jobs: int, plugins: list[str], most_rejected: float = 0.05
+) -> list[dict]:
     """Records {set, id, row, metric: [numerator, denominator], ...} of all tasks, kept in their folders.
 
-    Only what is not there yet is scored, all of it by the same processes.
+    Only what is not there yet is scored, all of it by the same processes. What cannot be scored is
+    set aside, at most the share `most_rejected` of a task.
     """
     with ExitStack() as stack:
         folders = [stack.enter_context(writing(t.out, STAGE, t.options, t.inputs)) for t in tasks]
         todo = [(folder, task.items) for folder, task in zip(folders, tasks, strict=True) if folder]
         journals = {folder: stack.enter_context(Journal(folder / "scored.jsonl")) for folder, _ in todo}
+        rejected: dict[tuple[Path, str], Rejected] = {}
         waiting = [(journals[f], item) for f, items in todo for item in items if item.id not in journals[f].found]
         if waiting:
             results = parallel_map(partial(_scorer, setup), [item for _, item in waiting], jobs, "score", plugins)
             for (journal, item), records in zip(waiting, results, strict=True):
-                journal.add(item.id, records)
+                if isinstance(records, Rejected):
+                    rejected[journal.path.parent, item.id] = records
+                else:
+                    journal.add(item.id, records)
         for folder, items in todo:
-            records = [record for item in items for record in journals[folder].found[item.id]]
+            found = journals[folder].found
+            scored = [(item.id, rejected.get((folder, item.id)) or found[item.id]) for item in items]
+            good = keep_good(scored, folder, most_rejected)
+            records = [record for records in good.values() for record in records]
             lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
             write_text(folder / "scores.jsonl", "".join(lines))
     return [json.loads(line) for t in tasks for line in (t.out / "scores.jsonl").read_text("utf-8").splitlines()]
 
 
-def _scorer(setup: Setup) -> Callable[[Item], list[dict]]:
+def _scorer(setup: Setup) -> Callable[[Item], list[dict] | Rejected]:
     """Made once in every process."""
     made = [scorers.create(name, options) for name, options in setup.specs.items()]
     for scorer in made:
         if scorer.name in setup.enrolled:
             scorer.enrolled = setup.enrolled[scorer.name]
-    return _Process(setup, made)
+    return partial(attempt, _Process(setup, made))
 
 
 class _Process:
@@ -217,4 +229,8 @@ def recordings_of(folders: list[Path], most: int = 10) -> list[Item]:
 
 def _recordings(items: list[Item], sample_rate: int) -> Iterator[Scored]:
     for item in items:
-        yield Scored(item.id, item.speaker, item.text, read_wav(item.place, sample_rate), sample_rate)
+        wav = attempt(read_wav, item.place, sample_rate)
+        if isinstance(wav, Rejected):
+            print(f"{item.id}: stands for no speaker: {wav.reason}", file=sys.stderr)
+        else:
+            yield Scored(item.id, item.speaker, item.text, wav, sample_rate)

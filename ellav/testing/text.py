@@ -50,7 +50,10 @@ def text_laws(
     tried = sorted({*known, *mixtures(known, cases, seed)}, key=len)
     yield [refuses_in_words], [(front_end, text) for text in ("", " ", "...", "?!", "\n", *sentences, *tried)]
     yield [parts_fit], [(front_end, text) for text in tried]
-    yield [silence_at_ends, words_in_order, plain_symbols, repeatable], [(front_end, text) for text in tried]
+    yield (
+        [silence_at_ends, words_in_order, plain_symbols, fallbacks_are_others, repeatable],
+        [(front_end, text) for text in tried],
+    )
 
 
 def laws_on_sentences(
@@ -193,6 +196,23 @@ def plain_symbols(front_end: TextFrontEnd, text: str) -> None:
     made = _spoken(front_end, text)
     for symbol in [*made.phones, *made.words] if made else []:
         demand(isinstance(symbol, str) and symbol.split() == [symbol], f"{symbol!r} is not")
+
+
+@law(
+    "the fallbacks of a phone are other phones",
+    "Let `fallbacks(phone)` return a list of strings, nearest first, each once, without the phone itself and `sp`.",
+    _show,
+)
+def fallbacks_are_others(front_end: TextFrontEnd, text: str) -> None:
+    """Where the front end has any."""
+    made = _spoken(front_end, text)
+    if made is None or not hasattr(front_end, "fallbacks"):
+        return
+    for phone in made.phones:
+        found = front_end.fallbacks(phone)
+        plain = isinstance(found, list) and all(isinstance(one, str) and one.split() == [one] for one in found)
+        demand(plain, f"those of {phone!r} are {found!r}")
+        demand(len({*found, phone, SILENCE}) == len(found) + 1 + (phone != SILENCE), f"those of {phone!r} are {found}")
 
 
 @law(

@@ -13,6 +13,7 @@ from ellav.data.audio import clipped_share
 from ellav.data.codes import CodesWriter
 from ellav.data.dataset import Dataset, Tokens
 from ellav.data.kaldi import DataFolder, read_table, write_table
+from ellav.data.rejected import attempt
 from ellav.errors import UserError
 from ellav.plugins.aligners import AlignmentError, aligners
 from ellav.plugins.text import text
@@ -57,8 +58,24 @@ def streamed(path):
     path.write_bytes(content)
 
 
+def announcing(frames, kept=None):
+    """A FLAC whose header announces so many frames: 0, "unknown", is what `flac` and ffmpeg write into a pipe."""
+
+    def make(path):
+        sf.write(path, TONE, RATE, format="FLAC")
+        content = bytearray(path.read_bytes())
+        content[21:26] = (content[21] & 0xF0 | frames >> 32).to_bytes(1, "big") + (frames & 0xFFFFFFFF).to_bytes(
+            4, "big"
+        )
+        path.write_bytes(content[:kept])
+
+    return make
+
+
 AUDIO = {
     "good": (write(), 1.0),
+    "piped-flac": (announcing(0), 1.0),
+    "raw.flac": (write(format="FLAC"), 1.0),
     "stereo": (write(np.stack([TONE, 0.5 * TONE], 1)), 1.0),
     "slow": (write(TONE[::2], 8000), 1.0),
     "deep": (write(subtype="PCM_24"), 1.0),
@@ -72,6 +89,9 @@ AUDIO = {
     "header": (write(TONE[:0]), "empty"),
     "cut": (cut(".whole", 6000, format="WAV"), "truncated, 0.19 s are there"),
     "cut-flac": (cut(".flac", 6000), ("truncated", "not readable")),
+    "cut-piped-flac": (announcing(0, 6000), "not readable"),
+    "vast-flac": (announcing((1 << 36) - 1), "truncated, 1.00 s are there"),
+    "m4a": (lambda path: path.write_bytes(b"\0\0\0\x1cftypM4A " + bytes(3000)), "convert it: ffmpeg -i "),
     "letter": (lambda path: path.write_text("Dear Sir"), "not readable"),
     "folder": (lambda path: path.mkdir(), ("not a file", "not readable")),
     "zeros": (write(0 * TONE), "silent, nothing but zeros"),
@@ -141,12 +161,12 @@ def test_what_is_used_with_a_doubt_is_counted_in_one_line_each(formatted):
     here, said = formatted
     status, _, err = said["format"]
     assert status == 0 and len(err.splitlines()) == 3
-    assert "1 of 9 utterances are clipped, most 's-touched': 0.03%" in err
-    assert "1 of 9 utterances were recorded below 16000 Hz, the first 's-slow' at 8000 Hz" in err
-    assert f"{here}/raw/rejected: 16 of 25 utterances set aside" in err
+    assert "1 of 11 utterances are clipped, most 's-touched': 0.03%" in err
+    assert "1 of 11 utterances were recorded below 16000 Hz, the first 's-slow' at 8000 Hz" in err
+    assert f"{here}/raw/rejected: 19 of 30 utterances set aside" in err
     status, out, err = said["check"]
     assert status == 1 and len(err.splitlines()) == 1
-    assert "data: 10 16000 Hz, 1 8000 Hz, 10 mono, 1 stereo" in out and "11.00 s" not in out and "longest" in out
+    assert "data: 12 16000 Hz, 1 8000 Hz, 12 mono, 1 stereo" in out and "11.00 s" not in out and "longest" in out
 
 
 def test_clipping_is_flat_at_full_scale_and_not_one_high_sample():
@@ -423,6 +443,94 @@ def test_tables_that_do_not_belong_together_are_named(folder, capsys):
     assert "'s-a' differs between phones, words and word_of_phone; rerun stage 3" in refused(capsys, *command)
     lines("wav.scp", lambda rows: rows[1:])(folder)
     assert "phones: made from an older data; rerun stage 3" in refused(capsys, *command)
+
+
+FRAGILE = """
+import numpy as np
+from ellav.plugins.aligners import Alignment, aligners
+from ellav.plugins.codecs import codecs
+from ellav.plugins.text import Phones, text
+
+
+@text.register("fragile")
+class Text:
+    phone_set = "plain"
+
+    def __call__(self, sentence):
+        return {"Text of s-a.": Phones(["sp", "A"], [-1, 0], ["A"])}[sentence] if "s-e" in sentence else Phones(
+            ["sp", "A", "sp"], [-1, 0, -1], ["A"]
+        )
+
+
+@aligners.register("fragile")
+class Aligner:
+    phone_sets = ("any",)
+    sample_rate = 16000
+
+    def align(self, wav, phones):
+        ends = np.linspace(0, len(wav) / 16000, len(phones.phones) + 1)[1:]
+        return Alignment(ends[: 1 // (len(wav) - 8000) or len(ends)], 0.0)
+
+
+@codecs.register("fragile")
+class Codec:
+    trainable = False
+    sample_rate, frame_rate, codebooks, size = 16000, 50.0, 1, 4
+
+    def frames(self, samples):
+        return samples // 320
+
+    def encode(self, wavs):
+        if len(wavs[0]) == 8000:
+            raise RuntimeError("a tensor\\nof another size")
+        return [np.zeros((len(wav) // 320, 1), np.int16) for wav in wavs]
+
+    def save(self, folder):
+        pass
+
+    load = save
+"""
+
+
+def test_what_is_raised_over_one_utterance_sets_that_one_aside(folder, capsys):
+    """By a front end, an aligner, a codec; beyond --max-rejected the stage ends in one line that says where."""
+    Path("fragile.py").write_text(FRAGILE)
+    sf.write("half.wav", TONE[:8000], RATE)
+    lines("wav.scp", lambda rows: [*rows[:3], "s-d half.wav", rows[4]])(folder)
+    more = ["--plugin", "fragile.py"]
+    assert main(["format-wavs", "--data", "data", "--out", "raw"]) == 0
+    assert main(["fit-codec", "--data", "raw", "--out", "codec", "--codec", "fragile", "--plugin", "fragile.py"]) == 0
+    stages = {
+        "phones": (["--data", "raw", "--text", "fragile", "--nj", "2"], "s-e", "__call__: KeyError: 'Text of s-e.'"),
+        "align": (["--data", "raw", "--phones", "phones", "--aligner", "fragile"], "s-d", "align: ZeroDivisionError"),
+        "encode": (["--data", "raw", "--codec", "codec"], "s-d", "encode: RuntimeError: a tensor of another size"),
+    }
+    for stage, (options, utterance, reason) in stages.items():
+        command = [stage, *options, "--out", stage, *more]
+        said = refused(capsys, *command)
+        assert f"set aside, the first '{utterance}': " in said and "fragile.py:" in said and reason in said
+        assert main([*command, "--max-rejected", "0.3"]) == 0
+        assert list(read_table(f"{stage}/rejected")) == [utterance]
+    Path("raw/wav/s-a.flac").write_bytes(b"was a recording")
+    assert main(["align", *stages["align"][0], "--out", "again", *more, "--max-rejected", "0.5"]) == 0
+    assert (
+        list(read_table("again/rejected")) == ["s-a", "s-d"] and "not readable" in read_table("again/rejected")["s-a"]
+    )
+
+
+def test_what_concerns_all_utterances_is_not_set_aside():
+    def raising(error):
+        def work():
+            raise error
+
+        return work
+
+    import errno
+
+    for error in (MemoryError(), ModuleNotFoundError("no soxr"), OSError(errno.ENOSPC, "full"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            attempt(raising(error))
+    assert attempt(raising(OSError(errno.EIO, "worn out"))).reason.startswith("OSError: [Errno 5] worn out (")
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import time
 import pytest
 
 from ellav.bin.main import main
-from ellav.bin.rejected import Rejected, keep_good
 from ellav.data import outputs
 from ellav.data.journal import Journal
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.outputs import fingerprint, locked, writing
+from ellav.data.rejected import Rejected, keep_good
 from ellav.errors import UserError
 
 

@@ -10,7 +10,7 @@ import soundfile
 
 from ellav.bin.main import main
 from ellav.data.codes import CodesWriter
-from ellav.data.kaldi import DataFolder, write_table
+from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.plugins.scorers import scorers
 
 SENTENCES = [
@@ -172,6 +172,31 @@ def test_all_rows_and_their_figures(experiment, score):
         assert all(f["low"] <= f["value"] <= f["high"] for f in figures.values())
     table = (experiment / "exp/one/RESULTS.md").read_text()
     assert "12,346" in table and "control: silence" in table and results["environment"]["cpu"] in table
+
+
+ONCE = """
+from ellav.plugins.scorers import scorers
+
+@scorers.register("fails_once")
+class FailsOnce:
+    metrics = {"length": "in s"}
+    reads_text = False
+
+    def score(self, utterance):
+        return {"length": [len(utterance.wav) / utterance.sample_rate, {"awb-2": 0}.get(utterance.id, 1) ** -1]}
+"""
+
+
+def test_what_cannot_be_scored_is_set_aside_and_tried_again(experiment, score, capsys):
+    (experiment / "once.py").write_text(ONCE)
+    command = ["--scorers", "fails_once", "--plugin", "once.py"]
+    assert score(*command) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "1 of 10 utterances set aside, the first 'awb-2'" in said[0] and "once.py:10" in said[0]
+    assert score(*command, "--max-rejected", "0.1") == 0
+    rows = json.loads((experiment / "exp/one/results.json").read_text())["sets"]["test"]
+    assert {figures["length"]["utterances"] for figures in rows.values()} == {9}
+    assert list(read_table(experiment / "exp/one/scores/test/rejected")) == ["awb-2"]
 
 
 def test_what_does_not_depend_on_the_experiment_is_kept(experiment, score, capsys):

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -236,7 +237,7 @@ def test_a_recording_that_is_no_prompt_is_refused(synth, tmp_path, wav, said):
 def test_a_file_that_is_no_audio_is_refused(synth, tmp_path):
     (tmp_path / "p.wav").write_text("hello")
     status, _, err = synth(f"--prompt={tmp_path / 'p.wav'}", f"--prompt-text={SAID}")
-    assert status == 1 and len(err) == 1 and "cannot be read" in err[0]
+    assert status == 1 and len(err) == 1 and "not readable" in err[0]
 
 
 @pytest.mark.parametrize(
@@ -389,10 +390,87 @@ def test_the_same_part_is_not_said_alike_but_the_same_text_is(voice):
 def test_a_transcript_is_recognised_on_demand_and_shown(synth, folder, tmp_path):
     status, out, err = synth(f"--prompt={folder / 'slt.wav'}", "--prompt-text=auto")
     assert status == 0 and len(out) == 1
-    assert "heard in" in err[0] and "THREE GREEN" in err[0] and "--prompt_text" in err[0]
+    assert "heard in" in err[0] and "THREE GREEN" in err[0] and "mend it with prompt_text" in err[0]
     prompt = write_prompt(tmp_path / "silence.wav", SILENT)
     status, _, err = synth(f"--prompt={prompt}", "--prompt-text=auto")
     assert status == 1 and len(err) == 1 and "no words are recognised" in err[0]
+
+
+def test_a_prompt_in_memory_is_what_the_file_is(voice, folder):
+    """Samples of each kind, tensors, open files and names give the same speech."""
+    wav, rate = soundfile.read(folder / "slt.wav", dtype="int16")
+    floats = (wav / 32768).astype(np.float32)
+    wanted = voice("A boat.", folder / "slt.wav", SAID).codes
+    content = io.BytesIO((folder / "slt.wav").read_bytes())
+    content.seek(0, 2)  # as it is after writing
+    with open(folder / "slt.wav", "rb") as stream:
+        given = [str(folder / "slt.wav"), stream, content]
+        given += [wav, floats, wav.astype(np.int32) << 16, np.stack([wav, wav]), np.stack([floats, floats], 1)]
+        given += [torch.from_numpy(wav), torch.from_numpy(floats)[None].requires_grad_(), floats.astype(np.float64)]
+        for one in given:
+            made = voice("A boat.", one, SAID, prompt_rate=rate)
+            assert np.array_equal(made.codes, wanted) and made.remarks == [] and made.prompt is None
+    heard = voice("A boat.", floats, "auto", prompt_rate=rate)
+    assert 'heard in prompt: "' in heard.remarks[0] and "THREE GREEN" in heard.remarks[0]
+    assert heard.remarks[0].split('"')[1] == voice.transcribe(wav, rate)
+
+
+@pytest.mark.parametrize("where", ["front", "between", "behind", "everywhere"])
+@pytest.mark.parametrize("noise", [0.0, 0.001])
+def test_silence_in_a_prompt_does_not_push_its_words_out(voice, where, noise):
+    """10 s of nothing, or of a quiet hiss, are more than the 4 s that this model bears; all words are kept."""
+    wav, first, second = speak(), speak("The old sailor bought"), speak("three green boats.")
+    quiet = (noise * np.random.default_rng(0).standard_normal(160000)).astype(np.float32)
+    parts = {
+        "front": [quiet, wav],
+        "between": [first, quiet, second],
+        "behind": [wav, quiet],
+        "everywhere": [quiet, first, quiet, second, quiet],
+    }[where]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PromptWarning)
+        made = voice.prompt(np.concatenate(parts), SAID, 16000)
+    assert voice.tokens.decode(made.phones) == voice.text(SAID).phones
+    assert made.durations.sum() == len(made.codes) <= 200
+    silent = made.durations[made.word_of_phone < 0].sum() / 50
+    assert silent < 1.5 and made.durations[made.word_of_phone >= 0].max() < 50
+
+
+def test_a_silent_part_is_spoken_again_with_the_next_seeds(voice, synth, monkeypatch):
+    from ellav.infer.pipeline import Pipeline
+
+    plain = Pipeline.speak
+
+    def muted(self, requests, seed=0, *more):
+        for speech in plain(self, requests, seed, *more):
+            silent = seed < 5 if "A boat" in speech.id else seed < 99 if "Sold" in speech.id else False
+            yield replace(speech, wav=0 * speech.wav) if silent else speech
+
+    monkeypatch.setattr(Pipeline, "speak", muted)
+    made = voice("A boat.", seed=3)
+    assert made.seeds == [5] and np.abs(made.wav).max() > 0.005
+    assert made.remarks == ["'A boat.' came out silent with seed 3; spoken with seed 5"]
+    assert np.array_equal(made.wav, voice("A boat.", seed=5).wav)
+    status, out, err = synth("--seed=3")
+    assert status == 0 and len(out) == 1 and err == [f"ellav synth: {made.remarks[0]}"]
+    lost = voice("Sold.", seed=3)
+    assert lost.seeds == [7] and "silent with each seed from 3 to 7" in lost.remarks[0]
+    assert voice("A horse.", seed=3).seeds == [3]
+
+
+def test_a_phone_never_seen_falls_back_to_another_stress(voice, monkeypatch):
+    assert "ER2" in voice.text("The network is down.").phones
+    monkeypatch.delitem(voice.tokens.id, "ER2")
+    made = voice("The network is down.")
+    wanted = ["ER1" if phone == "ER2" else phone for phone in voice.text("The network is down.").phones]
+    assert made.phones == wanted
+    monkeypatch.delitem(voice.tokens.id, "ER1")
+    assert "ER0" in voice("The network is down.").phones
+    monkeypatch.delitem(voice.tokens.id, "ER0")
+    with pytest.raises(UserError, match=r"word 'NETWORK' has the phone 'ER2', which is not in .* nor ER1 nor ER0"):
+        voice("The network is down.")
+    with pytest.raises(UserError, match=r"transcript 'The network\.': word 'NETWORK'"):
+        voice("A boat.", speak(), "The network.", prompt_rate=16000)
 
 
 def test_no_more_threads_than_a_quota_grants(monkeypatch):

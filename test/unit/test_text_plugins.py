@@ -151,6 +151,13 @@ def test_stress_and_length_are_options():
     assert kept.phone_set != bare.phone_set
 
 
+def test_espeak_says_which_phones_may_stand_in():
+    fallbacks = text.create("espeak", {"language": "de"}).fallbacks
+    assert fallbacks("ˈɛ") == ["ˌɛ", "ɛ", "ˈɛː", "ˌɛː", "ɛː"]
+    assert fallbacks("ˌiː") == ["ˈiː", "iː", "ˌi", "ˈi", "i"]
+    assert fallbacks("t") == ["ˌt", "ˈt", "tː", "ˌtː", "ˈtː"]
+
+
 def test_two_languages_in_one_process_do_not_mix():
     german, english = (text.create("espeak", {"language": name}) for name in ("de", "en-us"))
     first = german("wir").phones

@@ -23,7 +23,11 @@ class Phones:
 
 
 class TextFrontEnd(Protocol):
-    """Turns text into phones. `phone_set` names the alphabet, as aligners declare it."""
+    """Turns text into phones. `phone_set` names the alphabet, as aligners declare it.
+
+    It may also have `fallbacks(phone) -> list[str]`: the phones that may stand for one that a model
+    has never seen, the nearest first, for example the same vowel with another stress.
+    """
 
     name: str
     phone_set: str

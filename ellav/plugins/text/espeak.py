@@ -22,6 +22,7 @@ VOICE = re.compile(r"(?!mb[-/])[\w+-]+(/[\w+-]+)*", re.ASCII)
 be a stranger's."""
 LANGUAGE_SWITCH = re.compile(r"\([a-z0-9-]+\)")
 STRESS, LENGTH = "ˈˌ", "ːˑ"
+NEAREST_STRESS = {"": ("ˌ", "ˈ"), "ˈ": ("ˌ", ""), "ˌ": ("ˈ", "")}
 
 
 @text.register("espeak")
@@ -54,6 +55,18 @@ class Espeak:
             pairs.append((PAUSE, ()))
             clause = []
         return assemble(text, pairs)
+
+    def fallbacks(self, phone: str) -> list[str]:
+        """The same phone with another stress, then of another length, then both, the nearest first.
+
+        Secondary stress lies between primary and none, nearer to primary; a mark of length comes and goes.
+        """
+        stress = phone[:1] if phone[:1] in STRESS else ""
+        plain = phone.removeprefix(stress)
+        short = plain.translate(str.maketrans("", "", LENGTH))
+        lengths = [plain, *(made for made in (short, short + LENGTH[0]) if made != plain)]
+        stresses = [stress, *NEAREST_STRESS[stress]]
+        return [mark + base for base in lengths for mark in stresses][1:]
 
 
 def say(language: str, words: list[str]) -> list[list[str]]:

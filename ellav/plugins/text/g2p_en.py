@@ -21,6 +21,7 @@ FIXED = {
     "et": ("EH1", "T"),
     "cetera": ("S", "EH1", "T", "ER0", "AH0"),
 }
+NEAREST_STRESS = {"0": "21", "1": "20", "2": "10"}
 LETTER_A = ("EY1",)
 LONGEST, MOST_PREDICTED = 24, 20
 """Letters beyond which the network leaves out parts of a word, and phones at which it stops."""
@@ -65,6 +66,11 @@ class G2pEn:
             phones.append(SILENCE)
             word_of_phone.append(-1)
         return Phones(phones, word_of_phone, words)
+
+    def fallbacks(self, phone: str) -> list[str]:
+        """The same vowel with another stress, the nearest first: secondary stress (2) lies between primary (1) and
+        none (0), and nearer to primary, with which it shares the full vowel."""
+        return [phone[:-1] + stress for stress in NEAREST_STRESS.get(phone[-1:], "")]
 
 
 @cache

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ellav.data.kaldi import write_table
+from ellav.data.outputs import is_full
 from ellav.errors import UserError, one_line
+from ellav.plugins.aligners import AlignmentError
+from ellav.plugins.faults import plugin_fault
 
 T = TypeVar("T")
 
@@ -17,6 +21,25 @@ class Rejected(NamedTuple):
     """Why an utterance cannot be used."""
 
     reason: str
+
+
+def attempt(work: Callable[..., T], *arguments) -> T | Rejected:
+    """`work(*arguments)`, or why this utterance cannot be used: whatever a library raises over one concerns that one.
+
+    What concerns all of them goes through: a full disk, no memory left, a package that is missing.
+    """
+    try:
+        return work(*arguments)
+    except (UserError, AlignmentError) as error:
+        return Rejected(one_line(error))
+    except (MemoryError, ImportError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__}: {one_line(error, 300)} ({last.filename}:{last.lineno}, in {last.name})"
+        return Rejected(plugin_fault(error) or place)
 
 
 def keep_good(results: Iterable[tuple[str, T | Rejected]], folder: Path, most: float) -> dict[str, T]:
