@@ -153,7 +153,7 @@ class Trainer:
     def _say_end(self, log: Log) -> None:
         log.say(f"{self.step} steps, {self.frames:,} frames, {self.seconds:.0f} s")
         if self._share() < 1:
-            log.say(f"stopped early: no better validation loss in the last {self.waited} (patience)")
+            log.say(f"ended early: the last {self.waited} validations found no lower loss (patience)")
         if self.validated:
             losses = ", ".join(f"{name} {figures['loss']:.3f}" for name, figures in self.validated.items())
             log.say(f"validation loss: {losses}; decoding takes the weights {lowest(self.validated)}")
