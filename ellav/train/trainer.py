@@ -25,6 +25,7 @@ from ellav.train.log import Log
 from ellav.train.objectives import Batch, Figures, Objective
 from ellav.train.optimizers import build_optimizers
 from ellav.train.precision import choose_dtype, set_threads
+from ellav.train.signals import noted_signals
 
 
 class Trainer:
@@ -89,7 +90,7 @@ class Trainer:
             if log:
                 count = sum(p.numel() for p in self.parameters)
                 log.say(f"{count / 1e6:.1f} M parameters, {self.dtype}, {self.device}, {self.threads} threads")
-            with _stopping() as stop:
+            with noted_signals() as stop:
                 self._loop(stream, log, stop)
         finally:
             stream.close()
@@ -387,29 +388,3 @@ def _add(figures: Figures, new: Figures) -> None:
     for name, pair in new.items():
         before = figures.get(name, (0, 0))
         figures[name] = (before[0] + pair[0].double(), before[1] + pair[1].double())
-
-
-@contextlib.contextmanager
-def _stopping():
-    """A list that gets the number of a SIGTERM or SIGINT, so that a step can end and be saved.
-
-    A second SIGINT does not wait for that.
-    """
-    came: list[int] = []
-
-    def note(number, frame) -> None:
-        if number == signal.SIGINT and number in came:
-            raise KeyboardInterrupt
-        came.append(number)
-
-    # One that is ignored is to stay so.
-    caught = [n for n in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(n) != signal.SIG_IGN]
-    try:
-        before = {number: signal.signal(number, note) for number in caught}
-    except ValueError:  # not the main thread: nothing to catch
-        before = {}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
