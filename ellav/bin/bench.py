@@ -14,7 +14,12 @@ def main(argv: list[str]) -> None:
     made.add_argument("--ar", type=Path, required=True, help="folder of the trained AR model")
     made.add_argument("--data", type=Path, required=True, help="tokenised test set")
     made.add_argument("--tokens", type=Path, required=True, help="folder of the token list")
-    made.add_argument("--which", default="averaged", choices=["averaged", "best", "last"], help="checkpoint to use")
+    made.add_argument(
+        "--which",
+        default="auto",
+        choices=["auto", "averaged", "best", "last"],
+        help="weights to use; auto: those with the lowest validation loss",
+    )
     made.add_argument("--width", type=int, help="rows fed a step; chosen by the engine if left out")
     made.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="batch sizes")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")

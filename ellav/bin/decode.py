@@ -25,7 +25,7 @@ from ellav.infer.requests import continuation, cross_sentence
 from ellav.infer.speed import measure_decoding
 from ellav.infer.textgrid import write_textgrid
 from ellav.models.model_config import read_model_config
-from ellav.models.trained import STAGES, load_pair
+from ellav.models.trained import STAGES, WEIGHTS, choose_weights, load_pair
 from ellav.plugins.codecs import code_of_codec, load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.orderings import orderings
@@ -45,7 +45,12 @@ def main(argv: list[str]) -> None:
     ):
         made.add_argument(f"--{name}", type=Path, required=True, help=what)
     made.add_argument("--raw", type=Path, help="data folder of the set; its utt2prompt, if any, chooses the prompts")
-    made.add_argument("--which", default="averaged", choices=["averaged", "best", "last"], help="checkpoint to use")
+    made.add_argument(
+        "--which",
+        default="auto",
+        choices=["auto", *WEIGHTS],
+        help="weights to use; auto: those with the lowest validation loss",
+    )
     made.add_argument(
         "--mode",
         default="cross-sentence",
@@ -64,12 +69,14 @@ def main(argv: list[str]) -> None:
     add_choice(made, "decoder", "nucleus", "decoders")
     options = parse(made, argv)
 
-    checkpoints = [path / f"{options.which}.safetensors" for path in (options.ar, options.nar)]
+    which = {"ar": choose_weights(options.ar, options.which), "nar": choose_weights(options.nar, options.which)}
+    checkpoints = [getattr(options, kind) / f"{name}.safetensors" for kind, name in which.items()]
     for path, stage in zip(checkpoints, STAGES.values(), strict=True):
         need(path, stage)
     decoder = decoders.create(options.decoder, options.decoder_conf)
-    plain = ("which", "mode", "prompt_seconds", "seed", "limit", "decoder", "decoder_conf")
+    plain = ("mode", "prompt_seconds", "seed", "limit", "decoder", "decoder_conf")
     kept = {name: getattr(options, name) for name in plain}
+    kept["which"] = which["ar"] if which["ar"] == which["nar"] else f"{which['ar']} (AR) and {which['nar']} (NAR)"
     if options.mode == "continuation":
         kept["least_seconds"] = options.least_seconds
     kept["plugin"] = decoders.record(options.decoder)
@@ -83,17 +90,17 @@ def main(argv: list[str]) -> None:
         inputs.append(options.raw / "utt2prompt")
     with writing(options.out, "8 (decode)", kept, inputs) as folder:
         if folder is not None:
-            _decode(options, decoder, folder)
+            _decode(options, which, decoder, folder)
 
 
-def _decode(options, decoder, folder: Path) -> None:
+def _decode(options, which: dict[str, str], decoder, folder: Path) -> None:
     import torch
 
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     tokens = Tokens.read(options.tokens)
     dataset = Dataset(options.data, tokens)
     codec = load_codec(options.codec)
-    ar, nar = load_pair(options.ar, options.nar, options.which)
+    ar, nar = load_pair(options.ar, options.nar, which)
     for path, trained in ((options.ar, ar), (options.nar, nar)):
         trained.check_fits(tokens, path, options.tokens, options.codec)
         if not (path / "summary.json").exists():

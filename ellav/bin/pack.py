@@ -15,7 +15,7 @@ from ellav.infer.bundle import PROMPTS
 from ellav.infer.packing import choose, from_folder, from_options, store_weights
 from ellav.infer.prompts import PromptReader
 from ellav.infer.synthesizer import longest_seen
-from ellav.models.trained import load_pair
+from ellav.models.trained import WEIGHTS, choose_weights, load_pair
 from ellav.plugins.aligners import accepts, aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
@@ -33,7 +33,12 @@ def main(argv: list[str]) -> None:
     made.add_argument("--codec", type=Path, required=True, help="folder of the codec")
     made.add_argument("--tokens", type=Path, required=True, help="folder of the token list")
     made.add_argument("--out", type=Path, required=True, help="output folder")
-    made.add_argument("--which", default="averaged", choices=["averaged", "best", "last"], help="checkpoint to pack")
+    made.add_argument(
+        "--which",
+        default="auto",
+        choices=["auto", *WEIGHTS],
+        help="weights to pack; auto: those with the lowest validation loss",
+    )
     made.add_argument(
         "--dtype",
         default="float32",
@@ -84,7 +89,8 @@ def main(argv: list[str]) -> None:
     decoders.create(options.decoder, options.decoder_conf)
     tokens = Tokens.read(options.tokens)
     codec = load_codec(options.codec)
-    trained = dict(zip(("ar", "nar"), load_pair(options.ar, options.nar, options.which), strict=True))
+    which = {"ar": choose_weights(options.ar, options.which), "nar": choose_weights(options.nar, options.which)}
+    trained = dict(zip(("ar", "nar"), load_pair(options.ar, options.nar, which), strict=True))
     for name, folder in (("ar", options.ar), ("nar", options.nar)):
         trained[name].check_fits(tokens, folder, options.tokens, options.codec)
     recordings = from_options(options.prompt, options.prompt_text)
@@ -95,17 +101,17 @@ def main(argv: list[str]) -> None:
     if options.card is not None and not options.card.is_file():
         raise UserError(f"--card {options.card}: no such file")
 
-    weights = f"{options.which}.safetensors"
+    weights = {kind: getattr(options, kind) / f"{name}.safetensors" for kind, name in which.items()}
     model = {
         "ellav": __version__,
-        "which": options.which,
+        "which": which,
         "dtype": options.dtype,
         "text": text.described(options.text, options.text_conf),
         "aligner": aligners.described(aligner_name, aligner_conf),
         "decoder": decoders.described(options.decoder, options.decoder_conf),
     }
     settings = {**model, "prompts": [(one.name, one.text) for one in recordings]}
-    inputs = [options.ar / weights, options.nar / weights, options.codec, options.tokens]
+    inputs = [*weights.values(), options.codec, options.tokens]
     bringing = {"text": text.get(options.text), "aligner": aligners.get(aligner_name)}
     named = {part: named_files(cls, model[part]["conf"], part) for part, cls in bringing.items()}
     if any(named.values()):
@@ -118,7 +124,7 @@ def main(argv: list[str]) -> None:
         for part, cls in bringing.items():
             conf = copy_files(cls, model[part]["conf"], part, folder, part)
             model = {**model, part: {**model[part], "conf": conf}}
-        _copy(options, folder)
+        _copy(options, weights, folder)
         read = PromptReader(front_end, aligner, codec, tokens, longest_seen(trained["ar"].config) // 2)
         (folder / PROMPTS).mkdir(exist_ok=True)
         kept = choose(recordings, read, folder / PROMPTS)
@@ -132,13 +138,12 @@ def main(argv: list[str]) -> None:
         print(f"{options.out}: {size / 1e6:.1f} MB, {len(kept)} prompts")
 
 
-def _copy(options, folder: Path) -> None:
+def _copy(options, weights: dict[str, Path], folder: Path) -> None:
     """Models, token list and codec, without the records of the stages that made them."""
-    weights = f"{options.which}.safetensors"
-    for name, source in (("ar", options.ar), ("nar", options.nar)):
+    for name, source in weights.items():
         (folder / name).mkdir(exist_ok=True)
-        shutil.copyfile(source / "config.yaml", folder / name / "config.yaml")
-        store_weights(source / weights, folder / name / weights, options.dtype)
+        shutil.copyfile(source.with_name("config.yaml"), folder / name / "config.yaml")
+        store_weights(source, folder / name / source.name, options.dtype)
     for name, source, files in (
         ("list", options.tokens, ["tokens.txt", "stats.yaml"]),
         ("codec", options.codec, sorted(p.name for p in options.codec.iterdir() if p.name != RECORD)),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ellav.plugins.orderings import Ordering
     from ellav.types import Utterance
 
-LENGTH = {"max_steps", "max_minutes", "max_frames_seen", "log_every", "sample_minutes", "threads", "dtype"}
+LENGTH = {"max_steps", "max_minutes", "max_frames_seen", "patience", "log_every", "sample_minutes", "threads", "dtype"}
 """Options that a resumed run may change."""
 CAUSES = {
     "phones": "another token list (stage 5 has made it anew)",
@@ -41,7 +42,7 @@ def _train(options) -> None:
     import torch
     from accelerate import Accelerator
 
-    from ellav.data.batching import Batches, Place
+    from ellav.data.batching import Batches
     from ellav.data.dataset import Dataset, Tokens
     from ellav.infer.samples import sampler
     from ellav.models.options import ModelOptions
@@ -104,11 +105,10 @@ def _train(options) -> None:
             seed,
             rank,
             world,
-            config.window,
         )
 
     mine = batches(train, config.seed, accelerator.process_index, accelerator.num_processes)
-    held_out = [batch for batch, _ in batches(valid, 0, 0, 1).epoch(Place())][: config.valid_batches]
+    held_out = [batch for batch, _ in islice(batches(valid, 0, 0, 1).epoch(), config.valid_batches)]
     out.mkdir(parents=True, exist_ok=True)
     if accelerator.is_main_process:
         if not resume:  # a state of another run, beside this one's config.yaml, would be taken up later

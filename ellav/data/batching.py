@@ -1,8 +1,10 @@
 """Batches of packed sequences under a token budget: random, reproducible, resumable anywhere.
 
-An epoch is planned from (seed, epoch) alone. Its joins are taken in windows of a few
-hundred; a window is arranged, packed into batches and shuffled from (seed, epoch, window).
-So the place of any batch is three integers, and any of them can be made anew.
+An epoch is planned from (seed, epoch) alone: its joins, their order, and which process gets
+which. Each process reads and arranges its own joins only and packs them as they come, so
+nothing that does not fit now is dropped: it waits for a later batch. What still waits at the
+end of an epoch makes its last batches. Processes therefore come to the end of an epoch a few
+batches apart; each goes on with the next one, and none waits for another or runs out.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ellav.data.joins import cut, join, plan_joins
+from ellav.data.joins import Join, cut, join, plan_joins
 from ellav.errors import UserError
 from ellav.types import Utterance
+
+OPEN_BATCHES = 16
+"""Batches that are filled at the same time."""
 
 
 class Utterances(Protocol):
@@ -32,21 +37,27 @@ class Utterances(Protocol):
     def __getitem__(self, index: int) -> Utterance: ...
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Place:
-    """Where in the stream of batches the next one stands."""
+    """Where in a process's stream of batches the next one stands: all that is needed to make it anew.
+
+    taken: how many of its joins of the epoch were arranged before. waiting: the numbers of
+    those among them that wait in batches which are still filled.
+    """
 
     epoch: int = 0
-    window: int = 0
-    batch: int = 0
+    taken: int = 0
+    waiting: tuple[tuple[int, ...], ...] = ()
 
 
 class Batches:
-    """The stream of batches that one rank trains on.
+    """The stream of batches that one process trains on.
 
     arrange: (utterance, rng) -> anything with a length in tokens. collate: makes a batch
     from a list of those. batch_tokens: no batch holds more. max_frames: the longest join.
-    window: joins that are arranged together. Ranks take disjoint batches, equally many.
+    rank, world: which of how many processes; together they have every utterance once an
+    epoch, and about equally many frames each. Raises UserError for fewer utterances than
+    processes.
     """
 
     def __init__(
@@ -59,46 +70,48 @@ class Batches:
         seed: int,
         rank: int = 0,
         world: int = 1,
-        window: int = 512,
     ):
         self.data, self.arrange, self.collate = data, arrange, collate
         self.batch_tokens, self.max_frames, self.seed = batch_tokens, max_frames, seed
-        self.rank, self.world, self.window = rank, world, window
+        self.rank, self.world = rank, world
+        if len(data) < world:
+            raise UserError(f"{len(data)} utterances are too few for {world} processes; use fewer processes")
 
-    def epoch(self, start: Place) -> Iterator[tuple[object, Place]]:
+    def epoch(self, start: Place = Place()) -> Iterator[tuple[object, Place]]:
         """The batches of the epoch of `start`, from there on, each with the place after it."""
-        plan_rng = np.random.default_rng([self.seed, start.epoch])
-        joins = plan_joins(self.data.lengths, self.data.speakers, self.max_frames, plan_rng)
-        windows = range(-(-len(joins) // self.window))
-        for number in windows[start.window :]:
-            rng = np.random.default_rng([self.seed, start.epoch, number])
-            items = [self._item(j, rng) for j in joins[number * self.window : (number + 1) * self.window]]
-            packed = pack([len(item) for item in items], self.batch_tokens, rng)
-            mine = packed[: len(packed) // self.world * self.world][self.rank :: self.world]
-            first = start.batch if number == start.window else 0
-            for index in range(first, len(mine)):
-                last = index + 1 == len(mine)
-                after = Place(start.epoch, number + 1, 0) if last else Place(start.epoch, number, index + 1)
-                yield self.collate([items[i] for i in mine[index]]), after
+        rng = np.random.default_rng([self.seed, start.epoch])
+        joins = plan_joins(self.data.lengths, self.data.speakers, self.max_frames, rng)
+        mine = np.flatnonzero(share_out(joins.frames, self.world, rng) == self.rank)
+
+        def item(number: int) -> tuple[int, object]:
+            # + 1: numpy takes [seed, epoch, 0] for [seed, epoch]
+            return number, self._item(joins[number], np.random.default_rng([self.seed, start.epoch, number + 1]))
+
+        packing = Packing(self.batch_tokens)
+        for waiting in start.waiting:
+            packing.open.append(Filled([item(number) for number in waiting]))
+        for taken, number in enumerate(mine[start.taken :].tolist(), start.taken + 1):
+            full = packing.add(item(number))
+            if full is not None:
+                yield self._batch(full), Place(start.epoch, taken, packing.waiting())
+        while packing.open:
+            rest = packing.open.pop(0)
+            after = Place(start.epoch, len(mine), packing.waiting()) if packing.open else Place(start.epoch + 1)
+            yield self._batch(rest), after
 
     def stream(self, start: Place = Place()) -> Iterator[tuple[object, Place]]:
         """Batches without end, epoch after epoch, made by a thread in the background."""
         return in_background(self._endless(start), ahead=8)
 
-    def _endless(self, start: Place) -> Iterator[tuple[object, Place]]:
-        idle = 0
-        while idle < 2:  # a resumed epoch may have nothing left
-            idle += 1
-            for made in self.epoch(start):
-                idle = 0
-                yield made
-            start = Place(start.epoch + 1)
-        raise UserError(
-            f"{len(self.data)} utterances make less than one batch of {self.batch_tokens} tokens for each of "
-            f"{self.world} processes; lower batch_tokens or use fewer processes"
-        )
+    def _endless(self, place: Place) -> Iterator[tuple[object, Place]]:
+        while True:
+            yield from self.epoch(place)
+            place = Place(place.epoch + 1)
 
-    def _item(self, planned, rng: np.random.Generator):
+    def _batch(self, filled: Filled):
+        return self.collate([item for _, item in filled.items])
+
+    def _item(self, planned: Join, rng: np.random.Generator):
         utterance = join([self.data[i] for i in planned.members])
         utterance = cut(utterance, planned.limit)
         item = self.arrange(utterance, rng)
@@ -110,26 +123,56 @@ class Batches:
         return item
 
 
-def pack(lengths: Sequence[int], budget: int, rng: np.random.Generator, open_batches: int = 16) -> list[list[int]]:
-    """Indices of `lengths` in random batches whose lengths sum to at most `budget` each.
+class Filled:
+    """A batch in the making. items: pairs of a number and what has a length. total: of their lengths."""
 
-    Each item goes, in random order, into the fullest open batch that has room for it.
-    """
-    done: list[list[int]] = []
-    batches: list[tuple[int, list[int]]] = []
-    for index in rng.permutation(len(lengths)).tolist():
-        fitting = [b for b, (total, _) in enumerate(batches) if total + lengths[index] <= budget]
+    def __init__(self, items: list[tuple[int, object]]):
+        self.items = items
+        self.total = sum(len(item) for _, item in items)
+
+    def add(self, item: tuple[int, object]) -> None:
+        """One more."""
+        self.items.append(item)
+        self.total += len(item[1])
+
+
+class Packing:
+    """Puts each item into the fullest open batch that has room for it. open: those batches, the oldest first."""
+
+    def __init__(self, budget: int, most_open: int = OPEN_BATCHES):
+        self.budget, self.most_open = budget, most_open
+        self.open: list[Filled] = []
+
+    def add(self, item: tuple[int, object]) -> Filled | None:
+        """Returns the fullest batch, no longer open, where the item needs a new one and as many are open as may be."""
+        fitting = [batch for batch in self.open if batch.total + len(item[1]) <= self.budget]
         if fitting:
-            best = max(fitting, key=lambda b: batches[b][0])
-            total, members = batches[best]
-            batches[best] = (total + lengths[index], [*members, index])
-            continue
-        if len(batches) == open_batches:
-            fullest = max(range(len(batches)), key=lambda b: batches[b][0])
-            done.append(batches.pop(fullest)[1])
-        batches.append((lengths[index], [index]))
-    done += [members for _, members in batches]
-    return [done[i] for i in rng.permutation(len(done))]
+            max(fitting, key=lambda batch: batch.total).add(item)
+            return None
+        full = None
+        if len(self.open) == self.most_open:
+            full = max(self.open, key=lambda batch: batch.total)
+            self.open.remove(full)
+        self.open.append(Filled([item]))
+        return full
+
+    def waiting(self) -> tuple[tuple[int, ...], ...]:
+        """The numbers in the open batches."""
+        return tuple(tuple(number for number, _ in batch.items) for batch in self.open)
+
+
+def share_out(frames: np.ndarray, world: int, rng: np.random.Generator) -> np.ndarray:
+    """(J,) which of `world` processes gets each join, at random, in shares of nearly equal length.
+
+    frames: (J,). Each `world` joins of neighbouring length go to as many processes, so that
+    the shares differ by no more than the longest join.
+    """
+    order = np.argsort(-frames, kind="stable")
+    rounds = -(-len(frames) // world)
+    dealt = rng.permuted(np.tile(np.arange(world, dtype=np.int32), (rounds, 1)), axis=1).ravel()
+    owner = np.empty(len(frames), np.int32)
+    owner[order] = dealt[: len(frames)]
+    return owner
 
 
 def in_background(items: Iterator, ahead: int) -> Iterator:

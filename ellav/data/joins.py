@@ -6,6 +6,7 @@ as long as both. Joins are made first and arranged afterwards.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,28 @@ class Join:
 
     members: tuple[int, ...]
     limit: int
+
+
+@dataclass(frozen=True)
+class Joins:
+    """The joins of an epoch as four arrays, so that those of a large corpus take little memory.
+
+    order: (U,) all utterances, those of a join side by side. firsts, ends: (J,) where each
+    join's stand in it. limits: (J,) frames after which it is cut. frames: (J,) what is left.
+    """
+
+    order: np.ndarray
+    firsts: np.ndarray
+    ends: np.ndarray
+    limits: np.ndarray
+    frames: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def __getitem__(self, number: int) -> Join:
+        members = self.order[self.firsts[number] : self.ends[number]]
+        return Join(tuple(members.tolist()), int(self.limits[number]))
 
 
 def join(utterances: Sequence[Utterance]) -> Utterance:
@@ -70,7 +93,7 @@ def cut(utterance: Utterance, max_frames: int) -> Utterance:
     )
 
 
-def plan_joins(lengths: np.ndarray, speakers: Sequence[str], max_frames: int, rng: np.random.Generator) -> list[Join]:
+def plan_joins(lengths: np.ndarray, speakers: Sequence[str], max_frames: int, rng: np.random.Generator) -> Joins:
     """All utterances once, in random joins of one speaker each, in random order.
 
     lengths: (U,) frames. The length of a join is drawn uniformly between its first
@@ -78,24 +101,35 @@ def plan_joins(lengths: np.ndarray, speakers: Sequence[str], max_frames: int, rn
     of their last utterance; half end with the last utterance that fits, so that the models
     also learn how speech ends.
     """
-    by_speaker: dict[str, list[int]] = {}
-    for index, speaker in enumerate(speakers):
-        by_speaker.setdefault(speaker, []).append(index)
-    joins = []
-    for speaker in sorted(by_speaker):
-        order = rng.permutation(by_speaker[speaker]).tolist()
+    order, ends, limits, totals = [], array("q"), array("q"), array("q")
+    begin = 0
+    for own in _by_speaker(speakers):
+        own = rng.permutation(own)
+        order.append(own)
+        frames = lengths[own].tolist()
         at = 0
-        while at < len(order):
-            total = int(lengths[order[at]])
+        while at < len(frames):
+            total = frames[at]
             wanted = int(rng.integers(total, max_frames + 1)) if total < max_frames else max_frames
-            members = [order[at]]
             at += 1
-            while at < len(order) and total + lengths[order[at]] <= wanted:
-                members.append(order[at])
-                total += int(lengths[order[at]])
+            while at < len(frames) and total + frames[at] <= wanted:
+                total += frames[at]
                 at += 1
-            if total < wanted and at < len(order) and rng.random() < 0.5:
-                members.append(order[at])
+            if total < wanted and at < len(frames) and rng.random() < 0.5:
+                total += frames[at]
                 at += 1
-            joins.append(Join(tuple(members), wanted))
-    return [joins[i] for i in rng.permutation(len(joins))]
+            ends.append(begin + at)
+            limits.append(wanted)
+            totals.append(min(total, wanted))
+        begin += len(frames)
+    last = np.array(ends, dtype=np.int64)
+    shuffled = rng.permutation(len(last))
+    firsts = np.concatenate([[0], last[:-1]])[shuffled].astype(np.int64)
+    return Joins(np.concatenate(order), firsts, last[shuffled], np.array(limits)[shuffled], np.array(totals)[shuffled])
+
+
+def _by_speaker(speakers: Sequence[str]) -> list[np.ndarray]:
+    """The indices of each speaker's utterances, in the order of the speakers' names."""
+    number = {speaker: i for i, speaker in enumerate(sorted(set(speakers)))}
+    numbers = np.fromiter((number[speaker] for speaker in speakers), np.int32, len(speakers))
+    return np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers))[:-1])

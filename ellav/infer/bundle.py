@@ -76,11 +76,21 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     missing = [key for key in ("which", *_PARTS) if key not in model]
     if missing:
         raise UserError(f"{where}: {missing[0]!r} is missing; pack the model again with `ellav pack`")
-    if not isinstance(model["which"], str) or not _NAME.fullmatch(model["which"]):
-        raise UserError(f"{where}: which should name the weights, for example averaged, found {model['which']!r}")
+    model["which"] = _of_each(model["which"], where)
     for part in _PARTS:
         check_described(model[part], f"{where}: {part}")
     return Bundle(folder, model, _prompts(folder, model.get("prompts") or []))
+
+
+def _of_each(which: object, where: Path) -> dict[str, str]:
+    """The weights of the AR and of the NAR model; one name is that of both."""
+    names = {"ar": which, "nar": which} if isinstance(which, str) else which
+    if not isinstance(names, dict) or names.keys() != {"ar", "nar"}:
+        raise UserError(f"{where}: which should name the weights, for example averaged, found {which!r}")
+    for name in names.values():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UserError(f"{where}: which should name the weights, for example averaged, found {name!r}")
+    return names
 
 
 def check_files(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +23,8 @@ from ellav.plugins.orderings import Ordering, orderings
 from ellav.weights import read_weights
 
 TRAIN = "6 or 7 (train)"
+WEIGHTS = ("averaged", "best", "last")
+"""The weights that a training leaves: mean of its last steps, lowest validation loss on the way, its end."""
 STAGES = {"ar": "6 (train AR)", "nar": "7 (train NAR)"}
 
 
@@ -76,8 +80,30 @@ def build_model(config: dict) -> tuple[ARModel | NARModel, Ordering]:
     return model, ordering
 
 
-def load_trained(folder: Path | str, which: Literal["averaged", "best", "last"] = "averaged") -> Trained:
-    """The model in a folder that `ellav train` wrote, in evaluation mode on the CPU.
+def lowest(valid: dict[str, dict[str, float]]) -> str:
+    """The weights with the lowest validation loss; `averaged` without any.
+
+    valid: figures of each, as in summary.json.
+    """
+    losses = {name: valid[name]["loss"] for name in WEIGHTS if name in valid}
+    known = {name: loss for name, loss in losses.items() if math.isfinite(loss)}
+    return min(known, key=known.get, default="averaged")
+
+
+def choose_weights(folder: Path | str, which: str = "auto") -> str:
+    """`which`, or for `auto` the weights in `folder` that the trainer found to have the lowest validation loss."""
+    if which in WEIGHTS:
+        return which
+    if which != "auto":
+        raise UserError(f"{folder}: has no weights {which!r}; there are auto, {', '.join(WEIGHTS)}")
+    try:
+        return lowest(json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))["valid"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return "averaged"
+
+
+def load_trained(folder: Path | str, which: Literal["auto", "averaged", "best", "last"] = "auto") -> Trained:
+    """The model in a folder that `ellav train` wrote, in evaluation mode on the CPU. which: see `choose_weights`.
 
     Raises UserError where something is missing or the weights do not fit config.yaml;
     warns where the code of an ordering from outside has changed since.
@@ -90,13 +116,17 @@ def load_trained(folder: Path | str, which: Literal["averaged", "best", "last"] 
     except UserError as error:
         raise UserError(f"{folder / 'config.yaml'}: {error}") from None
     orderings.warn_if_changed(config["ordering"].get("record"), str(folder))
-    load_weights(model, need(folder / f"{which}.safetensors", TRAIN))
+    load_weights(model, need(folder / f"{choose_weights(folder, which)}.safetensors", TRAIN))
     return Trained(model.eval(), ordering, config)
 
 
-def load_pair(ar: Path, nar: Path, which: Literal["averaged", "best", "last"] = "averaged") -> tuple[Trained, Trained]:
-    """`load_trained` of an AR and a NAR model; raises UserError where one cannot go on from the other."""
-    first, second = load_trained(ar, which), load_trained(nar, which)
+def load_pair(ar: Path, nar: Path, which: str | dict[str, str] = "auto") -> tuple[Trained, Trained]:
+    """`load_trained` of an AR and a NAR model; raises UserError where one cannot go on from the other.
+
+    which: of both, or of each under its kind, as a packed model names them.
+    """
+    which = which if isinstance(which, dict) else {"ar": which, "nar": which}
+    first, second = load_trained(ar, which.get("ar")), load_trained(nar, which.get("nar"))
     for folder, trained, kind in ((ar, first, "ar"), (nar, second, "nar")):
         if trained.config["kind"] != kind:
             raise UserError(

@@ -98,7 +98,7 @@ def _contents(model: dict, configs: dict[str, dict], sizes: dict[str, int]) -> s
         shape = configs[kind]["model"]
         lines.append(
             f"{kind.upper()} model: {sizes[kind] / 1e6:.2f} million parameters, {shape['layers']} layers of "
-            f"{shape['width']}, {shape['heads']} heads; weights `{model['which']}`, stored as {model['dtype']}."
+            f"{shape['width']}, {shape['heads']} heads; weights `{model['which'][kind]}`, stored as {model['dtype']}."
         )
     lines.append(f"{len(ar['phones'])} phones; the longest training utterance has {stats['max_frames']} frames.")
     return "## What is in it\n\n" + "\n".join(f"- {line}" for line in lines)

@@ -11,14 +11,15 @@ class TrainConfig:
     """How a model is trained; raises ValueError for what cannot be run.
 
     Length: training ends with whichever of max_steps, max_minutes and max_frames_seen is
-    set and reached first; the learning rate follows the same measure. max_minutes is time
-    spent training, over all resumed parts; with it, a resumed run is not bit for bit an
-    uninterrupted one, because the schedule follows the clock. max_frames_seen counts
-    codec frames read, so that models with different orderings can be given the same speech.
+    set and reached first; the learning rate follows the same measure. Count max_frames_seen,
+    codec frames read: it gives the same model on any machine, and models with different
+    orderings the same speech. max_minutes is for people in a hurry: time spent training, over
+    all resumed parts. Another machine then makes another model, and a resumed run is not bit
+    for bit an uninterrupted one, because the schedule follows the clock.
+    patience: validations without a lower loss after which training ends early (None: never).
 
     Data: batch_tokens, the most tokens of a batch, on each process; accumulate, batches a
-    step; max_frames, the longest join of utterances (0: twice the longest utterance);
-    window, joins that are shuffled into batches together.
+    step; max_frames, the longest join of utterances (0: twice the longest utterance).
     prompt_least, prompt_most: seconds of the prompt that a NAR model is given.
 
     Steps: optimizer, learning rate `lr` at its peak after `warmup` steps, then falling
@@ -35,11 +36,11 @@ class TrainConfig:
     max_steps: int | None = None
     max_minutes: float | None = None
     max_frames_seen: int | None = None
+    patience: int | None = None
     seed: int = 0
     batch_tokens: int = 8000
     accumulate: int = 1
     max_frames: int = 0
-    window: int = 512
     prompt_least: float = 1.0
     prompt_most: float = 3.0
     optimizer: Literal["adamw", "muon"] = "adamw"
@@ -65,11 +66,17 @@ class TrainConfig:
     def __post_init__(self):
         if self.max_steps is None and self.max_minutes is None and self.max_frames_seen is None:
             raise ValueError("set max_steps, max_minutes or max_frames_seen, or training would not end")
-        for name in ("batch_tokens", "accumulate", "window", "valid_every", "save_every", "log_every", "lr", "clip"):
+        for name in ("batch_tokens", "accumulate", "valid_every", "save_every", "log_every", "lr", "clip"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience must be positive, not {self.patience}")
         if not 0 < self.prompt_least <= self.prompt_most:
             raise ValueError("0 < prompt_least <= prompt_most must hold")
+
+    def length(self) -> list:
+        """What `progress` is measured by."""
+        return [self.max_steps, self.max_minutes, self.max_frames_seen]
 
     def progress(self, step: int, seconds: float, frames: int) -> float:
         """Share of the training that is done, from 0 to 1 and beyond."""

@@ -8,21 +8,24 @@ import math
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 
 from ellav.data.batching import Batches, Place
 from ellav.data.outputs import write_text
 from ellav.errors import UserError, one_line
+from ellav.models.trained import lowest
 from ellav.train import checkpoint
 from ellav.train.config import TrainConfig
 from ellav.train.log import Log
 from ellav.train.objectives import Batch, Figures, Objective
 from ellav.train.optimizers import build_optimizers
 from ellav.train.precision import choose_dtype, set_threads
+from ellav.train.signals import noted_signals
 
 
 class Trainer:
@@ -54,8 +57,11 @@ class Trainer:
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
         self.optimizers = build_optimizers(objective.model, config)
         self.place, self.step, self.tokens, self.frames, self.seconds = Place(), 0, 0, 0, 0.0
-        self.best, self.averaged, self.average = math.inf, 0, {}
-        self.dtype, self.speeds, self.last_valid = None, {}, {}
+        self.averaged, self.average = 0, {}
+        self.validated: dict[str, dict[str, float]] = {}  # figures of last, averaged and best
+        self.waited = 0  # validations since the best one
+        self.dtype, self.speeds = None, {}
+        self.clock = time.monotonic()
 
     def run(self, resume: bool = True) -> dict:
         """Train to the end of the schedule; returns the content of summary.json.
@@ -67,11 +73,13 @@ class Trainer:
         state = checkpoint.load_state(self.folder) if resume else None
         if state:
             self._restore(state)
-        if self._share() >= 1:
+        if self._ended():
             if self.main:
                 print(f"{self.folder}: trained already ({self.step} steps)")
             self._save_missing()
             return self._summary()
+        if state:
+            self._go_on(state)
         if self.config.dtype != "auto":
             self.dtype = self.config.dtype
         elif self.dtype is None:
@@ -82,7 +90,7 @@ class Trainer:
             if log:
                 count = sum(p.numel() for p in self.parameters)
                 log.say(f"{count / 1e6:.1f} M parameters, {self.dtype}, {self.device}, {self.threads} threads")
-            with _stopping() as stop:
+            with noted_signals() as stop:
                 self._loop(stream, log, stop)
         finally:
             stream.close()
@@ -101,7 +109,8 @@ class Trainer:
         if before and all(before.get(k) == now[k] for k in ("steps", "config", "parameters", "device", "processes")):
             self.dtype, self.speeds = before["dtype"], before["measured_tokens_per_second"]
             return
-        first = next(iter(self.train.epoch(Place())))[0].to(self.device)
+        with contextlib.closing(self.train.stream()) as stream:
+            first = next(stream)[0].to(self.device)
         self.dtype, self.speeds = choose_dtype(self.objective, first, self.config.dtype, self.accelerator)
         if self.main:
             self._save_summary()
@@ -109,15 +118,13 @@ class Trainer:
     def _loop(self, stream, log: Log | None, stop: list) -> None:
         begun_at, sampled = self._share(), time.monotonic()
         marked, seen, losses = time.monotonic(), 0, []
-        clock = time.monotonic()
-        while self._share() < 1:
+        self.clock = time.monotonic()
+        while not self._ended():
             measure = (self.step + 1) % self.config.log_every == 0
             loss, norm, scale, figures, tokens, stopped = self._train_step(stream, measure, bool(stop))
-            self.seconds += time.monotonic() - clock
-            clock = time.monotonic()
             losses.append(loss)
             seen += tokens
-            ended = self._share() >= 1
+            ended = self._ended()
             if log and measure:
                 speed = seen / (time.monotonic() - marked)
                 lr = scale * self.config.lr
@@ -128,6 +135,7 @@ class Trainer:
                 marked, seen, losses = time.monotonic(), 0, []
             if self.step % self.config.valid_every == 0 or ended:
                 self._validate(log)
+                ended = self._ended()
             if self.step % self.config.save_every == 0 or ended or stopped:
                 if log:
                     log.flush()
@@ -141,10 +149,21 @@ class Trainer:
                 self.on_sample(self.objective.model, self.step, log.board)
                 sampled = time.monotonic()
         if log:
-            log.say(f"{self.step} steps, {self.frames:,} frames, validation loss {self.last_valid.get('loss', 0):.3f}")
+            self._say_end(log)
+
+    def _say_end(self, log: Log) -> None:
+        log.say(f"{self.step} steps, {self.frames:,} frames, {self.seconds:.0f} s")
+        if self._share() < 1:
+            log.say(f"ended early: the last {self.waited} validations found no lower loss (patience)")
+        if self.validated:
+            losses = ", ".join(f"{name} {figures['loss']:.3f}" for name, figures in self.validated.items())
+            log.say(f"validation loss: {losses}; decoding takes the weights {lowest(self.validated)}")
 
     def _train_step(self, stream, measure: bool, stop: bool):
-        """One step over `accumulate` batches of every process."""
+        """One step over `accumulate` batches of every process.
+
+        The first process's clock is the one of all: whatever follows from it must be the same everywhere.
+        """
         torch.manual_seed(hash((self.config.seed, self.step, self.accelerator.process_index)) % 2**63)
         drawn = [next(stream) for _ in range(self.config.accumulate)]
         batches = [batch for batch, _ in drawn]
@@ -168,7 +187,11 @@ class Trainer:
             total += loss.detach()
             _add(figures, new)
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip))
-        loss = float(self.accelerator.reduce(total, "sum")) / targets
+        now = time.monotonic()
+        passed = total.new_tensor(now - self.clock if self.main else 0.0)
+        self.clock = now
+        loss, passed = self.accelerator.reduce(torch.stack([total, passed]), "sum").tolist()
+        loss /= targets
         if not math.isfinite(loss) or not math.isfinite(norm):
             self._refuse(batches, loss, norm)
         for optimizer in self.optimizers:
@@ -178,6 +201,7 @@ class Trainer:
             optimizer.zero_grad()
         self.place = drawn[-1][1]
         self.step += 1
+        self.seconds += passed
         self.tokens += int(tokens)
         self.frames += int(frames)
         if share >= 1 - self.config.average:
@@ -195,9 +219,27 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, log: Log | None) -> None:
-        """Figures on the validation batches, which the processes share; saves the best weights."""
+        """Figures of the last and of the averaged weights; saves the last ones where they are the best so far."""
         if not self.valid:
             return
+        last = self.validated["last"] = self._figures()
+        if self.averaged:
+            self._exchange_weights()
+            self.validated["averaged"] = self._figures()
+            self._exchange_weights()
+        if last["loss"] < self.validated.get("best", {"loss": math.inf})["loss"]:
+            self.validated["best"], self.waited = last, 0
+            if self.main:
+                checkpoint.save_weights(self.objective.model.state_dict(), self.folder / "best.safetensors")
+        else:
+            self.waited += 1
+        if log:
+            averaged = self.validated["averaged"] if self.averaged else {}
+            named = {f"valid/{k}": v for k, v in last.items()} | {f"averaged/{k}": v for k, v in averaged.items()}
+            log.scalars(self.step, self.seconds, named)
+
+    def _figures(self) -> dict[str, float]:
+        """Means over the validation batches, which the processes share."""
         self.objective.eval()
         figures: Figures = {}
         mine = self.valid[self.accelerator.process_index :: self.world]
@@ -205,13 +247,12 @@ class Trainer:
             with self._autocast():
                 _, new = self.objective(batch.to(self.device), True)
             _add(figures, new if mine else {name: (a * 0, b * 0) for name, (a, b) in new.items()})
-        self.last_valid = self._means(figures)
-        if self.last_valid["loss"] < self.best:
-            self.best = self.last_valid["loss"]
-            if self.main:
-                checkpoint.save_weights(self.objective.model.state_dict(), self.folder / "best.safetensors")
-        if log:
-            log.scalars(self.step, self.seconds, {f"valid/{k}": v for k, v in self.last_valid.items()})
+        return self._means(figures)
+
+    def _exchange_weights(self) -> None:
+        """The averaged weights for the model's own, or back again; nothing is copied."""
+        for name, weight in self.objective.model.named_parameters():
+            weight.data, self.average[name] = self.average[name], weight.data
 
     def _means(self, figures: dict) -> dict[str, float]:
         """Means over all processes from (sum, count) pairs; names without counts are left out."""
@@ -234,11 +275,16 @@ class Trainer:
     def _share(self) -> float:
         return self.config.progress(self.step, self.seconds, self.frames)
 
+    def _ended(self) -> bool:
+        patience = self.config.patience
+        return self._share() >= 1 or (patience is not None and self.waited >= patience)
+
     def _autocast(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == "bfloat16")
 
     def _save(self) -> None:
         """All files of the folder; state.pt alone is what a resumed run reads."""
+        places = gather_object([astuple(self.place)])
         if not self.main:
             return
         state = {
@@ -246,15 +292,16 @@ class Trainer:
             "average": self.average,
             "averaged": self.averaged,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "place": [self.place.epoch, self.place.window, self.place.batch],
+            "places": places,
+            "length": self.config.length(),
             "step": self.step,
             "tokens": self.tokens,
             "frames": self.frames,
             "seconds": self.seconds,
-            "best": self.best,
             "dtype": self.dtype,
             "speeds": self.speeds,
-            "valid": self.last_valid,
+            "valid": self.validated,
+            "waited": self.waited,
         }
         for name, saved in self._weights().items():
             checkpoint.save_weights(saved, self.folder / name)
@@ -276,14 +323,23 @@ class Trainer:
             if not checkpoint.is_whole(self.folder / name):
                 print(f"{self.folder / name}: restored from {checkpoint.STATE}")
                 checkpoint.save_weights(weights, self.folder / name)
+        best = self.folder / "best.safetensors"
+        lost = "best" in self.validated and not checkpoint.is_whole(best)
+        if lost:
+            del self.validated["best"]
+            print(f"{best}: lost, and {checkpoint.STATE} does not hold it; going without it")
         try:
             saved = json.loads((self.folder / "summary.json").read_text())["steps"]
         except (FileNotFoundError, ValueError):
             saved = None
-        if saved != self.step:
+        if lost or saved != self.step:
             self._save_summary()
 
     def _restore(self, state: dict) -> None:
+        if "places" not in state:
+            raise UserError(
+                f"{self.folder / checkpoint.STATE}: written by an older version of ellav; begin anew (--resume never)"
+            )
         try:
             self.objective.model.load_state_dict(state["model"])
             for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -292,10 +348,22 @@ class Trainer:
             reason = one_line(error, 200)
             raise UserError(f"{self.folder}: its state is of another model or optimizer: {reason}") from None
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
-        self.place = Place(*state["place"])
-        self.averaged, self.best, self.last_valid = state["averaged"], state["best"], state["valid"]
+        self.averaged, self.validated, self.waited = state["averaged"], state["valid"], state["waited"]
         self.step, self.tokens, self.frames, self.seconds = (state[k] for k in ("step", "tokens", "frames", "seconds"))
         self.dtype, self.speeds = state["dtype"], state["speeds"]
+
+    def _go_on(self, state: dict) -> None:
+        """Take up this process's place in the data; of a run of another length the weights are averaged anew."""
+        places = state["places"]
+        if len(places) != self.world:
+            raise UserError(
+                f"{self.folder}: trained by {len(places)} processes so far, which cannot go on as {self.world}; "
+                f"start it with {len(places)}, or begin anew (--resume never)"
+            )
+        self.place = Place(*places[self.accelerator.process_index])
+        if state["length"] != self.config.length():
+            self.averaged, self.average = 0, {}
+            self.validated.pop("averaged", None)
 
     def _summary(self) -> dict:
         return {
@@ -310,8 +378,7 @@ class Trainer:
             "processes": self.world,
             "threads": self.threads,
             "parameters": sum(p.numel() for p in self.parameters),
-            "valid": self.last_valid,
-            "best_valid_loss": self.best if math.isfinite(self.best) else None,
+            "valid": self.validated,
             "averaged_steps": self.averaged,
             "config": asdict(self.config),
         }
@@ -321,29 +388,3 @@ def _add(figures: Figures, new: Figures) -> None:
     for name, pair in new.items():
         before = figures.get(name, (0, 0))
         figures[name] = (before[0] + pair[0].double(), before[1] + pair[1].double())
-
-
-@contextlib.contextmanager
-def _stopping():
-    """A list that gets the number of a SIGTERM or SIGINT, so that a step can end and be saved.
-
-    A second SIGINT does not wait for that.
-    """
-    came: list[int] = []
-
-    def note(number, frame) -> None:
-        if number == signal.SIGINT and number in came:
-            raise KeyboardInterrupt
-        came.append(number)
-
-    # One that is ignored is to stay so.
-    caught = [n for n in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(n) != signal.SIG_IGN]
-    try:
-        before = {number: signal.signal(number, note) for number in caught}
-    except ValueError:  # not the main thread: nothing to catch
-        before = {}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)

@@ -120,7 +120,7 @@ def test_never_resumed_means_that_nothing_of_before_comes_back(root):
 def test_torn_weights_are_named_and_made_again(whole, root, capsys, kind):
     name = f"exp/interleaved/{kind}/averaged.safetensors"
     os.truncate(root / name, 1000)
-    error = refused(capsys, "pack")
+    error = refused(capsys, "pack", "--which", "averaged")
     assert f"{name}: damaged" in error and "rerun stage 6 or 7 (train)" in error
     assert call("train", kind, "--out", f"exp/interleaved/{kind}") == 0
     assert (root / name).read_bytes() == (whole.root / name).read_bytes()

@@ -142,6 +142,26 @@ def test_weights_of_a_finished_training_are_restored_from_its_state(tmp_path, da
     assert json.loads((tmp_path / "summary.json").read_text())["valid"] == summary["valid"]
 
 
+def test_lost_best_weights_are_done_without(tmp_path, capsys):
+    """They are in no state; the next best are taken instead."""
+    one = trainer(tmp_path)
+    assert "best" in one.run()["valid"]
+    os.truncate(tmp_path / "best.safetensors", 100)
+    assert "best" not in trainer(tmp_path).run()["valid"]
+    assert "best.safetensors: lost" in capsys.readouterr().out
+    assert "best" not in json.loads((tmp_path / "summary.json").read_text())["valid"]
+    assert load_trained(tmp_path)
+
+
+def test_a_state_of_an_older_version_is_one_line(tmp_path):
+    trainer(tmp_path).run()
+    state = checkpoint.load_state(tmp_path)
+    del state["places"]
+    checkpoint.save_state(state, tmp_path)
+    with pytest.raises(UserError, match=r"state\.pt: written by an older version of ellav; begin anew"):
+        trainer(tmp_path).run()
+
+
 def test_nan_keeps_the_last_good_checkpoint(tmp_path, capsys):
     trainer(tmp_path / "whole").run()
     one = trainer(tmp_path / "nan")

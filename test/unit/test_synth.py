@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import sys
 import warnings
 from dataclasses import replace
@@ -123,11 +124,18 @@ def test_the_default_lies_inside_the_package_and_is_carried_by_an_installed_one(
         assert any(place.match(pattern) and len(Path(pattern).parts) == len(place.parts) for pattern in patterns), name
 
 
-def test_bfloat16_weights_take_half_and_are_computed_with_in_float32(folder, voice):
-    made = [f"--{n}={folder / d}" for n, d in (("ar", "ar"), ("nar", "nar"), ("codec", "codec"), ("tokens", "list"))]
+def test_bfloat16_weights_take_half_and_are_computed_with_in_float32(folder, voice, tmp_path):
+    """And of each model those are packed that validated best, under their own name."""
+    nar = shutil.copytree(folder / "nar", tmp_path / "nar")
+    (nar / "averaged.safetensors").rename(nar / "best.safetensors")
+    (nar / "summary.json").write_text('{"valid": {"last": {"loss": 3}, "averaged": {"loss": 2}, "best": {"loss": 1}}}')
+    made = [f"--ar={folder / 'ar'}", f"--nar={nar}", f"--codec={folder / 'codec'}", f"--tokens={folder / 'list'}"]
     out = folder / "half"
     prompt = [f"--prompt={folder / 'slt.wav'}", f"--prompt-text={SAID}"]
     assert main(["pack", *made, *prompt, "--dtype=bfloat16", f"--out={out}"]) == 0
+    assert yaml.safe_load((out / "model.yaml").read_text())["which"] == {"ar": "averaged", "nar": "best"}
+    assert [path.name for path in out.glob("nar/*.safetensors")] == ["best.safetensors"]
+    assert "weights `best`, stored as bfloat16" in (out / "README.md").read_text()
     exact, stored = (load_file(f / "ar/averaged.safetensors") for f in (folder / "packed", out))
     assert all(w.dtype == torch.bfloat16 for w in stored.values())
     half = Synthesizer(out)

@@ -6,13 +6,14 @@ import signal
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from ellav import config as options
+from ellav.config import build
 from ellav.data.batching import Batches, Place
 from ellav.data.dataset import STATISTICS
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
-from ellav.models.trained import build_model, load_trained
+from ellav.models.trained import build_model, choose_weights, load_trained, lowest
 from ellav.train import checkpoint
 from ellav.train.config import TrainConfig
 from ellav.train.objectives import ARObjective, NARObjective
@@ -58,9 +59,7 @@ def trainer(folder, config=None, data=None, on_sample=None, **changes) -> Traine
     objective = objective_of(config)
     defaults = {"max_steps": 8, "batch_tokens": 200, "max_frames": 40, "log_every": 1, "dtype": "float32"}
     conf = TrainConfig(**{**defaults, "warmup": 2, "valid_every": 4, "save_every": 3, **changes})
-    batches = Batches(
-        data, objective.arrange, objective.collate, conf.batch_tokens, conf.max_frames, conf.seed, window=5
-    )
+    batches = Batches(data, objective.arrange, objective.collate, conf.batch_tokens, conf.max_frames, conf.seed)
     valid = [batch for batch, _ in batches.epoch(Place(99))][:2]
     folder.mkdir(exist_ok=True)
     checkpoint.save_config(config, folder)
@@ -156,8 +155,11 @@ def test_sixteen_utterances_are_learned_by_heart(tmp_path):
     config = described(width=48)
     one = trainer(tmp_path, config, max_steps=200, lr=1e-2, valid_every=200, save_every=200, log_every=50)
     summary = one.run()
-    assert summary["valid"]["loss"] < 1.0, summary["valid"]  # durations of joins seen in another order stay open
-    assert summary["valid"]["top10/stream1"] > 0.99 and summary["valid"]["trigger"] > 0.5
+    assert summary["valid"]["last"]["loss"] < 1.0, summary[
+        "valid"
+    ]  # durations of joins seen in another order stay open
+    last = summary["valid"]["last"]
+    assert last["top10/stream1"] > 0.99 and last["trigger"] > 0.5
     assert summary["averaged_steps"] == pytest.approx(20, abs=1)
 
 
@@ -165,7 +167,7 @@ def test_sixteen_utterances_are_learned_by_heart(tmp_path):
 def test_the_nar_model_learns(tmp_path, text):
     config = described("nar", text=text)
     summary = trainer(tmp_path, config, max_steps=120, lr=1e-2, valid_every=120, save_every=120).run()
-    assert summary["valid"]["loss"] < 0.5 * math.log(SIZE), summary["valid"]
+    assert summary["valid"]["last"]["loss"] < 0.5 * math.log(SIZE), summary["valid"]
 
 
 def test_a_trained_folder_is_complete_and_loads(tmp_path):
@@ -180,6 +182,75 @@ def test_a_trained_folder_is_complete_and_loads(tmp_path):
     assert any((tmp_path / "tensorboard").iterdir())
     again = trainer(tmp_path, described(ordering="concat"), max_steps=5).run()
     assert again["steps"] == 5
+
+
+@torch.no_grad()
+def validation_loss(one, model) -> float:
+    objective = ARObjective(model, one.objective.ordering)
+    pairs = [objective(batch, True)[1]["loss"] for batch in one.valid]
+    return float(sum(a for a, _ in pairs) / sum(b for _, b in pairs))
+
+
+def test_the_weights_with_the_lowest_validation_loss_are_taken(tmp_path, capsys):
+    one = trainer(tmp_path, max_steps=12, average=0.5, lr=1e-2)
+    summary = one.run()
+    recorded = {name: figures["loss"] for name, figures in summary["valid"].items()}
+    assert recorded.keys() == {"last", "averaged", "best"}
+    for name, loss in recorded.items():
+        assert validation_loss(one, load_trained(tmp_path, name).model) == pytest.approx(loss, rel=1e-5)
+    for name in recorded:
+        changed = {other: {"loss": 2.0 - (other == name)} for other in recorded}
+        (tmp_path / "summary.json").write_text(json.dumps({"valid": changed}))
+        assert choose_weights(tmp_path) == name
+        table = load_file(tmp_path / f"{name}.safetensors")["table"]
+        assert torch.equal(load_trained(tmp_path).model.table, table)
+    assert f"decoding takes the weights {lowest(summary['valid'])}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["{}", '{"valid": {}}', '{"valid": {"last": {"loss": NaN}}}', '{"valid": 3}', "?"])
+def test_without_validation_the_averaged_weights_are_taken(tmp_path, content):
+    assert choose_weights(tmp_path) == "averaged"
+    (tmp_path / "summary.json").write_text(content)
+    assert choose_weights(tmp_path) == "averaged" and choose_weights(tmp_path, "last") == "last"
+    with pytest.raises(UserError, match=r"has no weights '\.\./x'; there are auto, averaged, best, last"):
+        choose_weights(tmp_path, "../x")
+
+
+def test_a_run_that_goes_on_past_its_end_averages_anew(tmp_path):
+    """Neither the weights of the first end count, nor what was found of their average."""
+    trainer(tmp_path, max_steps=10, average=0.5).run()
+    longer, weights = trainer(tmp_path, max_steps=20, average=0.5, save_every=20), []
+    step = longer._train_step
+
+    def noting(*given):
+        done = step(*given)
+        assert longer.averaged == max(0, longer.step - 10)
+        weights.append(longer.objective.model.table.detach().clone())
+        return done
+
+    longer._train_step = noting
+    assert longer.run()["averaged_steps"] == 10 and len(weights) == 10
+    averaged = load_file(tmp_path / "averaged.safetensors")["table"]
+    torch.testing.assert_close(averaged, torch.stack(weights).mean(0), atol=1e-5, rtol=1e-4)
+    assert trainer(tmp_path, max_steps=20, average=0.5).run()["averaged_steps"] == 10  # trained already: as it was
+
+
+def test_training_ends_early_where_validation_gets_no_better(tmp_path):
+    options = {"max_steps": 50, "lr": 1e-12, "valid_every": 2, "patience": 2}  # the first validation stays the best
+    summary = trainer(tmp_path / "whole", **options).run()
+    assert summary["steps"] == 6
+    stopped = trainer(tmp_path / "stopped", **options)
+    step = stopped._train_step
+    stopped._train_step = lambda stream, measure, stop: step(stream, measure, stopped.step == 4)
+    with pytest.raises(SystemExit):
+        stopped.run()
+    assert checkpoint.load_state(tmp_path / "stopped")["step"] == 5
+    trainer(tmp_path / "stopped", **options).run()
+    assert losses(tmp_path / "stopped") == losses(tmp_path / "whole")
+    assert trainer(tmp_path / "whole", **options).run()["steps"] == 6  # trained already
+    assert trainer(tmp_path / "whole", **{**options, "patience": 3}).run()["steps"] == 8
+    with pytest.raises(UserError, match="patience must be positive"):
+        build(TrainConfig, {"max_steps": 1, "patience": 0}, "train_conf")
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path):
@@ -214,9 +285,9 @@ def test_the_schedule_follows_whichever_end_comes_first():
 
 def test_wrong_options_are_refused():
     with pytest.raises(UserError, match="did you mean 'max_steps'"):
-        options.build(TrainConfig, {"max_step": 3}, "train_conf")
+        build(TrainConfig, {"max_step": 3}, "train_conf")
     with pytest.raises(UserError, match="would not end"):
-        options.build(TrainConfig, {}, "train_conf")
+        build(TrainConfig, {}, "train_conf")
 
 
 def test_orthogonalise_moves_singular_values_near_one():

@@ -60,7 +60,7 @@ decode_config=
 decoder=
 decoder_conf=()
 continuation=false
-inference_model=averaged
+inference_model=auto
 inference_args=
 scorers="wer similarity stability rtf"
 score_args=
@@ -117,7 +117,7 @@ Training, decoding, scoring
   --decoder NAME       greedy, topk, nucleus, ras or a plugin's
   --continuation       continue the beginning of each utterance instead of speaking it after another (${continuation});
                        decoded into decode_continuation, a table of its own in RESULTS.md
-  --inference-model W  averaged, best or last (${inference_model})
+  --inference-model W  averaged, best or last; auto takes the one with the lowest validation loss (${inference_model})
   --inference-args S   further options of 'ellav decode'
   --scorers 'A B'      (${scorers})
   --score-args S       further options of 'ellav score'
