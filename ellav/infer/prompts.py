@@ -11,6 +11,7 @@ import soundfile
 from ellav.data.audio import read_wav, resample
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
+from ellav.data.silence import with_pauses
 from ellav.errors import UserError
 from ellav.plugins.aligners import Aligner, AlignmentError
 from ellav.plugins.codecs import Codec
@@ -51,12 +52,13 @@ class PromptReader:
         if rate < self.codec.sample_rate:
             _warn(f"{where}: {rate} Hz, the model works at {self.codec.sample_rate}; the voice will sound as dull")
         said = self.text(text)
-        phones = self.tokens.encode(said.phones, f"transcript {text!r}")
-        words = np.array(said.word_of_phone, np.int32)
         try:
             alignment = self.aligner.align(for_aligner, said)
+            said, ends, _ = with_pauses(said, alignment, self.tokens.stats.get("least_pause", np.inf))
+            phones = self.tokens.encode(said.phones, f"transcript {text!r}")
+            words = np.array(said.word_of_phone, np.int32)
             codes = self.codec.encode([wav])[0]
-            durations = to_frames(alignment.ends, self.codec.frame_rate, len(codes), words < 0)
+            durations = to_frames(ends, self.codec.frame_rate, len(codes), words < 0)
         except (AlignmentError, ValueError) as error:
             raise UserError(f"{where}: does not fit its transcript {text!r}: {error}") from None
         least = getattr(self.aligner, "least_score", None)

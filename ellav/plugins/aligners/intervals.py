@@ -58,7 +58,11 @@ class Matching:
         if len(found) > len(places):
             extra = found[len(places)]
             raise AlignmentError(f"the alignment has {extra.label!r} at {extra.start:.2f} s after our last phone")
-        return Alignment(_ends(phones, places, found, seconds), math.nan)
+        ends = _ends(phones, places, found, seconds)
+        pauses = np.zeros(len(ends))
+        spoken = np.array([min(interval.end, seconds) for interval in found])
+        pauses[places] = np.maximum(ends[places] - spoken, 0.0)
+        return Alignment(ends, math.nan, pauses)
 
     def _same(self, theirs: str, ours: str) -> bool:
         theirs = self.map.get(theirs, theirs)
