@@ -19,9 +19,13 @@ from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import need, read_record, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt, keep_good
+from ellav.data.silence import with_pauses
 from ellav.errors import UserError, one_line
 from ellav.plugins.aligners import Alignment, AlignmentError, Recording, SetAligner, accepts, aligners
 from ellav.plugins.text import Phones
+
+LEAST_PAUSE = 0.1
+"""Seconds. The closure of a stop between two words is shorter."""
 
 
 class Line(NamedTuple):
@@ -32,13 +36,24 @@ class Line(NamedTuple):
 
 
 def main(argv: list[str]) -> None:
-    """Write the tables ends (seconds), scores (where the aligner has some) and rejected."""
-    made = parser("align", "Stage 3: phones to the seconds at which they end.")
+    """Write the tables ends (seconds), phones, word_of_phone, pauses, scores (where the aligner has some), rejected.
+
+    The phones are those of `ellav phones` and an `sp` for each pause; `pauses` holds the indices of these.
+    """
+    made = parser(
+        "align", "Stage 3: phones to the seconds at which they end; pauses between words become phones of their own."
+    )
     made.add_argument("--data", type=Path, required=True, help="data folder made by format-wavs")
     made.add_argument("--phones", type=Path, required=True, help="folder made by phones")
     made.add_argument("--out", type=Path, required=True, help="folder to write")
     add_choice(made, "aligner", "pocketsphinx", "aligners")
     made.add_argument("--text", default=None, metavar="NAME", help="accepted and not needed: --phones knows it")
+    made.add_argument(
+        "--least-pause",
+        type=float,
+        default=LEAST_PAUSE,
+        help="seconds from which a silence between two words becomes an `sp`, where the aligner tells of it",
+    )
     made.add_argument("--nj", type=int, default=1, help="processes")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     options = parse(made, argv)
@@ -55,6 +70,9 @@ def main(argv: list[str]) -> None:
     files = named_files(aligner, options.aligner_conf, f"aligner {options.aligner}")
     created = aligners.create(options.aligner, options.aligner_conf)
     settings = {"aligner": aligners.record(options.aligner), "aligner_conf": options.aligner_conf}
+    if options.least_pause <= 0:
+        raise UserError(f"--least-pause must be above 0, not {options.least_pause:g}; inf keeps all as it is written")
+    settings["least_pause"] = options.least_pause
     if files:
         settings["files"] = file_hashes(files)
     with writing(options.out, "3 (alignment)", settings, [options.data, options.phones]) as folder:
@@ -68,10 +86,15 @@ def main(argv: list[str]) -> None:
             results = aligned_singly(lines, folder, options)
         found = keep_good(results, folder, options.max_rejected)
         shutil.rmtree(folder / "work", ignore_errors=True)
-        write_table(folder / "ends", {u: [f"{end:.4f}" for end in a.ends] for u, a in found.items()})
+        spoken = {u: with_pauses(lines[u].phones, a, options.least_pause) for u, a in found.items()}
+        write_table(folder / "ends", {u: [f"{end:.4f}" for end in ends] for u, (_, ends, _) in spoken.items()})
+        write_table(folder / "phones", {u: phones.phones for u, (phones, _, _) in spoken.items()})
+        write_table(folder / "word_of_phone", {u: phones.word_of_phone for u, (phones, _, _) in spoken.items()})
+        write_table(folder / "pauses", {u: pauses.tolist() for u, (_, _, pauses) in spoken.items()})
         scored = {u: f"{a.score:.4f}" for u, a in found.items() if not math.isnan(a.score)}
         write_table(folder / "scores", scored)
-    print(f"{options.out}: {len(found)} utterances")
+    pauses = sum(len(places) for _, _, places in spoken.values())
+    print(f"{options.out}: {len(found)} utterances" + (f", {pauses} pauses between words" if pauses else ""))
 
 
 def aligned_singly(lines: dict[str, Line], folder: Path, options) -> Iterator[tuple[str, Alignment | Rejected]]:
@@ -82,14 +105,23 @@ def aligned_singly(lines: dict[str, Line], folder: Path, options) -> Iterator[tu
         waiting = [lines[utterance] for utterance in todo]
         results = parallel_map(make, waiting, options.nj, f"aligning {options.data.name}", options.plugin)
         found: dict[str, Alignment | Rejected] = {
-            utterance: Alignment(np.array(plain["ends"]), plain["score"]) for utterance, plain in journal.found.items()
+            utterance: _alignment(plain) for utterance, plain in journal.found.items()
         }
         for utterance, result in zip(todo, results, strict=True):
             found[utterance] = result
             if isinstance(result, Alignment):  # what went wrong is tried again: it may have been mended
-                plain = {"ends": [float(end) for end in result.ends], "score": float(result.score)}
-                journal.add(utterance, plain)
+                journal.add(utterance, _plain(result))
     yield from ((utterance, found[utterance]) for utterance in lines)
+
+
+def _plain(made: Alignment) -> dict:
+    pauses = None if made.pauses is None else [float(pause) for pause in made.pauses]
+    return {"ends": [float(end) for end in made.ends], "score": float(made.score), "pauses": pauses}
+
+
+def _alignment(plain: dict) -> Alignment:
+    pauses = None if plain["pauses"] is None else np.array(plain["pauses"])
+    return Alignment(np.array(plain["ends"]), plain["score"], pauses)
 
 
 def read_phones(folder: Path) -> dict[str, Phones]:

@@ -167,7 +167,9 @@ def requests_of(dataset: Dataset, tokens: Tokens, options, frame_rate: float) ->
     index = {utterance: i for i, utterance in enumerate(dataset.ids)}
     for i, prompt in _with_prompts(dataset, chosen, table):
         target = dataset[i]
-        requests.append(cross_sentence(target.id, dataset[index[prompt]], target.phones, target.word_of_phone, tokens))
+        # Where the recording pauses is no part of the text.
+        phones, words = (np.delete(row, dataset.pauses(i)) for row in (target.phones, target.word_of_phone))
+        requests.append(cross_sentence(target.id, dataset[index[prompt]], phones, words, tokens))
         prompts[target.id] = prompt
     return requests, prompts
 
@@ -177,7 +179,7 @@ def _continuations(dataset: Dataset, tokens: Tokens, options, frame_rate: float)
     frames = round(options.prompt_seconds * frame_rate)
     least = max(options.least_seconds * frame_rate, frames + 1)
     for i in np.flatnonzero(np.asarray(dataset.lengths) >= least):
-        request = continuation(dataset[int(i)], frames, tokens)
+        request = continuation(dataset[int(i)], frames, tokens, dataset.pauses(int(i)))
         if request is not None:
             yield request
 

@@ -23,7 +23,6 @@ def main(argv: list[str]) -> None:
     made = parser("report", "One page of an experiment: its results, training curves and speech, in EXP/report.html.")
     made.add_argument("--exp", type=Path, required=True, help="the experiment, scored by stage 9")
     made.add_argument("--raw", type=Path, default=Path("dump/raw"), help="folder of stage 2")
-    made.add_argument("--phones", type=Path, default=Path("dump/phones"), help="folder of stage 3")
     made.add_argument("--align", type=Path, default=Path("dump/align"), help="folder of stage 3")
     made.add_argument("--codes", type=Path, default=Path("dump/codes"), help="folder of stage 4")
     made.add_argument("--codec", type=Path, default=Path("exp/codec"), help="the codec of stage 4")
@@ -47,7 +46,7 @@ def main(argv: list[str]) -> None:
     if key_in(out) == key:
         print(f"{out}: up to date")
         return
-    places = Places(exps, options.raw, options.phones, options.align, options.codes, options.cache)
+    places = Places(exps, options.raw, options.align, options.codes, options.cache)
     text, shown = build(
         places,
         results,
@@ -76,7 +75,6 @@ def _key(options, about: str, sets: dict) -> str:
     for name in sets:
         for folder, stage in (
             (options.raw, "2 (format wavs)"),
-            (options.phones, "3 (phones and alignment)"),
             (options.align, "3 (phones and alignment)"),
             (options.codes, "4 (codes)"),
             (options.exp / "decode", "8 (decode)"),

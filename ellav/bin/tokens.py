@@ -11,36 +11,40 @@ import numpy as np
 
 from ellav.bin.options import parse, parser
 from ellav.config import read_yaml, yaml_text
+from ellav.data.codes import of_frames
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
 from ellav.data.kaldi import read_table, write_table
-from ellav.data.outputs import need, write_text, writing
+from ellav.data.outputs import need, read_record, write_text, writing
 from ellav.data.rejected import Rejected, keep_good
+from ellav.data.silence import trim
 from ellav.errors import UserError
 from ellav.types import SILENCE
 
+EDGE_SILENCE = 0.25
+"""Seconds of silence that stay before and after the speech."""
+
 
 class Row(NamedTuple):
-    """One utterance: its phones, frames per phone (N,), and all its frames."""
+    """One utterance: its phones, frames per phone (N,), how many frames, and which of the recording's they are."""
 
     phones: list[str]
     durations: np.ndarray
     frames: int
+    kept: slice
 
 
 class Inputs(NamedTuple):
     """Folders of earlier stages, each holding one folder per set."""
 
     raw: Path
-    phones: Path
     align: Path
     codes: Path
 
     def of(self, name: str) -> list[Path]:
-        """The four folders of a set; raises UserError naming the stage that has not run."""
+        """The three folders of a set; raises UserError naming the stage that has not run."""
         return [
             need(self.raw / name, "2 (format wavs)"),
-            need(self.phones / name, "3 (phones)"),
             need(self.align / name, "3 (alignment)"),
             need(self.codes / name, "4 (codes)"),
         ]
@@ -52,37 +56,52 @@ def main(argv: list[str]) -> None:
     made.add_argument("--sets", nargs="+", required=True, help="sets to write; the training set among them")
     made.add_argument("--train-set", default="train", help="the set that list and statistics come from")
     made.add_argument("--raw", type=Path, required=True, help="folder of stage 2, one folder a set inside")
-    made.add_argument("--phones", type=Path, required=True, help="folder of the phones of stage 3")
-    made.add_argument("--align", type=Path, required=True, help="folder of the times of stage 3")
+    made.add_argument("--align", type=Path, required=True, help="folder of stage 3, phones and their times")
     made.add_argument("--codes", type=Path, required=True, help="folder of stage 4")
     made.add_argument("--codec", type=Path, required=True, help="folder made by fit-codec")
     made.add_argument("--out", type=Path, required=True, help="folder to write, one folder a set and list/ inside")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances set aside")
+    made.add_argument(
+        "--edge-silence",
+        type=float,
+        default=EDGE_SILENCE,
+        help="seconds of silence (`sp`) that stay at the beginning and at the end of an utterance",
+    )
     options = parse(made, argv)
     if options.train_set not in options.sets:
         raise UserError(f"--train-set {options.train_set} is not among --sets {' '.join(options.sets)}")
-    inputs = Inputs(options.raw, options.phones, options.align, options.codes)
+    inputs = Inputs(options.raw, options.align, options.codes)
     codec = read_yaml(need(options.codec / "codec.yaml", "4 (codes)"))
     for name in options.sets:
         inputs.of(name)
     listed = options.out / "list"
-    with writing(listed, "5 (tokens)", {"train_set": options.train_set}, inputs.of(options.train_set)) as folder:
+    if options.edge_silence < 0:
+        raise UserError(f"--edge-silence must not be negative, not {options.edge_silence:g}")
+    silence = {"edge_silence": options.edge_silence}
+    settings = {"train_set": options.train_set, **silence}
+    with writing(listed, "5 (tokens)", settings, inputs.of(options.train_set)) as folder:
         if folder is not None:
-            rows = [row for _, row in read_rows(inputs, options.train_set, codec) if isinstance(row, Row)]
-            write_list(folder, rows, codec)
+            read = read_rows(inputs, options.train_set, codec, options.edge_silence)
+            rows = [row for _, row in read if isinstance(row, Row)]
+            pause = read_record(options.align / options.train_set).get("options", {}).get("least_pause")
+            write_list(folder, rows, codec, silence | ({"least_pause": pause} if pause else {}))
     tokens = Tokens.read(listed)
     for name in options.sets:
         training = name == options.train_set
-        with writing(options.out / name, "5 (tokens)", {"training": training}, [listed, *inputs.of(name)]) as folder:
+        settings = {"training": training, **silence}
+        with writing(options.out / name, "5 (tokens)", settings, [listed, *inputs.of(name)]) as folder:
             if folder is not None:
-                rows = fitting(read_rows(inputs, name, codec), tokens, training)
+                rows = fitting(read_rows(inputs, name, codec, options.edge_silence), tokens, training)
                 write_set(folder, inputs, name, keep_good(rows, folder, options.max_rejected))
     print(f"{listed}: {len(tokens)} tokens, " + ", ".join(f"{key} {value}" for key, value in tokens.stats.items()))
 
 
-def read_rows(inputs: Inputs, name: str, codec: dict) -> Iterator[tuple[str, Row | Rejected]]:
-    """Every utterance that has phones, times and codes; the others were set aside before."""
-    phones = read_table(inputs.phones / name / "phones")
+def read_rows(inputs: Inputs, name: str, codec: dict, edge_silence: float) -> Iterator[tuple[str, Row | Rejected]]:
+    """Every utterance that has times and codes; the others were set aside before.
+
+    edge_silence: seconds that stay at either end.
+    """
+    phones = read_table(need(inputs.align / name / "phones", "3 (alignment)"))
     ends = read_table(inputs.align / name / "ends")
     frames = read_table(inputs.codes / name / "utt2num_frames")
     for utterance in phones:
@@ -91,10 +110,11 @@ def read_rows(inputs: Inputs, name: str, codec: dict) -> Iterator[tuple[str, Row
             if not frames[utterance].isdecimal():
                 number = frames[utterance]
                 raise UserError(f"{inputs.codes / name}/utt2num_frames: {utterance!r}: {number!r}; rerun stage 4")
-            yield utterance, read_row(phones[utterance].split(), ends[utterance], int(frames[utterance]), codec, where)
+            said = phones[utterance].split()
+            yield utterance, read_row(said, ends[utterance], int(frames[utterance]), codec, edge_silence, where)
 
 
-def read_row(phones: list[str], ends: str, frames: int, codec: dict, where: str) -> Row | Rejected:
+def read_row(phones: list[str], ends: str, frames: int, codec: dict, edge_silence: float, where: str) -> Row | Rejected:
     """Whole-frame durations of one utterance, or why there are none."""
     try:
         times = np.array(ends.split(), dtype=np.float64)
@@ -107,13 +127,18 @@ def read_row(phones: list[str], ends: str, frames: int, codec: dict, where: str)
         return Rejected(f"its alignment ends {off:.1f} frames after its codes; rerun stages 3 and 4 for it")
     try:
         silent = np.array([phone == SILENCE for phone in phones])
-        return Row(phones, to_frames(times, codec["frame_rate"], frames, silent), frames)
+        durations = to_frames(times, codec["frame_rate"], frames, silent)
+        durations, kept = trim(durations, silent, round(edge_silence * codec["frame_rate"]))
+        return Row(phones, durations, kept.stop - kept.start, kept)
     except ValueError as error:
         return Rejected(str(error))
 
 
-def write_list(folder: Path, rows: list[Row], codec: dict) -> None:
-    """The phones of the training set, silence first, and what their durations are like."""
+def write_list(folder: Path, rows: list[Row], codec: dict, silence: dict[str, float]) -> None:
+    """The phones of the training set, silence first, and what their durations are like.
+
+    silence: how silence was treated, for the statistics.
+    """
     if not rows:
         raise UserError("no training utterance has phones, times and codes")
     phones = np.array([phone for row in rows for phone in row.phones])
@@ -131,6 +156,7 @@ def write_list(folder: Path, rows: list[Row], codec: dict) -> None:
         "mean_frames": round(sum(row.frames for row in kept) / len(kept), 2),
         "frames_per_phone": round(sum(row.frames for row in kept) / sum(len(row.phones) for row in kept), 4),
         "max_frames": max(row.frames for row in kept),
+        **silence,
     }
     symbols = [SILENCE, *sorted(set(phones.tolist()) - {SILENCE})]
     write_text(folder / "tokens.txt", "".join(f"{symbol}\n" for symbol in symbols))
@@ -138,8 +164,8 @@ def write_list(folder: Path, rows: list[Row], codec: dict) -> None:
 
 
 def longest(durations: np.ndarray) -> int:
-    """Twice the 99.9th percentile: more frames than this are no good pronunciation."""
-    return math.ceil(2 * np.percentile(durations, 99.9)) if len(durations) else 0
+    """Twice the 99th percentile: more frames than this are no good pronunciation, and no outlier moves it."""
+    return math.ceil(2 * np.percentile(durations, 99)) if len(durations) else 0
 
 
 def beyond(row: Row, most: int, most_silence: int) -> str | None:
@@ -168,7 +194,8 @@ def fitting(
 def write_set(folder: Path, inputs: Inputs, name: str, rows: dict[str, Row]) -> None:
     """The tables of one set, all with the same utterances."""
     copied = {
-        "word_of_phone": inputs.phones / name / "word_of_phone",
+        "word_of_phone": inputs.align / name / "word_of_phone",
+        "pauses": inputs.align / name / "pauses",
         "codes.scp": inputs.codes / name / "codes.scp",
         "utt2spk": inputs.raw / name / "utt2spk",
         "text": inputs.raw / name / "text",
@@ -180,6 +207,8 @@ def write_set(folder: Path, inputs: Inputs, name: str, rows: dict[str, Row]) -> 
         missing = [utterance for utterance in rows if utterance not in table]
         if missing:
             raise UserError(f"{source}: utterance {missing[0]!r} is missing ({len(missing)} such)")
+        if file == "codes.scp":
+            table = {utterance: of_frames(table[utterance], row.kept) for utterance, row in rows.items()}
         write_table(folder / file, {utterance: table[utterance] for utterance in rows})
     write_table(folder / "phones", {utterance: row.phones for utterance, row in rows.items()})
     write_table(folder / "durations", {utterance: row.durations.tolist() for utterance, row in rows.items()})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from ellav.data.outputs import naming, write_text
 from ellav.errors import UserError
 
 _GUESS = 16384  # bytes read at once; most entries fit
+FRAMES = re.compile(r"\[(\d+):(\d+)\]$")
+"""Of a place in an scp file: the first and the last frame that are meant."""
 
 
 class CodesWriter:
@@ -84,8 +87,14 @@ class CodesWriter:
         return end
 
 
+def of_frames(place: str, frames: slice) -> str:
+    """The place of some frames, start and stop given, of the whole entry at `place`."""
+    return f"{place}[{frames.start}:{frames.stop - 1}]"
+
+
 class CodesReader:
-    """Reads entries by their place, `FILE:OFFSET`, with one or two reads of the file each.
+    """Reads entries by their place, `FILE:OFFSET` or `FILE:OFFSET[FIRST:LAST]` for some of its frames, both ends
+    included as Kaldi has it. One or two reads of the file each.
 
     allow_pipes: also run commands (`cat x.ark |`). Safe to use after a fork and from threads;
     files stay open.
@@ -107,6 +116,13 @@ class CodesReader:
         if place.startswith("|") or place.endswith("|"):
             content = self._run(place)
             return _parse(lambda start, size: content[start : start + size], place)
+        frames = FRAMES.search(place)
+        if frames:
+            whole = self.read(place[: frames.start()])
+            first, last = map(int, frames.groups())
+            if not first <= last < len(whole):
+                raise UserError(f"{place}: the entry has {len(whole)} frames; run stages 4 and 5 again")
+            return whole[first : last + 1]
         name, separator, offset = place.rpartition(":")
         if not separator or not offset.isdigit():
             name, offset = place, "0"

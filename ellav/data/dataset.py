@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -115,6 +116,8 @@ def check_statistics(stats: dict, where: str) -> None:
         "frames_per_phone": (float, 0.001, minute),
         "max_frames": (int, 1, hour),
     }
+    # How silence was treated, which models made before it was do not tell.
+    bounds |= {name: (float, 0, math.inf) for name in ("edge_silence", "least_pause") if name in stats}
     for name, (kind, least, most) in bounds.items():
         value = stats[name]
         if type(value) not in (int, kind) or not least <= value <= most:
@@ -173,6 +176,10 @@ class Dataset:
         """What is said, as the data folder has it."""
         return self._value("text", index)
 
+    def pauses(self, index: int) -> np.ndarray:
+        """(n,) indices of the phones that are no part of the text: pauses that the aligner found in the recording."""
+        return np.array(self._optional("pauses", index, "").split(), dtype=np.int64)
+
     def _value(self, table: str, index: int) -> str:
         key, value = self._tables[table].row(index)
         if key != self.ids[index]:
@@ -200,13 +207,13 @@ class Dataset:
         size, books = self.tokens.stats["codebook_size"], self.tokens.stats["codebooks"]
         if codes.shape[1] != books or (len(codes) and (codes.min() < 0 or codes.max() >= size)):
             raise UserError(f"{where}: codes are not (T, {books}) integers below {size}; rerun stages 4 and 5")
-        language = self._language(index)
+        language = self._optional("utt2lang", index, "und")
         return Utterance(self.ids[index], self.speakers[index], language, phones, words, durations, codes)
 
-    def _language(self, index: int) -> str:
-        if "utt2lang" not in self._tables and (self.folder / "utt2lang").exists():
-            self._tables["utt2lang"] = _Lines(self.folder / "utt2lang")
-        return self._value("utt2lang", index) if "utt2lang" in self._tables else "und"
+    def _optional(self, table: str, index: int, missing: str) -> str:
+        if table not in self._tables and (self.folder / table).exists():
+            self._tables[table] = _Lines(self.folder / table)
+        return self._value(table, index) if table in self._tables else missing
 
 
 class _Lines:

@@ -9,6 +9,7 @@ import numpy as np
 from ellav.data.audio import resample
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
+from ellav.data.silence import with_pauses
 from ellav.errors import UserError, one_line
 from ellav.infer.known_phones import with_known_phones
 from ellav.infer.recordings import Given, Sound, read_given, speech_mask, trimmed
@@ -59,12 +60,13 @@ class PromptReader:
                 f"{where}: {given.rate} Hz, the model works at {self.codec.sample_rate}; the voice will sound as dull"
             )
         said = with_known_phones(self.text(text), self.text, self.tokens, f"transcript {text!r}")
-        phones = self.tokens.encode(said.phones, f"transcript {text!r}")
-        words = np.array(said.word_of_phone, np.int32)
         try:
             alignment = self.aligner.align(resample(heard, given.rate, self.aligner.sample_rate), said)
+            said, ends, _ = with_pauses(said, alignment, self.tokens.stats.get("least_pause", np.inf))
+            phones = self.tokens.encode(said.phones, f"transcript {text!r}")
+            words = np.array(said.word_of_phone, np.int32)
             codes = self.codec.encode([resample(heard, given.rate, self.codec.sample_rate)])[0]
-            durations = to_frames(alignment.ends, self.codec.frame_rate, len(codes), words < 0)
+            durations = to_frames(ends, self.codec.frame_rate, len(codes), words < 0)
         except (AlignmentError, ValueError) as error:
             raise UserError(f"{where}: does not fit its transcript {text!r}: {one_line(error)}") from None
         least = getattr(self.aligner, "least_score", None)

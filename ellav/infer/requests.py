@@ -9,6 +9,8 @@ import numpy as np
 from ellav.data.dataset import Tokens
 from ellav.types import DecodingRequest, Utterance
 
+NO_PAUSES = np.zeros(0, np.int64)
+
 LONGEST = 3.0
 """A target may be so many times longer than its phones are on average, plus a second."""
 
@@ -29,21 +31,26 @@ def cross_sentence(
     )
 
 
-def continuation(utterance: Utterance, prompt_frames: int, tokens: Tokens) -> DecodingRequest | None:
+def continuation(
+    utterance: Utterance, prompt_frames: int, tokens: Tokens, pauses: np.ndarray = NO_PAUSES
+) -> DecodingRequest | None:
     """Go on after the first frames of an utterance, whose whole text is known.
 
-    A phone cut by the prompt's end stays open; boundaries after it are not read. None
-    where nothing is left to say after the prompt.
+    A phone cut by the prompt's end stays open; boundaries after it are not read, nor are the
+    recording's own pauses there: pauses holds their indices. None where nothing is left to say
+    after the prompt.
     """
     ends = np.cumsum(utterance.durations)
     begun = int(np.searchsorted(ends, prompt_frames, side="left")) + 1
-    if begun >= len(ends):
+    later = pauses[pauses >= begun]
+    if begun >= len(ends) - len(later):
         return None
     opened = bool(ends[begun - 1] != prompt_frames)
     durations = utterance.durations[:begun].copy()
     durations[-1] -= max(0, ends[begun - 1] - prompt_frames)
     codes = utterance.codes[:prompt_frames]
-    return _request(utterance.id, utterance.phones, utterance.word_of_phone, codes, durations, opened, tokens)
+    phones, words = (np.delete(of_phone, later) for of_phone in (utterance.phones, utterance.word_of_phone))
+    return _request(utterance.id, phones, words, codes, durations, opened, tokens)
 
 
 def _request(name, phones, word_of_phone, codes, durations, opened, tokens: Tokens) -> DecodingRequest:

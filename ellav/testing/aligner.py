@@ -20,7 +20,7 @@ Recording = tuple[np.ndarray, Phones]
 
 ENDS = (
     "Return one time in seconds for each phone, `sp` included, as float64: none below 0 or below the one before, the "
-    "last the length of the audio."
+    "last the length of the audio. `pauses`, where given: seconds of silence within each phone, at its end; 0 for `sp`."
 )
 PHONE_SETS = (
     lambda value: isinstance(value, tuple) and value and all(isinstance(name, str) for name in value),
@@ -122,6 +122,12 @@ def demand_ends(made: Alignment, phones: Phones, seconds: float) -> None:
     demand(bool(np.isfinite(ends).all()), f"`ends` holds {ends[~np.isfinite(ends)][:1]}")
     demand(bool(ends[0] >= 0 and (np.diff(ends) >= 0).all()), f"`ends` is {np.round(ends, 3).tolist()}")
     demand(abs(ends[-1] - seconds) < 1e-3, f"the last end is {ends[-1]:.3f} s, the audio has {seconds:.3f} s")
+    if made.pauses is not None:
+        pauses, silent = np.asarray(made.pauses), np.array([phone == SILENCE for phone in phones.phones])
+        demand(pauses.shape == wanted, f"`pauses` is of shape {pauses.shape}")
+        lasting = np.diff(ends, prepend=0)
+        demand(bool(((pauses >= 0) & (pauses <= lasting + 1e-6)).all()), "a pause is longer than the phone it ends")
+        demand(not pauses[silent].any(), "an `sp` has a pause of its own: it is one")
     demand(isinstance(made.score, float) and not np.isinf(made.score), f"`score` is {made.score!r}, not a number")
 
 

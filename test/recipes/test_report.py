@@ -103,7 +103,8 @@ def built(tmp_path_factory):
             writer.write(id, np.round(np.clip(wav[::2], -1, 1) * 127 + 128).astype(np.int16).reshape(-1, FRAME // 2))
     DataFolder({id: str(raw / "wav" / f"{id}.wav") for id in TEXTS}, TEXTS, {id: id[:3] for id in TEXTS}).write(raw)
     (folder / "dump/raw/train").symlink_to(raw)
-    write_table(phones / "phones", {id: PHONES for id in TEXTS})
+    for folder_of_phones in (phones, align):
+        write_table(folder_of_phones / "phones", {id: PHONES for id in TEXTS})
     write_table(phones / "words", {id: "THE CAT" for id in TEXTS})
     write_table(phones / "word_of_phone", {id: [-1, 0, 0, 1, 1, 1, -1] for id in TEXTS})
     times = {id: np.linspace(0, seconds, len(PHONES) + 1)[1:] for id, seconds in SECONDS.items()}

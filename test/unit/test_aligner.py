@@ -131,3 +131,21 @@ def test_another_sentence_is_refused_or_scores_far_lower(recordings, aligner):
 def test_foreign_phones_are_refused(aligner):
     with pytest.raises(AlignmentError, match="'œ'"):
         aligner.align(np.zeros(64000, np.float32), Phones(["sp", "œ", "sp"], [-1, 0, -1], ["OEUF"]))
+
+
+def test_a_pause_between_words_is_told(recordings, aligner):
+    found = []
+    for wav, phones, placed in recordings[:6]:
+        spoken = [place for place, phone in enumerate(phones.phones) if phone != SILENCE]
+        owners = [phones.word_of_phone[place] for place in spoken]
+        neighbours = [spoken[i + 1] == spoken[i] + 1 for i in range(len(spoken) - 1)]
+        middle = next(
+            i for i in range(len(spoken) // 2, len(spoken) - 1) if owners[i] != owners[i + 1] and neighbours[i]
+        )
+        at = round(placed[middle][2] * 16000)
+        hush = np.random.default_rng(0).normal(0, 1e-4, 6400).astype(np.float32)  # 0.4 s
+        made = aligner.align(np.concatenate([wav[:at], hush, wav[at:]]), phones)
+        found.append(made.pauses[spoken[middle]])
+        made.pauses[spoken[middle]] = 0
+        assert made.pauses.max() < 0.1
+    assert np.median(found) == pytest.approx(0.4, abs=0.08) and min(found) > 0.1

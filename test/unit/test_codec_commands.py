@@ -21,9 +21,9 @@ PHONES = ["sp", "HH", "AY1", "sp"]
 
 
 def make_set(root, name, count, seed):
-    """Stages 2 and 3 as they would have left a set: raw/, phones/, align/."""
+    """Stages 2 and 3 as they would have left a set: raw/, align/."""
     rng = np.random.default_rng(seed)
-    for part in ("raw", "phones", "align"):
+    for part in ("raw", "align"):
         (root / part / name).mkdir(parents=True)
     wavs, ends = {}, {}
     for i in range(count):
@@ -35,9 +35,11 @@ def make_set(root, name, count, seed):
         ends[utterance] = [f"{share * seconds:.4f}" for share in (0.1, 0.4, 0.8, 1)]
     texts = dict.fromkeys(wavs, "Hi.")
     DataFolder(wavs, texts, {u: f"speaker{i % 2}" for i, u in enumerate(wavs)}).write(root / "raw" / name)
-    write_table(root / "phones" / name / "phones", dict.fromkeys(wavs, PHONES))
-    write_table(root / "phones" / name / "word_of_phone", {utterance: [-1, 0, 0, -1] for utterance in wavs})
-    write_table(root / "align" / name / "ends", ends)
+    align = root / "align" / name
+    write_table(align / "ends", ends)
+    write_table(align / "phones", dict.fromkeys(wavs, PHONES))
+    write_table(align / "word_of_phone", {utterance: [-1, 0, 0, -1] for utterance in wavs})
+    write_table(align / "pauses", dict.fromkeys(wavs, ""))
 
 
 def run_fit(root, *more):
@@ -50,7 +52,7 @@ def run_encode(root, name, *more):
 
 
 def run_tokens(root, *more):
-    folders = [word for part in ("raw", "phones", "align", "codes") for word in (f"--{part}", f"{root}/{part}")]
+    folders = [word for part in ("raw", "align", "codes") for word in (f"--{part}", f"{root}/{part}")]
     tokens.main(["--sets", "train", "test", *folders, "--codec", f"{root}/codec", "--out", f"{root}/tokens", *more])
 
 
@@ -145,12 +147,27 @@ def test_tokens_are_read_as_utterances(coded):
         assert utterance.durations.sum() == len(utterance.codes)
         assert (utterance.speaker, dataset.text(i)) == (f"speaker{i % 2}", "Hi.")
     durations = np.array([dataset[i].durations for i in range(20)])
-    assert listed.stats["most_phone"] == int(np.ceil(2 * np.percentile(durations[:, 1:3], 99.9)))
-    assert listed.stats["most_silence"] == int(np.ceil(2 * np.percentile(durations[:, [0, 3]], 99.9)))
+    assert listed.stats["most_phone"] == int(np.ceil(2 * np.percentile(durations[:, 1:3], 99)))
+    assert listed.stats["most_silence"] == int(np.ceil(2 * np.percentile(durations[:, [0, 3]], 99)))
     assert listed.stats["max_frames"] == dataset.lengths.max()
     assert listed.stats["mean_frames"] == pytest.approx(dataset.lengths.mean(), abs=0.01)
     assert listed.stats["frames_per_phone"] == pytest.approx(durations.mean(), abs=1e-3)
     assert (listed.stats["frame_rate"], listed.stats["codebooks"], listed.stats["codebook_size"]) == (50.0, 2, 16)
+
+
+def test_long_silence_at_the_ends_is_cut_off_and_the_codes_are_those_of_the_rest(coded):
+    run_tokens(coded)
+    listed = Tokens.read(coded / "tokens" / "list")
+    whole = Dataset(coded / "tokens" / "test", listed)
+    run_tokens(coded, "--edge-silence", "0.04")
+    cut = Dataset(coded / "tokens" / "test", Tokens.read(coded / "tokens" / "list"))
+    assert cut.tokens.stats["edge_silence"] == 0.04
+    for before, after in zip(whole, cut, strict=True):
+        first, last = np.maximum(before.durations[[0, 3]] - 2, 0)
+        assert first > 0 and last > 0
+        np.testing.assert_array_equal(after.codes, before.codes[first : len(before.codes) - last])
+        np.testing.assert_array_equal(after.durations[1:3], before.durations[1:3])
+        assert after.durations[[0, 3]].tolist() == [2, 2]
 
 
 def change(path, **rows):
@@ -162,7 +179,7 @@ def change(path, **rows):
     [
         (lambda r: change(r / "align" / "test" / "ends", test_01="0.1 0.2 0.3 9.0"), "after its codes"),
         (lambda r: change(r / "align" / "test" / "ends", test_01="0.1 0.3 0.2 0.7"), "non-decreasing"),
-        (lambda r: change(r / "phones" / "test" / "phones", test_01="sp ZH AY1 sp"), "'ZH' is not in the training"),
+        (lambda r: change(r / "align" / "test" / "phones", test_01="sp ZH AY1 sp"), "'ZH' is not in the training"),
     ],
 )
 def test_what_training_cannot_read_is_set_aside_with_its_reason(coded, harm, reason):
@@ -175,12 +192,13 @@ def test_what_training_cannot_read_is_set_aside_with_its_reason(coded, harm, rea
 
 def test_training_utterances_with_an_endless_phone_are_set_aside(tmp_path):
     """Many utterances of the usual kind, and one in which a phone lasts almost all the time."""
-    rows = [tokens.Row(PHONES, np.array([2, 10, 10, 2]), 24)] * 2000
-    odd = tokens.Row(PHONES, np.array([2, 10, 380, 2]), 394)
+    rows = [tokens.Row(PHONES, np.array([2, 10, 10, 2]), 24, slice(0, 24))] * 2000
+    odd = tokens.Row(PHONES, np.array([2, 10, 380, 2]), 394, slice(0, 394))
     folder = tmp_path
-    tokens.write_list(folder, [*rows, odd], {"frame_rate": 50.0, "codebooks": 2, "size": 16})
+    tokens.write_list(folder, [*rows, odd], {"frame_rate": 50.0, "codebooks": 2, "size": 16}, {"edge_silence": 0.25})
     listed = Tokens.read(folder)
     assert listed.stats["most_phone"] == 20 and listed.stats["max_frames"] == 24
+    assert listed.stats["edge_silence"] == 0.25
     named = [("usual", rows[0]), ("odd", odd)]
     kept = dict(tokens.fitting(iter(named), listed, training=True))
     assert kept["usual"] is rows[0] and "'AY1' lasts 380 frames, more than 20" in kept["odd"].reason

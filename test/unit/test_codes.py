@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ellav.data.codes import CodesReader, CodesWriter
+from ellav.data.codes import CodesReader, CodesWriter, of_frames
 from ellav.data.kaldi import read_table
 from ellav.errors import UserError
 
@@ -159,3 +159,15 @@ def test_a_reader_survives_pickling(folder):
 def test_a_missing_file_is_named():
     with pytest.raises(UserError, match=r"nowhere/codes\.ark: no such file"):
         CodesReader().read("nowhere/codes.ark:5")
+
+
+def test_some_frames_of_an_entry_are_what_kaldiio_reads_too(tmp_path):
+    codes = np.arange(20, dtype=np.int16).reshape(10, 2)
+    with CodesWriter(tmp_path) as writer:
+        writer.write("utt", codes)
+    place = of_frames(read_table(tmp_path / "codes.scp")["utt"], slice(3, 7))
+    assert place.endswith("[3:6]")
+    np.testing.assert_array_equal(CodesReader().read(place), codes[3:7])
+    np.testing.assert_array_equal(kaldiio.load_mat(place), codes[3:7])
+    with pytest.raises(UserError, match=r"\[3:10\]: the entry has 10 frames"):
+        CodesReader().read(place.replace("6]", "10]"))

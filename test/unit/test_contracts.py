@@ -157,6 +157,12 @@ class Backwards(Even):
         return Alignment(np.append(made.ends[:-1][::-1], made.ends[-1]), 0.0)
 
 
+class Pausing(Even):
+    def align(self, wav, phones):
+        made = super().align(wav, phones)
+        return Alignment(made.ends, 0.0, made.ends)
+
+
 class Remembering(Even):
     def align(self, wav, phones):
         made = super().align(wav, phones)
@@ -174,6 +180,7 @@ class Careless(Even):
     [
         (Short, "the ends cover the sound: "),
         (Backwards, r"the ends cover the sound: `ends` is \["),
+        (Pausing, "the ends cover the sound: a pause is longer than the phone"),
         (Remembering, "does not depend on what was aligned before"),
         (Careless, "refused with an AlignmentError: ValueError"),
     ],

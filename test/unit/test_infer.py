@@ -135,6 +135,16 @@ def test_continuation_from_inside_a_row_keeps_the_beginning(name):
         assert len(speech.codes) == frames + speech.facts["frames"] and speech.durations is None
 
 
+def test_pauses_of_the_recording_are_not_told_after_the_prompt():
+    said = utterance(3)
+    frames = int(said.durations[:2].sum())
+    request = continuation(said, frames, TOKENS, np.array([1, 3]))
+    np.testing.assert_array_equal(request.phones, np.delete(said.phones, 3))
+    np.testing.assert_array_equal(request.durations, said.durations[:2])
+    later = np.arange(2, len(said.phones))
+    assert continuation(said, frames, TOKENS, later) is None
+
+
 def test_continuation_of_nothing_is_none():
     said = utterance(3)
     assert continuation(said, said.frames, TOKENS) is None
@@ -146,6 +156,7 @@ def test_short_utterances_are_not_continued_and_the_limit_counts_the_others():
     class Said(list):
         ids = property(lambda self: [u.id for u in self])
         lengths = property(lambda self: [u.frames for u in self])
+        pauses = staticmethod(lambda index: np.zeros(0, int))
 
     said = Said(replace(utterance(seed), id=f"u{seed:02}") for seed in range(30))
     options = SimpleNamespace(mode="continuation", prompt_seconds=0.1, least_seconds=0.6, limit=None, data="test")

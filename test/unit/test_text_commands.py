@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from ellav.bin import align, encode, fit_codec, fit_text, pack, phones, tokens
-from ellav.data.dataset import Tokens
+from ellav.data.dataset import Dataset, Tokens
 from ellav.data.kaldi import DataFolder, read_table
 from ellav.errors import UserError
 from ellav.infer.synthesizer import Synthesizer
@@ -96,7 +96,7 @@ def prepare():
 
 
 def make_tokens():
-    folders = [word for part in ("raw", "phones", "align", "codes") for word in (f"--{part}", part)]
+    folders = [word for part in ("raw", "align", "codes") for word in (f"--{part}", part)]
     tokens.main(["--sets", "train", *folders, "--codec", "codec", "--out", "tokens"])
 
 
@@ -113,6 +113,30 @@ def test_phones_and_their_times_reach_the_token_list(root, capsys):
     speak()
     import_grids()
     assert capsys.readouterr().out.count("up to date") == 3
+
+
+def test_pauses_become_phones_and_are_told_apart_from_the_text(root):
+    prepare()
+    pausing = (
+        EVEN.replace('"even"', '"pausing"')
+        .replace("* len(wav) / 16000, 0.0)", "* len(wav) / 16000, 0.0, pauses)")
+        .replace("        return", "        pauses = np.zeros(count)\n        pauses[1] = 0.06\n        return")
+    )
+    (root / "pausing.py").write_text(pausing)
+    folders = ["--data", "raw/train", "--phones", "phones/train", "--out", "align/train"]
+    align.main([*folders, "--plugin", "pausing.py", "--aligner", "pausing", "--least_pause", "0.05"])
+    make_tokens()
+    written, aligned = read_table("phones/train/phones"), read_table("tokens/train/phones")
+    words, ends = read_table("tokens/train/word_of_phone"), read_table("align/train/ends")
+    tokenised = Dataset("tokens/train", Tokens.read("tokens/list"))
+    assert tokenised.tokens.stats["least_pause"] == 0.05
+    for number, utterance in enumerate(tokenised.ids):
+        before, after = written[utterance].split(), aligned[utterance].split()
+        assert after == [*before[:2], "sp", *before[2:]] and words[utterance].split()[2] == "-1"
+        assert tokenised.pauses(number).tolist() == [2]
+        times = np.array(ends[utterance].split(), float)
+        assert times[2] - times[1] == pytest.approx(0.06, abs=1e-3)
+        assert np.delete(tokenised[number].phones, 2).tolist() == tokenised.tokens.encode(before).tolist()
 
 
 def test_what_was_made_with_another_model_is_refused(root):

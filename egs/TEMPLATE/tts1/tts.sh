@@ -44,6 +44,8 @@ aligner=pocketsphinx
 aligner_conf=()
 prompt_aligner=
 prompt_aligner_conf=()
+least_pause=0.1
+edge_silence=0.25
 max_rejected=0.05
 codec=rvq_mel
 codec_conf=()
@@ -104,6 +106,8 @@ Parts (ellav plugins list); options of each as --NAME_conf key=value ...
   --text NAME          text front end (${text})
   --aligner NAME       (${aligner})
   --prompt-aligner NAME  aligns prompts at synthesis, where --aligner works on whole sets only (--aligner)
+  --least-pause S      seconds from which a silence between two words is a pause of its own (${least_pause})
+  --edge-silence S     seconds of silence that stay at either end of an utterance (${edge_silence})
   --max-rejected X     share of utterances that a stage may set aside (${max_rejected})
   --codec NAME         (${codec})
   --ordering NAME      (${ordering})
@@ -314,7 +318,7 @@ if prepares 3; then
     for set in "${sets[@]}"; do
         on "${train_cmd}" align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
             --out "${dumpdir}/align/${set}" --config "${expdir}/aligner/aligner.yaml" \
-            --max_rejected "${max_rejected}" --nj "${nj}"
+            --least_pause "${least_pause}" --max_rejected "${max_rejected}" --nj "${nj}"
     done
     finish
 fi
@@ -338,8 +342,8 @@ if prepares 5; then
         need "${dumpdir}/codes/${set}" "4 (codes)"
     done
     on "${train_cmd}" tokens --sets "${sets[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
-        --phones "${dumpdir}/phones" --align "${dumpdir}/align" --codes "${dumpdir}/codes" \
-        --codec "${expdir}/codec" --out "${tokens}" --max_rejected "${max_rejected}"
+        --align "${dumpdir}/align" --codes "${dumpdir}/codes" \
+        --codec "${expdir}/codec" --out "${tokens}" --edge_silence "${edge_silence}" --max_rejected "${max_rejected}"
     finish
 fi
 
@@ -401,7 +405,7 @@ if evaluates 9; then
     about=()
     [ ! -e local/about.txt ] || about=(--about local/about.txt)
     split "${report_args}"
-    on "${train_cmd}" report --exp "${exp}" --raw "${dumpdir}/raw" --phones "${dumpdir}/phones" \
+    on "${train_cmd}" report --exp "${exp}" --raw "${dumpdir}/raw" \
         --align "${dumpdir}/align" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" \
         "${about[@]}" "${beside[@]}" "${words[@]}"
     finish

@@ -18,10 +18,12 @@ class Alignment:
     """ends: (N,) float64 seconds at which each phone ends, non-decreasing; the last is the
     utterance's length. Silence the audio has but the text does not is part of the phone
     before it. score: the log-likelihood per frame where it is worst, for telling a wrong transcript; NaN
-    where the aligner has none."""
+    where the aligner has none. pauses: (N,) float64 seconds at the end of each phone that are such
+    silence, 0 for `sp`; None where the aligner does not tell."""
 
     ends: np.ndarray
     score: float
+    pauses: np.ndarray | None = None
 
 
 class Aligner(Protocol):

@@ -68,7 +68,11 @@ class Matching:
                 )
         if len(found) < len(places):
             raise AlignmentError(f"{_name(phones, places[len(found)])} is missing: the alignment ends before it")
-        return Alignment(_ends(phones, places, found, seconds), math.nan)
+        ends = _ends(phones, places, found, seconds)
+        pauses = np.zeros(len(ends))
+        spoken = np.array([min(interval.end, seconds) for interval in found])
+        pauses[places] = np.maximum(ends[places] - spoken, 0.0)
+        return Alignment(ends, math.nan, pauses)
 
     def _same(self, theirs: str, ours: str) -> bool:
         theirs = self.map.get(theirs, theirs)

@@ -61,11 +61,14 @@ class PocketSphinx:
         if len(wav) < 3 * FRAME * self.sample_rate * spoken:
             raise AlignmentError(f"{len(wav) / self.sample_rate:.2f} s of audio are too short for {spoken} phones")
         found, scores = self._decode(wav, words)
-        ends = np.full(len(phones.phones), -1.0)
+        ends, pauses = np.full(len(phones.phones), -1.0), np.zeros(len(phones.phones))
         for place, (_, parts) in zip(places, found, strict=True):
             # What lies between two words is silence: of the `sp` there, else of the phone before.
             if place[0] > 0:
-                ends[place[0] - 1] = parts[0][0] * FRAME + MIDDLE
+                before, start = place[0] - 1, parts[0][0] * FRAME + MIDDLE
+                if phones.phones[before] != SILENCE:
+                    pauses[before] = start - ends[before]
+                ends[before] = start
             for index, (start, length) in zip(place, parts, strict=True):
                 ends[index] = (start + length) * FRAME + MIDDLE
         duration = len(wav) / self.sample_rate
@@ -73,7 +76,8 @@ class PocketSphinx:
         previous = 0.0
         for index, end in enumerate(ends):
             previous = ends[index] = min(max(end, previous), duration)
-        return Alignment(ends, lowest_mean(scores, STRETCH))
+        pauses = np.minimum(pauses, np.diff(ends, prepend=0))
+        return Alignment(ends, lowest_mean(scores, STRETCH), pauses)
 
     def _decode(
         self, wav: np.ndarray, words: list[list[str]]

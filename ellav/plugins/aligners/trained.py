@@ -114,7 +114,9 @@ def align(mixtures: Mixtures, numbers: dict[str, int], wav: np.ndarray, phones: 
     counts = np.bincount(its_chain.phone[path], minlength=len(phones.phones))
     ends = np.cumsum(counts) * HOP / RATE
     ends[np.flatnonzero(counts)[-1] :] = len(wav) / RATE
-    return Alignment(ends, score)
+    unwritten = (its_chain.state[path] == 0) & (np.array(phones.phones)[its_chain.phone[path]] != SILENCE)
+    pauses = np.bincount(its_chain.phone[path[unwritten]], minlength=len(phones.phones)) * HOP / RATE
+    return Alignment(ends, score, pauses)
 
 
 def way(mixtures: Mixtures, rows: np.ndarray, its_chain: Chain) -> tuple[np.ndarray, float]:

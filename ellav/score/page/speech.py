@@ -27,7 +27,6 @@ class Places:
 
     exps: tuple[Path, ...]
     raw: Path
-    phones: Path
     align: Path
     codes: Path
     cache: Path
@@ -79,7 +78,7 @@ class TestSet:
         self.wavs = read_table(need(places.raw / name / "wav.scp", "2 (format wavs)"))
         self.text = read_table(places.raw / name / "text")
         self.speakers = read_table(places.raw / name / "utt2spk")
-        self.phones = read_table(need(places.phones / name / "phones", "3 (phones and alignment)"))
+        self.phones = read_table(need(places.align / name / "phones", "3 (phones and alignment)"))
         self.ends = read_table(need(places.align / name / "ends", "3 (phones and alignment)"))
         self.codes = read_table(need(places.codes / name / "codes.scp", "4 (codes)"))
         self.spoken = [read_table(spoken)]
@@ -101,7 +100,7 @@ class TestSet:
         """One decoded utterance. Raises UserError naming it where a stage's table lacks it."""
         for table, folder, stage in (
             (self.wavs, self.places.raw, "2 (format wavs)"),
-            (self.phones, self.places.phones, "3 (phones and alignment)"),
+            (self.phones, self.places.align, "3 (phones and alignment)"),
             (self.ends, self.places.align, "3 (phones and alignment)"),
             (self.codes, self.places.codes, "4 (codes)"),
             (self.facts, self.decoded[0], DECODE),
