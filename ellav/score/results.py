@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-PACKAGES = ("ellav", "torch", "numpy", "pocketsphinx", "resemblyzer", "jiwer")
+PACKAGES = ("ellav", "torch", "numpy", "pocketsphinx", "resemblyzer", "jiwer", "faster-whisper", "whisper-normalizer")
 RESAMPLES = 1000
 
 
