@@ -174,7 +174,9 @@ def test_all_rows_and_their_figures(experiment, score):
     for figures in rows.values():
         assert all(f["low"] <= f["value"] <= f["high"] for f in figures.values())
     table = (experiment / "exp/one/RESULTS.md").read_text()
-    assert "by resemblyzer" in table and "as heard by pocketsphinx (lm=lm.arpa); " in table and "normalizer basic" in table
+    assert (
+        "by resemblyzer" in table and "as heard by pocketsphinx (lm=lm.arpa); " in table and "normalizer basic" in table
+    )
     assert "| control: another reader" in table and "- control: another reader: a recording of another" in table
     assert "12,346" in table and "control: silence" in table and results["environment"]["cpu"] in table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ellav.errors import UserError, one_line
+from ellav.plugins.torchaudio_import import import_torchaudio
 
 RATE = 16000
 RESEMBLYZER = "resemblyzer"
@@ -62,6 +64,15 @@ class WavLM:
     """
 
     def __init__(self, model: str):
+        place = str(Path(model).expanduser())
+        if not Path(place).is_dir() and (place != model or model.startswith(("/", ".")) or "/" not in model):
+            raise UserError(
+                f"scorer similarity: no folder {model}; model is {RESEMBLYZER}, the folder of a WavLM, "
+                "or its name on the Hugging Face hub: microsoft/wavlm-base-plus-sv"
+            )
+        # Where torchaudio is, transformers imports it, and fails where its compiled part does not load.
+        with contextlib.suppress(ModuleNotFoundError):
+            import_torchaudio()
         try:
             from transformers import AutoFeatureExtractor, WavLMForXVector
         except ModuleNotFoundError as error:
@@ -69,12 +80,6 @@ class WavLM:
                 f"scorer similarity, model {model}: the package {error.name} is missing; "
                 "install the extra: pip install 'ellav[wavlm]'"
             ) from None
-        place = str(Path(model).expanduser())
-        if not Path(place).is_dir() and (place != model or model.startswith(("/", ".")) or "/" not in model):
-            raise UserError(
-                f"scorer similarity: no folder {model}; model is {RESEMBLYZER}, the folder of a WavLM, "
-                "or its name on the Hugging Face hub: microsoft/wavlm-base-plus-sv"
-            )
         try:
             self._features = AutoFeatureExtractor.from_pretrained(place)
             self._model, loaded = WavLMForXVector.from_pretrained(place, output_loading_info=True)
