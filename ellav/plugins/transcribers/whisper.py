@@ -28,12 +28,12 @@ _EDGES = " \t\"'`*_~.,:;!?()[]{}<>\u2018\u201c\u201d\u00ab\u00bb\u00bf\u00a1\u26
 class Whisper:
     """Speech at 16 kHz in the language that is named. What it hears depends on nothing that it heard before.
 
-    model: a folder with a model for faster-whisper; or a size (`base`, `small`, `large-v3`) or a
+    model: a folder with a model for faster-whisper; or a size (`base`, `small`, `large-v3`), or a
     name on the Hugging Face hub. A size is looked for in tools/whisper first, then in the hub's cache, and is
     fetched from the hub at last. Without it: what install_whisper.sh put into tools/whisper/base, and no
     network. language: a code such as `en`, or `auto`: what it takes each recording for. beam: hypotheses kept;
     1 is greedy. Never samples, so the same sound gives the same words. threads: of one instance. device:
-    `cuda` needs NVIDIA's cuBLAS and cuDNN. compute: numbers to calculate with; `int8` is faster and a little worse.
+    `cuda` needs NVIDIA's cuBLAS and cuDNN. compute: numbers to calculate with; `int8` is faster.
     """
 
     sample_rate = 16000
