@@ -14,6 +14,7 @@ from ellav.bin.main import main
 from ellav.data.codes import CodesWriter
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.plugins.scorers import scorers
+from ellav.score.page.build import _results
 from ellav.score.scoring import other_readers
 from ellav.score.tables import read_results, render
 
@@ -360,13 +361,16 @@ def test_another_reader_is_another_one(speakers):
 
 def test_the_other_reader_is_judged_by_the_prompt(experiment, score, louder, speech):
     assert score(*louder) == 0
-    rows = json.loads((experiment / "exp/one/results.json").read_text())["sets"]["test"]
-    assert set(rows) == {"recorded", "resynthesis", "synthesized", "other_reader"}
+    results = json.loads((experiment / "exp/one/results.json").read_text())
+    assert set(results["sets"]["test"]) == {"recorded", "resynthesis", "synthesized", "other_reader"}
     peak = {u: max(abs(soundfile.read(path)[0])) for u, path in speech.items()}
     prompts = read_table(experiment / "exp/one/decode/test/utt2prompt")
     lines = (experiment / "exp/scores/test/recorded/scores.jsonl").read_text().splitlines()
     found = [one for one in map(json.loads, lines) if one["row"] == "other_reader"]
     assert [one["id"] for one in found] == list(speech)
+    page = _results(results, [])  # report.html's
+    assert '<tr class="control"><th scope="row">control: another reader</th>' in page
+    assert "<li>control: another reader: a recording of another speaker of the set" in page
     for one in found:
         strangers = [peak[u] for u in speech if u[:3] != one["id"][:3]]
         above, below = one["louder"]
