@@ -7,7 +7,7 @@ help_message="Usage: tools/setup_env.sh [--torch cpu|cuda|present] [--force]
 Makes a virtual environment with ellav and everything that the recipes and tests need,
 in the versions of tools/constraints.txt.
 
-  --torch cpu      torch without CUDA (default); about 0.5 GB to download
+  --torch cpu      torch without CUDA (default); about 0.6 GB to download
   --torch cuda     torch with CUDA; about 3 GB to download
   --torch present  the torch that the Python interpreter already has
   --force          install again even if nothing changed
@@ -94,9 +94,9 @@ if command -v flock > /dev/null; then
 fi
 
 case "${torch}" in
-    cpu) size="about 0.5 GB to download, 2 GB on disk" ;;
+    cpu) size="about 0.6 GB to download, 2.3 GB on disk" ;;
     cuda) size="about 3 GB to download, 7 GB on disk" ;;
-    present) size="about 0.3 GB to download, 1 GB on disk" ;;
+    present) size="about 0.4 GB to download, 1.3 GB on disk" ;;
 esac
 say "making ${venv} with $("${python}" --version) and torch: ${torch} (${size})"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -59,8 +60,9 @@ class Resemblyzer:
 class WavLM:
     """The x-vector of a WavLM with a head for speaker verification (transformers' WavLMForXVector).
 
-    `microsoft/wavlm-base-plus-sv` is the one of VALL-E's successors; a folder as `save_pretrained` leaves it
-    will do as well. What is kept in pickles is read as weights only.
+    model: a folder as `save_pretrained` leaves it, or a name on the Hugging Face hub, such as
+    `microsoft/wavlm-base-plus-sv`, by which published figures of ELLA-V and VALL-E R go. Pickled
+    weights are read as weights only.
     """
 
     def __init__(self, model: str):
@@ -81,8 +83,9 @@ class WavLM:
                 "install the extra: pip install 'ellav[wavlm]'"
             ) from None
         try:
-            self._features = AutoFeatureExtractor.from_pretrained(place)
-            self._model, loaded = WavLMForXVector.from_pretrained(place, output_loading_info=True)
+            with _quiet():
+                self._features = AutoFeatureExtractor.from_pretrained(place)
+                self._model, loaded = WavLMForXVector.from_pretrained(place, output_loading_info=True)
         except Exception as error:  # the hub's client and transformers raise many kinds
             raise UserError(
                 f"scorer similarity: model {model} does not load, from a folder or from the Hugging Face hub: "
@@ -107,3 +110,19 @@ class WavLM:
         with torch.inference_mode():
             voice = self._model(heard.input_values).embeddings[0].numpy()
         return voice / max(float(np.linalg.norm(voice)), 1e-9)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers without bars and tables: what goes wrong is said in one line."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
