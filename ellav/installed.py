@@ -17,6 +17,8 @@ EXTRAS = {
     "align": "aligning phones (stage 3, prompts of your own), TextGrids",
     "codec": "training and measuring codecs",
     "score": "scoring (stage 9)",
+    "whisper": "the transcriber whisper; normalizer=whisper of the scorer wer",
+    "wavlm": "speaker similarity by WavLM (stage 9)",
     "corpus": "the mini recipe's speakers (stage 1)",
     "encodec": "the codec encodec",
     "dnsmos": "the scorer dnsmos",

@@ -18,3 +18,19 @@ hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy mac
 hypothesis.settings.load_profile("no deadline")
 
 torch.set_num_threads(1)
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def whisper_base():
+    """The folder with Whisper base, a recogniser that knows people."""
+    from ellav.plugins.transcribers.whisper import INSTALLED
+
+    if os.environ.get("ELLAV_NO_WHISPER") == "1":
+        pytest.skip("ELLAV_NO_WHISPER=1")
+    assert (INSTALLED / "base").is_dir(), (
+        f"no weights in {INSTALLED / 'base'}: run tools/installers/install_whisper.sh, "
+        "or set ELLAV_NO_WHISPER=1 to do without these tests"
+    )
+    return INSTALLED / "base"

@@ -8,7 +8,7 @@ help_message="Usage: tools/setup_env.sh [--torch cpu|cuda|present] [--force]
 Makes a virtual environment with ellav and everything that the recipes and tests need,
 in the versions of tools/constraints.txt.
 
-  --torch cpu      torch without CUDA (default); about 0.5 GB to download
+  --torch cpu      torch without CUDA (default); about 0.6 GB to download
   --torch cuda     torch with CUDA; about 3 GB to download
   --torch present  the torch that the Python interpreter already has
   --force          install again even if nothing changed
@@ -45,7 +45,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=${ELLAV_VENV:-${root}/tools/venv}
 mkdir -p "$(dirname "${venv}")" || die "${venv}: cannot be made; set ELLAV_VENV to a folder of yours"
 venv=$(cd "$(dirname "${venv}")" && pwd -P)/$(basename "${venv}")
-extras=train,text,align,codec,score,corpus,encodec,dnsmos,quality,dev
+extras=train,text,align,codec,score,whisper,corpus,encodec,dnsmos,quality,dev
 torch_version=$(sed -n 's/^torch==//p' "${root}/tools/constraints.txt")
 
 flite() {
@@ -96,9 +96,9 @@ if command -v flock > /dev/null; then
 fi
 
 case "${torch}" in
-    cpu) size="about 0.5 GB to download, 2 GB on disk" ;;
+    cpu) size="about 0.6 GB to download, 2.3 GB on disk" ;;
     cuda) size="about 3 GB to download, 7 GB on disk" ;;
-    present) size="about 0.3 GB to download, 1 GB on disk" ;;
+    present) size="about 0.4 GB to download, 1.3 GB on disk" ;;
 esac
 say "making ${venv} with $("${python}" --version) and torch: ${torch} (${size})"
 

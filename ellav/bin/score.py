@@ -10,6 +10,7 @@ from ellav import config
 from ellav.bin.options import add_choice, parse, parser
 from ellav.data.kaldi import read_table
 from ellav.data.language_model import write_language_model
+from ellav.data.option_files import file_hashes
 from ellav.data.outputs import fingerprint, need, writing
 from ellav.errors import UserError
 from ellav.plugins.codecs import code_of_codec
@@ -24,7 +25,7 @@ DECODED = {"cross-sentence": "decode", "continuation": "decode_continuation"}
 
 
 def main(argv: list[str]) -> None:
-    made = parser("score", "Score what was decoded, beside the recordings, the codec's resynthesis and two controls")
+    made = parser("score", "Score what was decoded, beside the recordings, the codec's resynthesis and controls")
     made.add_argument("--exp", type=Path, required=True, help="the experiment: decode/SET in it is scored")
     made.add_argument(
         "--mode",
@@ -63,8 +64,8 @@ def main(argv: list[str]) -> None:
     setup = Setup(specs, options.codec, codec["sample_rate"], enrolled_arrays(options, specs, codec["sample_rate"]))
     inputs += [options.cache / f"enrolled_{name}" for name in setup.enrolled]
 
-    metrics = metrics_of(list(specs))
-    key = [[scorers.record(name), conf, *listener(conf)] for name, conf in specs.items()]
+    metrics = metrics_of(specs)
+    key = [judge(name, conf) for name, conf in specs.items()]
     tables = {
         mode: score_mode(options, mode, codec["frame_rate"], setup, key, list(metrics), inputs)
         for mode in modes(options)
@@ -83,12 +84,12 @@ def main(argv: list[str]) -> None:
     print(f"{options.exp}/RESULTS.md")
 
 
-def metrics_of(names: list[str]) -> dict[str, str]:
+def metrics_of(specs: dict[str, dict]) -> dict[str, str]:
     """Metric -> its line. Raises UserError where two scorers would write into one column."""
     owner: dict[str, str] = {}
     found = {}
-    for name in names:
-        for metric, meaning in scorers.get(name).metrics.items():
+    for name, conf in specs.items():
+        for metric, meaning in scorers.create(name, conf).metrics.items():
             if metric in owner:
                 raise UserError(
                     f"--scorers: {owner[metric]} and {name} both have a metric {metric!r}; name one of them only"
@@ -97,9 +98,19 @@ def metrics_of(names: list[str]) -> dict[str, str]:
     return found
 
 
-def listener(conf: dict) -> list[dict]:
-    """Where the transcriber of a scorer comes from, if it has one: another one hears something else."""
-    return [transcribers.record(conf["transcriber"])] if "transcriber" in conf else []
+def judge(name: str, conf: dict) -> list:
+    """What a scorer's figures depend on: its code, options and files, and those of its transcriber if it has one."""
+    made = [scorers.record(name), conf, local_files(scorers.get(name), conf)]
+    if "transcriber" in conf:
+        listener = conf["transcriber"]
+        made += [transcribers.record(listener), local_files(transcribers.get(listener), conf["transcriber_conf"])]
+    return made
+
+
+def local_files(target: type, conf: dict) -> dict[str, str]:
+    """Option -> hash of the file or folder that it names here; some may also name what lies elsewhere."""
+    named = {option: Path(conf[option]) for option in config.paths(target) if conf.get(option) is not None}
+    return file_hashes({option: path for option, path in named.items() if path.exists()})
 
 
 def modes(options) -> list[str]:
@@ -215,7 +226,10 @@ def enrolled_arrays(options, specs: dict[str, dict], sample_rate: int) -> dict:
         need(folder / "wav.scp", "2 (format wavs)")
     recordings = recordings_of(folders, options.recordings)
     setup = Setup(specs, options.codec, sample_rate)
-    return {name: enroll(options.cache / f"enrolled_{name}", name, setup, recordings, folders) for name in names}
+    return {
+        name: enroll(options.cache / f"enrolled_{name}", name, setup, judge(name, specs[name]), recordings, folders)
+        for name in names
+    }
 
 
 def summaries(exp: Path, sets: list[str]) -> dict[str, dict]:

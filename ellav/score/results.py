@@ -15,7 +15,7 @@ import numpy as np
 
 from ellav.errors import one_line
 
-PACKAGES = ("ellav", "torch", "numpy", "pocketsphinx", "resemblyzer", "jiwer")
+PACKAGES = ("ellav", "torch", "numpy", "pocketsphinx", "resemblyzer", "jiwer", "faster-whisper", "whisper-normalizer")
 RESAMPLES = 1000
 
 

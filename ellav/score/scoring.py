@@ -25,8 +25,8 @@ from ellav.plugins.codecs import load_codec
 from ellav.plugins.scorers import Scored, scorers
 
 STAGE = "9 (score)"
-ROWS = ("recorded", "resynthesis", "synthesized", "shuffled", "silence")
-"""What stands in the tables; the last two are controls."""
+ROWS = ("recorded", "resynthesis", "synthesized", "shuffled", "silence", "other_reader")
+"""What stands in the tables; the last three are controls."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Item:
     """One utterance as files: where its speech and its prompt lie, and what it should say.
 
     place: a waveform, or codes in an ark. other: another utterance's words, for the control.
+    stranger: id and waveform of a recording of another speaker, for the control.
     prompt_seconds: in a continuation, how much of the utterance's own beginning was given; else None.
     """
 
@@ -44,6 +45,7 @@ class Item:
     place: str
     is_codes: bool = False
     other: str | None = None
+    stranger: tuple[str, str] | None = None
     prompt: str | None = None
     prompt_seconds: float | None = None
     facts: dict = field(default_factory=dict)
@@ -82,16 +84,29 @@ def items_of(
             raise UserError(f"{decoded / set_name}: {missing[0]!r} has no {name} ({len(missing)} such); rerun stage 8")
     shuffled = np.random.default_rng(0).permutation(len(ids))
     other = {ids[a]: words[ids[b]] for a, b in zip(shuffled, np.roll(shuffled, 1), strict=True)}
+    strangers = other_readers([ids[i] for i in shuffled], speakers) if kind == "recorded" else {}
     items = []
     for id in ids:
         prompt = prompts.get(id)
         item = Item(set_name, id, speakers[id], words[id], places[id], kind == "resynthesis", prompt=wavs.get(prompt))
         if prompt == id:  # a continuation: only the beginning was given
             item = replace(item, prompt_seconds=facts[id]["prompt_frames"] / frame_rate)
+        if id in strangers and item.prompt is not None:
+            item = replace(item, stranger=(strangers[id], wavs[strangers[id]]))
         if kind == "synthesized":
             item = replace(item, facts=facts[id], other=other[id] if len(ids) > 1 else None)
         items.append(item)
     return items
+
+
+def other_readers(ids: list[str], speakers: dict[str, str]) -> dict[str, str]:
+    """Utterance -> the next one in `ids`, around its end, of another speaker; without those that have none."""
+    found = {}
+    for place, id in enumerate(ids):
+        following = (other for other in ids[place:] + ids[:place] if speakers[other] != speakers[id])
+        if (stranger := next(following, None)) is not None:
+            found[id] = stranger
+    return found
 
 
 def read_facts(path: Path) -> dict[str, dict]:
@@ -172,6 +187,12 @@ class _Process:
         utterance = Scored(item.id, item.speaker, item.text, wav, rate, prompt, item.facts, given)
         row = "resynthesis" if item.is_codes else "synthesized" if item.facts else "recorded"
         records = [self._record(item, row, utterance, self.scorers)]
+        if item.stranger is not None:
+            id, place = item.stranger
+            # What ranks first is judged as for any recording: without this one in its own speaker's mean.
+            stranger = replace(utterance, id=id, wav=read_wav(place, rate), given=0)
+            comparing = [scorer for scorer in self.scorers if getattr(scorer, "reads_prompt", False)]
+            records.append(self._record(item, "other_reader", stranger, comparing))
         if row == "synthesized":
             readers = [scorer for scorer in self.scorers if scorer.reads_text]
             if item.other is not None:
@@ -195,9 +216,11 @@ class _Process:
         return record
 
 
-def enroll(out: Path, name: str, setup: Setup, recordings: list[Item], inputs: list[Path]) -> dict[str, np.ndarray]:
-    """What the scorer `name` makes of the speakers' recordings; kept in `out`."""
-    options = {"scorer": scorers.record(name), "options": setup.specs[name], "recordings": [r.id for r in recordings]}
+def enroll(
+    out: Path, name: str, setup: Setup, about: list, recordings: list[Item], inputs: list[Path]
+) -> dict[str, np.ndarray]:
+    """What the scorer `name` makes of the speakers' recordings; kept in `out`. about: what it depends on itself."""
+    options = {"scorer": about, "recordings": [r.id for r in recordings]}
     with writing(out, STAGE, options, inputs) as folder:
         if folder is not None:
             arrays = scorers.create(name, setup.specs[name]).enroll(_recordings(recordings, setup.sample_rate))

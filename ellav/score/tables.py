@@ -16,8 +16,15 @@ LABELS = {
     "synthesized": "**synthesized**",
     "shuffled": "control: another text",
     "silence": "control: silence",
+    "other_reader": "control: another reader",
 }
-CONTROLS = tuple(LABELS[row] for row in ("shuffled", "silence"))
+CONTROLS = {
+    "shuffled": "the synthesized speech, judged by another utterance's words",
+    "silence": "as long as the synthesized speech",
+    "other_reader": "a recording of another speaker of the set, judged by this utterance's prompt and speaker: "
+    "what a figure about the voice means nothing at",
+}
+"""Rows that show what a figure is worth -> what was judged."""
 CONTINUATION = (
     "The beginning of each recording was given with its whole text. Words are counted in the whole utterance, "
     "the given beginning included; `similarity` and `own_first` judge what follows it, `similarity` against the "
@@ -68,10 +75,17 @@ def render(results: dict, beside: list[dict]) -> str:
         title = f"{table.name}: {table.utterances} utterances"
         parts.append(f"\n## {title}\n\n{table.note}{markdown(table.header, table.rows)}")
     parts.append("\n" + "".join(f"- `{name}`: {meaning}\n" for name, meaning in results["metrics"].items()))
+    parts += [f"- {label}: {meaning}\n" for label, meaning in controls(results)]
     header, rows = training_table([results, *beside])
     if rows:
         parts.append(f"\n## Speed and training\n\n{markdown(header, rows)}")
     return "".join(parts)
+
+
+def controls(results: dict) -> list[tuple[str, str]]:
+    """Label and meaning of the controls that stand in any table of an experiment."""
+    sets = [*results["sets"].values(), *results.get("continuation", {}).get("sets", {}).values()]
+    return [(LABELS[row], meaning) for row, meaning in CONTROLS.items() if any(row in rows for rows in sets)]
 
 
 class SetTable(NamedTuple):

@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ellav.bin.main import main
 from ellav.data.codes import CodesWriter
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.plugins.scorers import scorers
+from ellav.score.page.build import _results
+from ellav.score.scoring import other_readers
+from ellav.score.tables import read_results, render
 
 SENTENCES = [
     "THE OLD KING SOLD A HEAVY CARPET TO THE SAILOR",
@@ -144,6 +149,43 @@ class HearsThe:
 """
 
 
+FILE_TRANSCRIBER = """
+from pathlib import Path
+from ellav.plugins.transcribers import transcribers
+
+@transcribers.register("hears_a_file")
+class HearsAFile:
+    sample_rate = 16000
+
+    def __init__(self, model: Path | str):
+        self.words = Path(model).read_text().upper()
+
+    def transcribe(self, wav):
+        return self.words
+"""
+
+
+PROMPT_SCORER = """
+from ellav.plugins.scorers import scorers
+
+@scorers.register("louder")
+class Louder:
+    metrics = {"louder": "peak / peak of the prompt"}
+    reads_text = False
+    reads_prompt = True
+
+    def score(self, utterance):
+        return {"louder": (float(max(abs(utterance.wav), default=0)), float(max(abs(utterance.prompt))))}
+"""
+
+
+@pytest.fixture(scope="module")
+def louder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plugin") / "louder.py"
+    path.write_text(PROMPT_SCORER)
+    return ("--scorers", "louder", "--plugin", str(path))
+
+
 @pytest.fixture
 def score(plugin):
     return lambda *more, exp="exp/one": main(["score", "--exp", exp, "--sets", "test", *plugin, *more])
@@ -155,10 +197,10 @@ def test_all_rows_and_their_figures(experiment, score):
     assert score("--nj", "2") == 0
     results = json.loads((experiment / "exp/one/results.json").read_text())
     rows = results["sets"]["test"]
-    assert set(rows) == {"recorded", "resynthesis", "synthesized", "shuffled", "silence"}
+    assert set(rows) == {"recorded", "resynthesis", "synthesized", "shuffled", "silence", "other_reader"}
     words = sum(len(s.split()) for s in SENTENCES) * 2
     lost = len(SENTENCES[0].split())
-    value = {row: figures["wer"]["value"] for row, figures in rows.items()}
+    value = {row: figures["wer"]["value"] for row, figures in rows.items() if "wer" in figures}
     assert value["recorded"] <= 8 and value["resynthesis"] == value["recorded"]
     assert 100 * lost / words <= value["synthesized"] <= 100 * lost / words + 8
     assert value["shuffled"] >= 80 and value["silence"] >= 80
@@ -167,10 +209,17 @@ def test_all_rows_and_their_figures(experiment, score):
     assert rows["synthesized"]["inf"]["value"] == 10 and rows["synthesized"]["cut"]["value"] == 5
     assert rows["synthesized"]["duration_ratio"]["value"] == pytest.approx(0.9)
     assert rows["synthesized"]["rtf"]["value"] == pytest.approx(0.5)
+    assert set(rows["other_reader"]) == {"similarity", "own_first"}
+    assert rows["other_reader"]["similarity"]["value"] < rows["recorded"]["similarity"]["value"] - 0.2
+    assert rows["other_reader"]["own_first"]["value"] == 0
     assert "inf" not in rows["recorded"] and "similarity" not in rows["shuffled"]
     for figures in rows.values():
         assert all(f["low"] <= f["value"] <= f["high"] for f in figures.values())
     table = (experiment / "exp/one/RESULTS.md").read_text()
+    assert (
+        "by resemblyzer" in table and "as heard by pocketsphinx (lm=lm.arpa); " in table and "normalizer basic" in table
+    )
+    assert "| control: another reader" in table and "- control: another reader: a recording of another" in table
     assert "12,346" in table and "control: silence" in table and results["environment"]["cpu"] in table
 
 
@@ -307,6 +356,77 @@ def test_another_file_of_a_transcriber_hears_anew(experiment, score, capsys, tmp
     assert "recorded: up to date" not in capsys.readouterr().out
 
 
+def test_a_changed_file_that_an_option_names_hears_anew(experiment, score, capsys, tmp_path):
+    (tmp_path / "hears.py").write_text(FILE_TRANSCRIBER)
+    (tmp_path / "model").write_text("one")
+    options = ("--scorers", "wer", "--transcriber", "hears_a_file", "--plugin", str(tmp_path / "hears.py"))
+    options += ("--transcriber_conf", "model=model", "--scorer_conf", "wer.normalizer=whisper")
+    assert score(*options) == 0
+    capsys.readouterr()
+    assert score(*options) == 0
+    assert "recorded: up to date" in capsys.readouterr().out
+    (tmp_path / "model").write_text("two")
+    assert score(*options) == 0
+    assert "recorded: up to date" not in capsys.readouterr().out
+    results = json.loads((experiment / "exp/one/results.json").read_text())
+    assert results["metrics"]["wer"].endswith(
+        "heard by hears_a_file (model=model); words made alike by normalizer whisper"
+    )
+    assert "other_reader" not in results["sets"]["test"]  # no scorer here compares with prompts
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12))
+def test_another_reader_is_another_one(speakers):
+    ids = [f"u{i}" for i in range(len(speakers))]
+    known = dict(zip(ids, speakers, strict=True))
+    found = other_readers(ids, known)
+    assert list(found) == (ids if len(set(speakers)) > 1 else [])
+    assert all(known[id] != known[other] for id, other in found.items())
+
+
+def test_the_other_reader_is_judged_by_the_prompt(experiment, score, louder, speech):
+    assert score(*louder) == 0
+    results = json.loads((experiment / "exp/one/results.json").read_text())
+    assert set(results["sets"]["test"]) == {"recorded", "resynthesis", "synthesized", "other_reader"}
+    peak = {u: max(abs(soundfile.read(path)[0])) for u, path in speech.items()}
+    prompts = read_table(experiment / "exp/one/decode/test/utt2prompt")
+    lines = (experiment / "exp/scores/test/recorded/scores.jsonl").read_text().splitlines()
+    found = [one for one in map(json.loads, lines) if one["row"] == "other_reader"]
+    assert [one["id"] for one in found] == list(speech)
+    page = _results(results, [])  # report.html's
+    assert '<tr class="control"><th scope="row">control: another reader</th>' in page
+    assert "<li>control: another reader: a recording of another speaker of the set" in page
+    for one in found:
+        strangers = [peak[u] for u in speech if u[:3] != one["id"][:3]]
+        above, below = one["louder"]
+        assert below == pytest.approx(peak[prompts[one["id"]]], abs=1e-4)
+        assert min(abs(above - p) for p in strangers) < 1e-4 < abs(above - peak[one["id"]])
+
+
+def test_a_set_of_one_speaker_has_no_other_reader(experiment, score, louder):
+    decode = experiment / "exp/one/decode/test"
+    for name in ("wav.scp", "utt2spk", "utt2prompt"):
+        lines = (decode / name).read_text().splitlines(keepends=True)
+        (decode / name).write_text("".join(line for line in lines if line.startswith("slt")))
+    assert score(*louder) == 0
+    rows = json.loads((experiment / "exp/one/results.json").read_text())["sets"]["test"]
+    assert set(rows) == {"recorded", "resynthesis", "synthesized"}
+    assert "another reader" not in (experiment / "exp/one/RESULTS.md").read_text()
+
+
+def test_results_from_before_the_control_read_as_they_were(experiment, score, louder):
+    assert score(*louder) == 0
+    assert "another reader" in (experiment / "exp/one/RESULTS.md").read_text()
+    results = json.loads((experiment / "exp/one/results.json").read_text())
+    del results["sets"]["test"]["other_reader"]
+    (experiment / "exp/older").mkdir()
+    (experiment / "exp/older/results.json").write_text(json.dumps(results | {"tag": "older"}))
+    table = render(read_results(experiment / "exp/older"), [])
+    assert "- `louder`: peak" in table and "another reader" not in table
+    assert score(*louder, "--compare", "exp/older") == 0
+    assert "| **older**" in (experiment / "exp/one/RESULTS.md").read_text()
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -314,6 +434,7 @@ def test_another_file_of_a_transcriber_hears_anew(experiment, score, capsys, tmp
         (("--scorers", "rtf", "--scorer_conf", "wer.x=1"), "write NAME.KEY=VALUE"),
         (("--scorers", "similarity", "--scorer_conf", "similarity.x=1"), "unknown option 'x'"),
         (("--scorers", "wer", "--transcriber_conf", "volume=11"), "unknown option 'volume'"),
+        (("--scorers", "wer", "--scorer_conf", "wer.normalizer=none"), "must be basic | whisper"),
         (("--scorers", "rtf", "--compare", "exp/none"), "run stage 9 (score) of that experiment first"),
     ],
 )

@@ -5,11 +5,14 @@ import subprocess
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from ellav.data.language_model import write_language_model
 from ellav.errors import UserError
 from ellav.plugins.scorers import Scored, scorers
+from ellav.plugins.torchaudio_import import import_torchaudio
 from ellav.plugins.transcribers import transcribers
+from ellav.testing import check_scorer
 
 TEXTS = [
     "the old king sold a heavy carpet to the sailor",
@@ -33,6 +36,23 @@ def speech(tmp_path_factory):
             subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True)
             made[voice, number] = soundfile.read(path, dtype="float32")[0]
     return made
+
+
+@pytest.fixture(scope="module")
+def dictated():
+    @transcribers.register("dictated")
+    class Dictated:
+        sample_rate = 16000
+
+        def __init__(self, words: str):
+            self.words = words
+
+        def transcribe(self, wav):
+            return self.words
+
+    return lambda words, **more: scorers.create(
+        "wer", {"transcriber": "dictated", "transcriber_conf": {"words": words}, **more}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +88,39 @@ def test_wer_of_clear_speech_is_low_and_the_controls_are_high(speech, wer):
     assert rate(silent) >= 80
 
 
-def test_wer_counts_substitutions_deletions_insertions_over_words():
-    @transcribers.register("dictated")
-    class Dictated:
-        sample_rate = 16000
-
-        def __init__(self, words: str):
-            self.words = words
-
-        def transcribe(self, wav):
-            return self.words
-
-    scorer = scorers.create("wer", {"transcriber": "dictated", "transcriber_conf": {"words": "THE OLD KING SANG LOUD"}})
+def test_wer_counts_substitutions_deletions_insertions_over_words(dictated):
+    scorer = dictated("THE OLD KING SANG LOUD")
     wav = np.zeros(16000, np.float32)
     made = scorer.score(scored(wav, "an old king sang"))  # one substituted, one inserted
     assert made == {"wer": (200.0, 4.0), "heard": "THE OLD KING SANG LOUD"}
     assert scorer.score(scored(wav, "the very old king sang loud today"))["wer"] == (200.0, 7.0)
     assert "wer" not in scorer.score(scored(wav, ""))
+
+
+@pytest.mark.parametrize(
+    "said, heard",
+    [
+        ("MISTER SMITH PAID TWENTY DOLLARS", "MR SMITH PAID $20"),
+        ("MR. SMITH'S COLOUR", "MISTER SMITH'S COLOR"),
+        ("well, it's nineteen twenty one", "WELL IT IS 1921"),
+    ],
+)
+def test_by_whispers_normalizer_what_sounds_alike_agrees(dictated, said, heard):
+    wav = np.zeros(16000, np.float32)
+    basic = dictated(heard).score(scored(wav, said))
+    made = dictated(heard, normalizer="whisper").score(scored(wav, said))
+    assert basic["wer"][0] > 0 == made["wer"][0] and made["heard"] == heard
+
+
+def test_by_whispers_normalizer_errors_count_over_its_words(dictated):
+    scorer = dictated("MR SMITH PAID $30 UM", normalizer="whisper")
+    assert scorer.metrics == {"wer": "word error rate, %, as heard by dictated (words=MR SMITH PAID $30 UM); "
+                              "words made alike by normalizer whisper"}  # fmt: skip
+    wav = np.zeros(16000, np.float32)
+    assert scorer.score(scored(wav, "mister smith paid twenty dollars"))["wer"] == (100.0, 4.0)
+    assert "wer" not in scorer.score(scored(wav, "hmm, um"))  # no word is left
+    with pytest.raises(UserError, match=r"option 'normalizer' must be basic \| whisper, not 'none'"):
+        dictated("X", normalizer="none")
 
 
 def test_wer_takes_other_sample_rates_and_empty_speech(speech, wer):
@@ -131,6 +167,71 @@ def test_speakers_with_few_recordings_are_not_enrolled(speech, similarity):
     assert "own_first" in few.score(scored(speech["slt", 0], id="new"))
     assert "own_first" not in few.score(scored(speech["slt", 0], id="slt-0"))  # 5 are left without itself
     assert "own_first" not in scorers.create("similarity", {}).score(scored(speech["slt", 0]))
+
+
+@pytest.fixture(scope="module")
+def wavlm(tmp_path_factory):
+    """A folder with a WavLM of a few random weights, as save_pretrained leaves it."""
+    import_torchaudio()
+    from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("wavlm") / "tiny"
+    shape = {"conv_dim": (8,) * 7, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape |= {"intermediate_size": 16, "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    WavLMForXVector(WavLMConfig(**shape, tdnn_dim=(16,) * 5, xvector_output_dim=24)).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    return folder
+
+
+def test_similarity_by_a_wavlm_is_the_cosine_of_its_embeddings(speech, wavlm):
+    from transformers import Wav2Vec2FeatureExtractor, WavLMForXVector
+
+    scorer = scorers.create("similarity", {"model": str(wavlm)})
+    model = WavLMForXVector.from_pretrained(wavlm).eval()
+    features = Wav2Vec2FeatureExtractor.from_pretrained(wavlm)
+    wavs = [speech["slt", 0], speech["awb", 1]]
+    with torch.inference_mode():
+        voices = [model(features(w, sampling_rate=16000, return_tensors="pt").input_values).embeddings[0] for w in wavs]
+    expected = torch.nn.functional.cosine_similarity(*voices, dim=0).item()
+    made = scorer.score(scored(wavs[0], prompt=wavs[1]))["similarity"]
+    assert made == (pytest.approx(expected, abs=1e-5), 1.0) and abs(expected) < 0.9999
+    assert scorer.metrics["similarity"].endswith("of its prompt, by tiny")
+    assert scorers.create("similarity").metrics["similarity"].endswith("of its prompt, by resemblyzer")
+    assert scorer.enroll([])["embeddings"].shape == (0, 24)
+
+
+def test_similarity_by_a_wavlm_keeps_the_contract(wavlm):
+    first, second = (scorers.create("similarity", {"model": str(wavlm)}) for _ in range(2))
+    check_scorer(first, second, cases=1)
+    for samples in (1, 50, 399, 7999):
+        voice = first.embed(np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32), 16000)
+        assert np.linalg.norm(voice) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_wavlm_without_a_head_for_speakers_is_refused(wavlm, tmp_path):
+    from transformers import AutoFeatureExtractor, WavLMModel
+
+    WavLMModel.from_pretrained(wavlm).save_pretrained(tmp_path)
+    AutoFeatureExtractor.from_pretrained(wavlm).save_pretrained(tmp_path)
+    scorer = scorers.create("similarity", {"model": str(tmp_path)})
+    with pytest.raises(UserError, match=r"is no WavLM for telling speakers: it lacks [a-z]"):
+        scorer.embed(np.ones(16000, np.float32), 16000)
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        ("resemblizer", "no folder resemblizer; model is resemblyzer, the folder of a WavLM, or its name on the"),
+        ("/nowhere/wavlm", "no folder /nowhere/wavlm"),
+        ("microsoft/wavlm-base-plus-sv", "does not load, from a folder or from the Hugging Face hub"),  # offline here
+    ],
+)
+def test_a_voice_model_that_is_not_there_is_named(model, message):
+    scorer = scorers.create("similarity", {"model": model})
+    with pytest.raises(UserError, match=message) as caught:
+        scorer.embed(np.ones(16000, np.float32), 16000)
+    assert "\n" not in str(caught.value)
 
 
 def test_stability_arithmetic():

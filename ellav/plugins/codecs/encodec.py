@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import pickle
-import sys
 import types
 import warnings
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
+from ellav.plugins.torchaudio_import import import_torchaudio
 from ellav.weights import read_weights
 
 WEIGHTS = "encodec.safetensors"
@@ -201,23 +201,10 @@ def _download() -> tuple[dict[str, torch.Tensor], str]:
 def import_encodec() -> types.ModuleType:
     """The package; raises UserError that names the extra where it is not installed."""
     try:
-        try:
-            import encodec
-        except OSError:
-            # torchaudio's compiled part does not load beside a CPU-only torch, and encodec needs none of it.
-            sys.modules["torchaudio._extension"] = _without_extension()
-            import encodec
+        import_torchaudio()
+        import encodec
     except ModuleNotFoundError as error:
         raise UserError(
             f"codec encodec: the package {error.name} is missing; install the extra: pip install 'ellav[encodec]'"
         ) from None
     return encodec
-
-
-def _without_extension() -> types.ModuleType:
-    """What torchaudio has in place of its compiled part where it was built without."""
-    module = types.ModuleType("torchaudio._extension")
-    module._IS_TORCHAUDIO_EXT_AVAILABLE = module._IS_ALIGN_AVAILABLE = False
-    module.fail_if_no_align = lambda function: function
-    module._check_cuda_version = lambda: None
-    return module

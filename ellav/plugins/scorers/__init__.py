@@ -45,6 +45,9 @@ class Scorer(Protocol):
     reads_text: bool
     """Whether it compares with `Scored.text`. Then it is also given two controls: the
     synthesized speech with another utterance's text, and silence."""
+    reads_prompt: bool
+    """Whether it compares with `Scored.prompt`; False where it is left out. Then it is also given a
+    control: recorded speech of another speaker with this utterance's prompt."""
 
     def score(self, utterance: Scored) -> dict[str, tuple[float, float] | str]:
         """Metric name -> (numerator, denominator) of this utterance, for example

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import ClassVar
+from typing import Literal
 
 import numpy as np
 
+from ellav.errors import UserError
 from ellav.plugins.scorers import Scored, scorers
 from ellav.plugins.transcribers import transcribers
 
@@ -15,31 +17,44 @@ from ellav.plugins.transcribers import transcribers
 class WordErrorRate:
     """Substitutions, deletions and insertions in 100 words, summed over the set.
 
-    transcriber, transcriber_conf: who listens, and its options. Always to be read beside the
-    same figure of the recorded speech: it measures the transcriber too.
+    transcriber, transcriber_conf: who listens, and its options. normalizer: how words are made comparable
+    before they are counted. `basic`: upper case. `whisper`: OpenAI's for English, as published figures have
+    it: numbers, titles, contractions and British spellings agree, hesitations and punctuation do not count.
+    Always to be read beside the same figure of the recorded speech: it measures the transcriber too.
     """
 
-    metrics: ClassVar[dict[str, str]] = {"wer": "word error rate, %"}
     reads_text = True
 
-    def __init__(self, transcriber: str = "pocketsphinx", transcriber_conf: dict | None = None):
+    def __init__(
+        self,
+        transcriber: str = "pocketsphinx",
+        transcriber_conf: dict | None = None,
+        normalizer: Literal["basic", "whisper"] = "basic",
+    ):
         self._name = transcriber
         self._options = transcriber_conf or {}
+        self._normalize = NORMALIZERS[normalizer]()
         self._last: tuple[np.ndarray | None, str] = (None, "")
+        # Of a path only the end: results are read elsewhere.
+        options = ", ".join(f"{key}={str(value).rpartition('/')[2]}" for key, value in self._options.items())
+        listener = f"{transcriber} ({options})" if options else transcriber
+        self.metrics = {
+            "wer": f"word error rate, %, as heard by {listener}; words made alike by normalizer {normalizer}"
+        }
 
     @cached_property
     def _transcriber(self):
         return transcribers.create(self._name, self._options)
 
     def score(self, utterance: Scored) -> dict[str, tuple[float, float] | str]:
-        """`wer`: (100 x errors, words). `heard`: the transcript."""
+        """`wer`: (100 x errors, words). `heard`: the transcript, as the transcriber gave it."""
         import jiwer
 
         heard = self._hear(utterance)
-        words = " ".join(utterance.text.upper().split())
+        words = self._normalize(utterance.text)
         if not words:
             return {"heard": heard}
-        counts = jiwer.process_words(words, heard)
+        counts = jiwer.process_words(words, self._normalize(heard))
         errors = counts.substitutions + counts.deletions + counts.insertions
         return {"wer": (100.0 * errors, float(len(words.split()))), "heard": heard}
 
@@ -53,3 +68,23 @@ class WordErrorRate:
                 wav = soxr.resample(wav, utterance.sample_rate, self._transcriber.sample_rate)
             self._last = (utterance.wav, self._transcriber.transcribe(wav))
         return self._last[1]
+
+
+def _basic() -> Callable[[str], str]:
+    return lambda text: " ".join(text.upper().split())
+
+
+def _whisper() -> Callable[[str], str]:
+    try:
+        from whisper_normalizer.english import EnglishTextNormalizer
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"scorer wer, normalizer whisper: the package {error.name} is missing; "
+            "install the extra: pip install 'ellav[whisper]'"
+        ) from None
+    normalize = EnglishTextNormalizer()
+    return lambda text: " ".join(normalize(text).split())
+
+
+NORMALIZERS = {"basic": _basic, "whisper": _whisper}
+"""Name -> what makes a function from a text to the words that are counted."""

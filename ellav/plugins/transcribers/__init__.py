@@ -22,4 +22,11 @@ class Transcriber(Protocol):
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 
-transcribers = Registry("transcribers", {"pocketsphinx": "ellav.plugins.transcribers.pocketsphinx"}, CONTRACT)
+transcribers = Registry(
+    "transcribers",
+    {
+        "pocketsphinx": "ellav.plugins.transcribers.pocketsphinx",
+        "whisper": "ellav.plugins.transcribers.whisper",
+    },
+    CONTRACT,
+)

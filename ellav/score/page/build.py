@@ -12,9 +12,10 @@ from ellav.plugins.codecs import Codec
 from ellav.score.page.curves import charts, read_log
 from ellav.score.page.pictures import data_url, mp3, plot
 from ellav.score.page.speech import Example, Places, Speech, TestSet
-from ellav.score.tables import CONTROLS, PROMISE, set_tables, training_table
+from ellav.score.tables import CONTROLS, LABELS, PROMISE, controls, set_tables, training_table
 
 HERE = Path(__file__).parent
+CONTROL_LABELS = {LABELS[row] for row in CONTROLS}
 MODELS = {"ar": "6 (train AR)", "nar": "7 (train NAR)"}
 
 
@@ -130,6 +131,7 @@ def _results(results: dict, beside: list[dict]) -> str:
             parts.append(f"<p>{escape(table.note.replace('`', ''))}</p>")
         parts.append(_table(table.header, table.rows, f"Results on {table.name}", results["tag"]))
     meanings = "".join(f"<li><code>{escape(n)}</code> {escape(text)}</li>" for n, text in results["metrics"].items())
+    meanings += "".join(f"<li>{escape(label)}: {escape(text)}</li>" for label, text in controls(results))
     return "".join([*parts, f'<ul class="meanings">{meanings}</ul></section>'])
 
 
@@ -139,7 +141,7 @@ def _table(header: list[str], rows: list[list[str]], name: str, own: str = "") -
     body = []
     for label, *cells in rows:
         plain = label.strip("*")
-        kind = "own" if plain in (own, "synthesized") else "control" if plain in CONTROLS else ""
+        kind = "own" if plain in (own, "synthesized") else "control" if plain in CONTROL_LABELS else ""
         filled = "".join(f"<td>{_cell(cell)}</td>" for cell in cells)
         body.append(f'<tr class="{kind}"><th scope="row">{escape(plain)}</th>{filled}</tr>')
     return (
