@@ -117,8 +117,10 @@ def locked(out: Path) -> Iterator[None]:
             stream.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
     finally:
-        path.unlink(missing_ok=True)
-        stream.close()
+        try:
+            path.unlink(missing_ok=True)
+        finally:
+            stream.close()
 
 
 def _take(path: Path, out: Path):

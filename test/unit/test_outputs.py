@@ -142,6 +142,18 @@ def test_a_lock_file_that_its_holder_removes_in_between_does_not_count(tmp_path,
             pass
 
 
+def test_a_lock_ends_where_its_file_cannot_be_removed(tmp_path, monkeypatch):
+    def refused(*given, **options):
+        raise PermissionError(1, "not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outputs.Path, "unlink", refused)
+        with pytest.raises(PermissionError) as kept, locked(tmp_path / "out"):
+            pass
+    with locked(tmp_path / "out"):  # although what was raised still holds on to all that it passed through
+        assert kept.tb is not None
+
+
 def test_a_folder_made_from_an_older_one_names_its_stage(tmp_path):
     make(tmp_path / "codec", stage="4 (codes)")
     make(tmp_path / "codes", stage="4 (codes)", inputs=[tmp_path / "codec"])
