@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ellav.config import read_yaml
-from ellav.data.codes import CodesReader
+from ellav.data.codes import FRAMES, CodesReader
 from ellav.errors import UserError, one_line
 from ellav.types import SILENCE, Utterance
 
@@ -179,6 +179,11 @@ class Dataset:
     def pauses(self, index: int) -> np.ndarray:
         """(n,) indices of the phones that are no part of the text: pauses that the aligner found in the recording."""
         return np.array(self._optional("pauses", index, "").split(), dtype=np.int64)
+
+    def cut_off(self, index: int) -> int:
+        """Frames at the beginning of the recording that are no part of the utterance: silence, see stage 5."""
+        frames = FRAMES.search(self._value("codes.scp", index))
+        return int(frames[1]) if frames else 0
 
     def _value(self, table: str, index: int) -> str:
         key, value = self._tables[table].row(index)

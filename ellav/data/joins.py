@@ -93,6 +93,29 @@ def cut(utterance: Utterance, max_frames: int) -> Utterance:
     )
 
 
+def part(utterance: Utterance, start: int, end: int) -> tuple[Utterance, int]:
+    """The phones whose middle lies in the frames from `start` up to `end`, and the frame at which they begin.
+
+    Words are counted from 0 again. Raises ValueError where no word is left.
+    """
+    ends = np.cumsum(utterance.durations)
+    middles = ends - utterance.durations / 2
+    inside = np.flatnonzero((middles >= start) & (middles < end))
+    words = utterance.word_of_phone[inside]
+    if not (words >= 0).any():
+        raise ValueError(f"no phone of {utterance.id!r} lies in its frames {start} to {end}")
+    first, last = inside[0], inside[-1] + 1
+    begin = int(ends[first] - utterance.durations[first])
+    kept = replace(
+        utterance,
+        phones=utterance.phones[first:last],
+        word_of_phone=np.where(words >= 0, words - words[words >= 0].min(), words).astype(words.dtype),
+        durations=utterance.durations[first:last],
+        codes=utterance.codes[begin : ends[last - 1]],
+    )
+    return kept, begin
+
+
 def plan_joins(lengths: np.ndarray, speakers: Sequence[str], max_frames: int, rng: np.random.Generator) -> Joins:
     """All utterances once, in random joins of one speaker each, in random order.
 

@@ -35,7 +35,8 @@ class Item:
 
     place: a waveform, or codes in an ark. other: another utterance's words, for the control.
     stranger: id and waveform of a recording of another speaker, for the control.
-    prompt_seconds: in a continuation, how much of the utterance's own beginning was given; else None.
+    span: the seconds of the prompt's recording that were given, None for all of it. given: seconds at
+    the beginning of the speech that were given and not made, in a continuation.
     """
 
     set_name: str
@@ -47,7 +48,8 @@ class Item:
     other: str | None = None
     stranger: tuple[str, str] | None = None
     prompt: str | None = None
-    prompt_seconds: float | None = None
+    span: tuple[float, float] | None = None
+    given: float = 0.0
     facts: dict = field(default_factory=dict)
 
 
@@ -89,8 +91,13 @@ def items_of(
     for id in ids:
         prompt = prompts.get(id)
         item = Item(set_name, id, speakers[id], words[id], places[id], kind == "resynthesis", prompt=wavs.get(prompt))
-        if prompt == id:  # a continuation: only the beginning was given
-            item = replace(item, prompt_seconds=facts[id]["prompt_frames"] / frame_rate)
+        span = facts[id].get("prompt_span")
+        if prompt == id:  # a continuation; the recording may have silence before what was given
+            given = facts[id]["prompt_frames"] / frame_rate
+            span = span or [0.0, given]
+            item = replace(item, given=given if kind == "synthesized" else span[1])
+        if span:
+            item = replace(item, span=(span[0], span[1]))
         if id in strangers and item.prompt is not None:
             item = replace(item, stranger=(strangers[id], wavs[strangers[id]]))
         if kind == "synthesized":
@@ -179,12 +186,12 @@ class _Process:
 
     def __call__(self, item: Item) -> list[dict]:
         wav = self._speech(item)
-        rate, given = self.setup.sample_rate, 0
+        rate = self.setup.sample_rate
         prompt = None if item.prompt is None else read_wav(item.prompt, rate)
-        if prompt is not None and item.prompt_seconds is not None:
-            given = round(item.prompt_seconds * rate)
-            prompt = prompt[:given]
-        utterance = Scored(item.id, item.speaker, item.text, wav, rate, prompt, item.facts, given)
+        if prompt is not None and item.span is not None:
+            start, end = (round(seconds * rate) for seconds in item.span)
+            prompt = prompt[start:end]
+        utterance = Scored(item.id, item.speaker, item.text, wav, rate, prompt, item.facts, round(item.given * rate))
         row = "resynthesis" if item.is_codes else "synthesized" if item.facts else "recorded"
         records = [self._record(item, row, utterance, self.scorers)]
         if item.stranger is not None:

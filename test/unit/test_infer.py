@@ -1,6 +1,5 @@
 """Requests, the pipeline from request to speech, and TextGrids."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -148,24 +147,6 @@ def test_pauses_of_the_recording_are_not_told_after_the_prompt():
 def test_continuation_of_nothing_is_none():
     said = utterance(3)
     assert continuation(said, said.frames, TOKENS) is None
-
-
-def test_short_utterances_are_not_continued_and_the_limit_counts_the_others():
-    from ellav.bin.decode import requests_of
-
-    class Said(list):
-        ids = property(lambda self: [u.id for u in self])
-        lengths = property(lambda self: [u.frames for u in self])
-        pauses = staticmethod(lambda index: np.zeros(0, int))
-
-    said = Said(replace(utterance(seed), id=f"u{seed:02}") for seed in range(30))
-    options = SimpleNamespace(mode="continuation", prompt_seconds=0.1, least_seconds=0.6, limit=None, data="test")
-    requests, prompts = requests_of(said, TOKENS, options, STATS["frame_rate"])
-    long = [u.id for u in said if u.frames >= 30]
-    assert 0 < len(requests) <= len(long) < len(said)
-    assert {r.id for r in requests} <= set(long) and prompts == {r.id: r.id for r in requests}
-    options.limit = 2
-    assert [r.id for r in requests_of(said, TOKENS, options, 50.0)[0]] == [r.id for r in requests[:2]]
 
 
 def test_textgrid_is_read_back_by_praatio(tmp_path):

@@ -121,10 +121,12 @@ class TestSet:
                 phones = read_phones(decoded / "textgrid" / f"{id}.TextGrid")
                 speeches.append(Speech(exp.name, _read(spoken[id], rate), phones, *scores.get(id, ({}, {}))))
         prompt = self.prompts.get(id)
+        span = self.facts[id].get("prompt_span")
         begun = self.facts[id]["prompt_frames"] / self.codec.frame_rate if prompt == id else None
         heard = None
         if prompt in self.wavs and prompt != id:
-            heard = Speech(f"prompt {prompt}", read_wav(self.wavs[prompt], rate), None)
+            start, end = (0, None) if span is None else (round(seconds * rate) for seconds in span)
+            heard = Speech(f"prompt {prompt}", read_wav(self.wavs[prompt], rate)[start:end], None)
         return Example(id, self.speakers.get(id, ""), self.text.get(id, ""), heard, begun, speeches)
 
     def _aligned(self, id: str) -> list[Phone]:
