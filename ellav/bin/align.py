@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +39,11 @@ def main(argv: list[str]) -> None:
     made.add_argument("--out", type=Path, required=True, help="folder to write")
     add_choice(made, "aligner", "pocketsphinx", "aligners")
     made.add_argument("--text", default=None, metavar="NAME", help="accepted and not needed: --phones knows it")
+    made.add_argument(
+        "--least-score",
+        default=None,
+        help="set aside what fits its words worse than this score; `auto`: the aligner's own threshold",
+    )
     made.add_argument("--nj", type=int, default=1, help="processes")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     options = parse(made, argv)
@@ -55,6 +60,9 @@ def main(argv: list[str]) -> None:
     files = named_files(aligner, options.aligner_conf, f"aligner {options.aligner}")
     created = aligners.create(options.aligner, options.aligner_conf)
     settings = {"aligner": aligners.record(options.aligner), "aligner_conf": options.aligner_conf}
+    least = least_score(options.least_score, created, options.aligner)
+    if least is not None:
+        settings["least_score"] = least
     if files:
         settings["files"] = file_hashes(files)
     with writing(options.out, "3 (alignment)", settings, [options.data, options.phones]) as folder:
@@ -66,12 +74,37 @@ def main(argv: list[str]) -> None:
             results = zip(lines, aligning_set(created, options.data, lines, folder / "work", options.nj), strict=True)
         else:
             results = aligned_singly(lines, folder, options)
-        found = keep_good(results, folder, options.max_rejected)
+        found = keep_good(fitting_well(results, least), folder, options.max_rejected)
         shutil.rmtree(folder / "work", ignore_errors=True)
         write_table(folder / "ends", {u: [f"{end:.4f}" for end in a.ends] for u, a in found.items()})
         scored = {u: f"{a.score:.4f}" for u, a in found.items() if not math.isnan(a.score)}
         write_table(folder / "scores", scored)
     print(f"{options.out}: {len(found)} utterances")
+
+
+def least_score(wanted: str | None, aligner: object, name: str) -> float | None:
+    """The score below which an utterance is set aside, if one is. Raises UserError where there is none to be had."""
+    if wanted is None:
+        return None
+    if wanted == "auto":
+        least = getattr(aligner, "least_score", None)
+        if least is None:
+            raise UserError(f"--least-score auto: aligner {name} has no threshold of its own; give a number")
+        return float(least)
+    try:
+        return float(wanted)
+    except ValueError:
+        raise UserError(f"--least-score must be a number or auto, not {wanted!r}") from None
+
+
+def fitting_well(
+    results: Iterable[tuple[str, Alignment | Rejected]], least: float | None
+) -> Iterator[tuple[str, Alignment | Rejected]]:
+    """The results; of those below `least`, why they are not used. What has no score is not judged."""
+    for utterance, result in results:
+        if least is not None and isinstance(result, Alignment) and result.score < least:
+            result = Rejected(f"fits its words badly: score {result.score:.2f}, below {least:g}")
+        yield utterance, result
 
 
 def aligned_singly(lines: dict[str, Line], folder: Path, options) -> Iterator[tuple[str, Alignment | Rejected]]:

@@ -43,6 +43,7 @@ aligner=pocketsphinx
 aligner_conf=()
 prompt_aligner=
 prompt_aligner_conf=()
+least_score=
 max_rejected=0.05
 codec=rvq_mel
 codec_conf=()
@@ -103,6 +104,8 @@ Parts (ellav plugins list); options of each as --NAME_conf key=value ...
   --text NAME          text front end (${text})
   --aligner NAME       (${aligner})
   --prompt-aligner NAME  aligns prompts at synthesis, where --aligner works on whole sets only (--aligner)
+  --least-score X      training and validation utterances that fit their words worse are set aside: the aligner's score,
+                       or auto for its own threshold (none)
   --max-rejected X     share of utterances that a stage may set aside (${max_rejected})
   --codec NAME         (${codec})
   --ordering NAME      (${ordering})
@@ -310,9 +313,13 @@ if prepares 3; then
     fit_aligner --out "${expdir}/aligner" "${aligner_options[@]}"
     [ -z "${prompt_aligner}" ] || fit_aligner --out "${expdir}/prompt_aligner" "${prompt_aligner_options[@]}"
     for set in "${sets[@]}"; do
+        fitting=()
+        if [ -n "${least_score}" ] && [[ ${set} == "${train_set}" || ${set} == "${valid_set}" ]]; then
+            fitting=(--least_score "${least_score}")
+        fi
         on "${train_cmd}" align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
             --out "${dumpdir}/align/${set}" --config "${expdir}/aligner/aligner.yaml" \
-            --max_rejected "${max_rejected}" --nj "${nj}"
+            "${fitting[@]}" --max_rejected "${max_rejected}" --nj "${nj}"
     done
     finish
 fi
