@@ -108,7 +108,9 @@ def libriheavy(folder: Path, root: Path, sentences: list[Sentence], subset: str 
             recording = str(path.relative_to(root).with_suffix(""))
             for number in range(0, len(texts) - 1, 2):
                 start, end = activity[number][0] - 0.1, activity[number + 1][1] + 0.1
-                out.write(json.dumps(cut(recording, number // 2, start, end, " ".join(texts[number : number + 2]))) + "\n")
+                out.write(
+                    json.dumps(cut(recording, number // 2, start, end, " ".join(texts[number : number + 2]))) + "\n"
+                )
 
 
 def cut(recording: str, number: int, start: float, end: float, text: str) -> dict:

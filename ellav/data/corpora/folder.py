@@ -12,7 +12,7 @@ from typing import IO
 
 from ellav.data.corpora import Dropped, Spoken
 from ellav.data.outputs import write_text
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 
 SORTED = ("wav.scp", "text", "utt2spk", "segments", "utt2prompt", "targets", "dropped")
 """Tables that are sorted by their first column at the end."""
@@ -46,20 +46,20 @@ class FolderWriter:
         if spoken.recording:
             end = -1 if spoken.end is None else spoken.end
             self.row("segments", spoken.id, f"{spoken.recording} {spoken.start:.3f} {end:.3f}")
-        self.row("text", spoken.id, spoken.text)
+        self.row("text", spoken.id, " ".join(spoken.text.split()))
         self.row("utt2spk", spoken.id, spoken.speaker)
         self.utterances += 1
         self.seconds += spoken.seconds
 
     def drop(self, dropped: Dropped) -> None:
         """One that is left out."""
-        self.row("dropped", dropped.id, f"{dropped.kind}: {dropped.reason}")
+        self.row("dropped", dropped.id, f"{dropped.kind}: {one_line(dropped.reason)}")
         self.drops[dropped.kind] += 1
         self.dropped_seconds[dropped.kind] += dropped.seconds
 
     def row(self, table: str, key: str, value: str = "") -> None:
         """One line of a table."""
-        self._file(table).write(f"{key} {' '.join(value.split())}".rstrip() + "\n")
+        self._file(table).write(f"{key} {value}".rstrip() + "\n")
 
     def line(self, name: str, content: str) -> None:
         """One line of a list, which stays in the order it is written in."""
@@ -71,7 +71,7 @@ class FolderWriter:
             file.close()
         for name in SORTED:
             if name in self._files:
-                sort(self.folder / name)
+                sort(self.folder / name, once=name == "wav.scp" and "segments" in self._files)
         with open(self.folder / "spk2utt", "w", encoding="utf-8") as out:
             for speaker, group in groupby(self._speakers(), key=lambda pair: pair[1]):
                 out.write(" ".join([speaker, *(utterance for utterance, _ in group)]) + "\n")
@@ -103,9 +103,10 @@ class FolderWriter:
                 yield utterance, speaker
 
 
-def sort(path: Path) -> None:
-    """Sort a table of any size by its first column in byte order; lines that stand twice become one."""
-    command = ["sort", "--unique", "--buffer-size=256M", "--temporary-directory", path.parent, "--output", path, path]
+def sort(path: Path, once: bool = False) -> None:
+    """Sort a table of any size by its first column in byte order. once: lines that stand twice become one."""
+    command = ["sort", "--buffer-size=256M", "--temporary-directory", path.parent, "--output", path, path]
+    command += ["--unique"] if once else []
     done = subprocess.run(command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True)
     if done.returncode:
         raise UserError(f"{path}: not sorted: {done.stderr.strip()}")
