@@ -92,7 +92,7 @@ def test_pieces_between_pauses_are_recognised_once(corpus, asr):
         f"{name} 11.400 17.100",
         f"{name} 19.900 30.100",
     ]
-    assert list(segments)[0] == f"10-{BOOK}-01_tale-000000400"
+    assert min(segments) == f"10-{BOOK}-01_tale-000000400"
     assert read_table("data/train/wav.scp").keys() == {f"{reader}-{BOOK}-01_tale" for reader in ("10", "100")}
     dropped = read_table("data/train/dropped")
     assert dropped[f"10-{BOOK}-01_tale-000039900"] == "length: 1.20 s between pauses, not 4 to 20 s"
