@@ -81,8 +81,7 @@ def main(argv: list[str]) -> None:
         samples = {utterance: one.samples for utterance, one in kept.items()}
         for line in remarks(kept, options.sample_rate):
             print(f"{options.out}: {line}", file=sys.stderr)
-        targets = ["targets"] if (options.data / "targets").exists() else []
-        for name in table_names(options.data) + targets:
+        for name in table_names(options.data):
             if name.startswith(("utt2", "targets")) and not name.startswith(("utt2num", "utt2dur")):
                 table = read_table(options.data / name)
                 write_table(folder / name, {utterance: table[utterance] for utterance in samples if utterance in table})

@@ -21,7 +21,7 @@ from ellav.data.corpora.libriheavy import disagreement
 from ellav.data.corpora.librilight import readable_seconds
 from ellav.data.corpora.pairing import Listed, Pair, Protocol, drawn, list_line, previous, read_list, some
 from ellav.data.corpora.pauses import Lengths, Span, cleaned, cut
-from ellav.data.kaldi import DataFolder, read_table
+from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.errors import UserError
 
 RATE = 16000
@@ -81,9 +81,24 @@ def test_a_test_set_holds_targets_and_their_prompts(corpus):
         assert prompt != target and prompt in {"7-7-0000", "7-7-0001", "7-7-0002", "7-7-0004"}  # 3 s or more
         assert (start, end) == ("0.00", "3.00")
     assert set(DataFolder.read("data/test_a").wavs) == targets | {line[0] for line in prompts.values()}
+    assert main(["format-wavs", "--data", "data/test_a", "--out", "raw"]) == 0
+    assert set(read_table("raw/targets")) == targets and read_table("raw/utt2prompt").keys() == targets
+    assert main(["data", "fix", "data/test_a", "--out", "fixed"]) == 0
+    assert set(read_table("fixed/targets")) == targets
     dropped = read_table("data/test_a/dropped")
     assert list(dropped) == ["8-7-0000"] and "reader 8 has no other utterance of 3 s" in dropped["8-7-0000"]
     assert read_table("data/test_a/dropped_counts") == {"no-prompt": "1 5.0"}
+
+
+def test_targets_and_prompts_that_are_not_there_are_faults(corpus, capsys):
+    assert make(*BASE) == 0
+    with open("data/test_a/targets", "a") as out:
+        out.write("7-7-0009\n")
+    prompts = read_table("data/test_a/utt2prompt")
+    write_table("data/test_a/utt2prompt", prompts | {"7-7-0000": "7-7-0008 0.00 3.00"})
+    assert main(["data", "check", "data/test_a"]) == 1
+    said = capsys.readouterr().out
+    assert "targets:3: '7-7-0009'" in said and "utt2prompt:1: '7-7-0000' is prompted by '7-7-0008'" in said
 
 
 def test_the_pairing_of_valle2_is_the_utterance_before(corpus):

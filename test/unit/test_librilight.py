@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import pytest
 import soundfile as sf
 
 from ellav.bin.main import main
+from ellav.data.audio import read_recording
+from ellav.data.corpora.librilight import Recording, pieces
+from ellav.data.corpora.pauses import Lengths
 from ellav.data.kaldi import DataFolder, read_table
 
 RATE = 16000
@@ -261,3 +265,15 @@ def test_a_sample_hears_a_minute_of_a_reader(corpus, asr):
         recording(corpus, "10", [[start, start + 5] for start in range(0, 55, 6)], file=f"1{number}", seconds=60)
     assert asr("--hours", "0.01") == 0
     assert sum(map(float, heard())) < 3 * 40
+
+
+def test_no_recording_is_in_memory_as_a_whole(corpus):
+    path = recording(corpus, "30", [[start, start + 9] for start in range(0, 290, 10)], seconds=300)
+    whole = 300 * RATE * 4  # bytes, as float32
+    tracemalloc.start()
+    found = list(pieces(Recording("30-x", "30", str(path)), Lengths()))
+    _, span = found[14]
+    read = read_recording(str(path), *span)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 15 and len(read.wav) == round(span.seconds * RATE) and peak < whole / 4
