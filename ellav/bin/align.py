@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
     made.add_argument(
         "--least-score",
         default=None,
-        help="set aside what fits its words worse than this score; `auto`: the aligner's own threshold",
+        help="set aside what fits its words worse than this score; `auto`: the aligner's own threshold, if any",
     )
     made.add_argument("--nj", type=int, default=1, help="processes")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
     files = named_files(aligner, options.aligner_conf, f"aligner {options.aligner}")
     created = aligners.create(options.aligner, options.aligner_conf)
     settings = {"aligner": aligners.record(options.aligner), "aligner_conf": options.aligner_conf}
-    least = least_score(options.least_score, created, options.aligner)
+    least = least_score(options.least_score, created)
     if least is not None:
         settings["least_score"] = least
     if files:
@@ -82,15 +82,12 @@ def main(argv: list[str]) -> None:
     print(f"{options.out}: {len(found)} utterances")
 
 
-def least_score(wanted: str | None, aligner: object, name: str) -> float | None:
-    """The score below which an utterance is set aside, if one is. Raises UserError where there is none to be had."""
+def least_score(wanted: str | None, aligner: object) -> float | None:
+    """The score below which an utterance is set aside, if one is."""
     if wanted is None:
         return None
     if wanted == "auto":
-        least = getattr(aligner, "least_score", None)
-        if least is None:
-            raise UserError(f"--least-score auto: aligner {name} has no threshold of its own; give a number")
-        return float(least)
+        return getattr(aligner, "least_score", None)
     try:
         return float(wanted)
     except ValueError:

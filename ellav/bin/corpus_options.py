@@ -47,6 +47,7 @@ def add_librispeech(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--prompt-seconds", type=float, default=3.0, help="how much of a random prompt is heard; 0: all of it"
     )
+    made.add_argument("--prompt-seed", type=int, default=0, help="of random prompts; other runs may have others")
     made.add_argument("--test-least-seconds", type=float, default=4.0, help="of what tests speak")
     made.add_argument("--test-most-seconds", type=float, default=10.0, help="of what tests speak")
     made.add_argument("--most-targets", type=int, default=0, help="utterances of a reader to test, at most; 0: all")
@@ -116,6 +117,7 @@ def protocol_of(options: argparse.Namespace) -> Protocol:
         options.prompt_seconds,
         most,
         options.seed,
+        options.prompt_seed,
     )
 
 

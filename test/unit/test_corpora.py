@@ -264,6 +264,18 @@ def said(id, seconds, speaker="1"):
     return Spoken(id, speaker, "words", f"{id}.wav", seconds)
 
 
+def test_another_seed_of_prompts_changes_nothing_else(corpus):
+    assert make(*BASE) == 0
+    before = {name: Path(f"data/{name}/done.json").read_bytes() for name in ("train", "valid")}
+    targets = read_table("data/test_a/targets")
+    drawn_before = read_table("data/test_a/utt2prompt")
+    seeds = iter(range(1, 20))
+    while read_table("data/test_a/utt2prompt") == drawn_before:
+        assert make(*BASE, "--prompt-seed", str(next(seeds))) == 0
+    assert read_table("data/test_a/targets") == targets
+    assert {name: Path(f"data/{name}/done.json").read_bytes() for name in before} == before
+
+
 @given(st.lists(st.floats(0.5, 15), min_size=0, max_size=9), st.integers(0, 3))
 def test_pairs_are_of_one_reader_and_no_utterance_prompts_itself(seconds, seed):
     spoken = [said(f"1-{number}", long) for number, long in enumerate(seconds)]

@@ -23,6 +23,7 @@ class Protocol(NamedTuple):
 
     least, most: seconds of an utterance that is spoken. pairing: `random` or `previous`. prompt_seconds: how much
     of the prompt is heard, from its beginning; 0 for all. most_targets: of a reader, drawn with `seed`; 0 for all.
+    prompt_seed: of the random prompts, so that another run may have others for the same utterances.
     """
 
     least: float = 4.0
@@ -31,6 +32,7 @@ class Protocol(NamedTuple):
     prompt_seconds: float = 3.0
     most_targets: int = 0
     seed: int = 0
+    prompt_seed: int = 0
 
 
 class Pair(NamedTuple):
@@ -92,7 +94,7 @@ def drawn(targets: Sequence[Spoken], spoken: Sequence[Spoken], protocol: Protoco
     for target in targets:
         others = [one for one in long_enough if one.id != target.id]
         if others:
-            pairs.append(Pair(target, random.Random(f"{protocol.seed} {target.id}").choice(others)))
+            pairs.append(Pair(target, random.Random(f"{protocol.prompt_seed} {target.id}").choice(others)))
     return pairs
 
 

@@ -4,8 +4,8 @@
 # Takes these options out of "$@" into variables of their names; ${others[@]} is left for tts.sh.
 
 corpus_options+=(
-    librispeech test_subsets test_list libritts_text pairing prompt_seconds test_least_seconds test_most_seconds
-    most_targets valid_readers held_out_readers least_seconds most_seconds least_rate most_rate seed download
+    librispeech test_subsets test_list libritts_text pairing prompt_seconds prompt_seed test_least_seconds
+    test_most_seconds most_targets valid_readers held_out_readers least_seconds most_seconds least_rate most_rate seed download
 )
 _paths=" librispeech librilight libriheavy test_list "
 others=()
