@@ -208,6 +208,7 @@ def test_the_words_of_another_edition_are_set_aside_by_their_score(tmp_path, mon
     rejected = read_table("good/rejected")
     assert list(rejected) == ["kal4"] and rejected["kal4"].endswith("below -5")
     assert read_table("good/ends").keys() == {"slt1", "kal1"}
+    assert main([*command, "--out", "fair", "--least-score", "-9"]) == 0 and read_table("fair/rejected") == {}
     assert main([*command, "--out", "none", "--least-score", "0"]) == 1
     assert "3 of 3 utterances set aside" in capsys.readouterr().err
     assert main([*command, "--out", "none", "--least-score", "high"]) == 1

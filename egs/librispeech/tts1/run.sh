@@ -27,7 +27,7 @@ exec "${here}/tts.sh" \
     --valid_set valid \
     --test_sets "$(corpus_tests "${tests}")" \
     --local_data_opts "$(corpus_words)" \
-    --least_score auto \
+    --least_score -7 \
     --max_rejected 0.1 \
     --train_config conf/train/paper.yaml \
     --score_args "--transcriber whisper --scorer_conf wer.normalizer=whisper" \
