@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -54,6 +54,11 @@ def main(argv: list[str]) -> None:
         default=LEAST_PAUSE,
         help="seconds from which a silence between two words becomes an `sp`, where the aligner tells of it",
     )
+    made.add_argument(
+        "--least-score",
+        default=None,
+        help="set aside what fits its words worse than this score; `auto`: the aligner's own threshold, if any",
+    )
     made.add_argument("--nj", type=int, default=1, help="processes")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     options = parse(made, argv)
@@ -73,6 +78,9 @@ def main(argv: list[str]) -> None:
     if options.least_pause <= 0:
         raise UserError(f"--least-pause must be above 0, not {options.least_pause:g}; inf keeps all as it is written")
     settings["least_pause"] = options.least_pause
+    least = least_score(options.least_score, created)
+    if least is not None:
+        settings["least_score"] = least
     if files:
         settings["files"] = file_hashes(files)
     with writing(options.out, "3 (alignment)", settings, [options.data, options.phones]) as folder:
@@ -84,7 +92,7 @@ def main(argv: list[str]) -> None:
             results = zip(lines, aligning_set(created, options.data, lines, folder / "work", options.nj), strict=True)
         else:
             results = aligned_singly(lines, folder, options)
-        found = keep_good(results, folder, options.max_rejected)
+        found = keep_good(fitting_well(results, least), folder, options.max_rejected)
         shutil.rmtree(folder / "work", ignore_errors=True)
         spoken = {u: with_pauses(lines[u].phones, a, options.least_pause) for u, a in found.items()}
         write_table(folder / "ends", {u: [f"{end:.4f}" for end in ends] for u, (_, ends, _) in spoken.items()})
@@ -95,6 +103,28 @@ def main(argv: list[str]) -> None:
         write_table(folder / "scores", scored)
     pauses = sum(len(places) for _, _, places in spoken.values())
     print(f"{options.out}: {len(found)} utterances" + (f", {pauses} pauses between words" if pauses else ""))
+
+
+def least_score(wanted: str | None, aligner: object) -> float | None:
+    """The score below which an utterance is set aside, if one is."""
+    if wanted is None:
+        return None
+    if wanted == "auto":
+        return getattr(aligner, "least_score", None)
+    try:
+        return float(wanted)
+    except ValueError:
+        raise UserError(f"--least-score must be a number or auto, not {wanted!r}") from None
+
+
+def fitting_well(
+    results: Iterable[tuple[str, Alignment | Rejected]], least: float | None
+) -> Iterator[tuple[str, Alignment | Rejected]]:
+    """The results; of those below `least`, why they are not used. What has no score is not judged."""
+    for utterance, result in results:
+        if least is not None and isinstance(result, Alignment) and result.score < least:
+            result = Rejected(f"fits its words badly: score {result.score:.2f}, below {least:g}")
+        yield utterance, result
 
 
 def aligned_singly(lines: dict[str, Line], folder: Path, options) -> Iterator[tuple[str, Alignment | Rejected]]:

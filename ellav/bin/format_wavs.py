@@ -41,7 +41,7 @@ class Made(NamedTuple):
 
 
 def main(argv: list[str]) -> None:
-    """Write wav/, wav.scp, text, utt2spk, spk2utt, utt2num_samples and rejected."""
+    """Write wav/, wav.scp, text, utt2spk, spk2utt, utt2num_samples, rejected, and what else is known of utterances."""
     made = parser(
         "format-wavs",
         "Stage 2: waveforms at one sample rate, mono, 16-bit FLAC. Any format that libsndfile reads, told by the"
@@ -82,7 +82,7 @@ def main(argv: list[str]) -> None:
         for line in remarks(kept, options.sample_rate):
             print(f"{options.out}: {line}", file=sys.stderr)
         for name in table_names(options.data):
-            if name.startswith("utt2") and not name.startswith(("utt2num", "utt2dur")):
+            if name.startswith(("utt2", "targets")) and not name.startswith(("utt2num", "utt2dur")):
                 table = read_table(options.data / name)
                 write_table(folder / name, {utterance: table[utterance] for utterance in samples if utterance in table})
         write_table(folder / "utt2num_samples", samples)

@@ -17,6 +17,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 COMMANDS = {
     "synth": "speak a text in the voice of a prompt",
     "doctor": "what this machine has and lacks, for you and for bug reports",
+    "corpus": "stage 1 of people's speech: LibriSpeech, LibriTTS, Libri-Light",
     "data": "check, fix and split Kaldi-style data folders",
     "format-wavs": "stage 2: waveforms at one sample rate",
     "fit-text": "stage 3: train the text front end, where it is trainable",

@@ -54,7 +54,7 @@ def folder_faults(folder: Path, allow_pipes: bool = False) -> list[Fault]:
                 "lines without a value", f"{folder / name}:{row.number}", f"{key!r} has {EMPTY.get(name, 'no value')}"
             )
             for key, row in table.items()
-            if not row.value
+            if not row.value and name != "targets"
         ]
     for first, second in ((spoken, "text"), ("text", spoken), (spoken, "utt2spk"), ("utt2spk", spoken)):
         found += [
@@ -74,6 +74,7 @@ def folder_faults(folder: Path, allow_pipes: bool = False) -> list[Fault]:
         if not key.startswith(row.value):
             what = f"{key!r} does not begin with its speaker {row.value!r}"
             found.append(Fault("ids that do not begin with their speaker", f"{folder}/utt2spk:{row.number}", what))
+    found += prompt_faults(folder, tables)
     if "spk2utt" in tables and not any(fault.where.startswith(f"{folder}/utt2spk") for fault in found):
         listed = {speaker: row.value.split() for speaker, row in tables["spk2utt"].items()}
         if listed != invert({key: row.value for key, row in tables["utt2spk"].items()}):
@@ -81,9 +82,23 @@ def folder_faults(folder: Path, allow_pipes: bool = False) -> list[Fault]:
     return found
 
 
+def prompt_faults(folder: Path, tables: dict[str, dict[str, Row]]) -> list[Fault]:
+    """Utterances to be spoken, and prompts, that the set does not hold."""
+    found = []
+    for key, row in tables.get("targets", {}).items():
+        if key not in tables["text"]:
+            found.append(Fault("in targets but not in text", f"{folder}/targets:{row.number}", repr(key)))
+    for key, row in tables.get("utt2prompt", {}).items():
+        prompt = row.value.partition(" ")[0]
+        if prompt and prompt not in tables["text"]:
+            what = f"{key!r} is prompted by {prompt!r}"
+            found.append(Fault("prompts that are not in text", f"{folder}/utt2prompt:{row.number}", what))
+    return found
+
+
 def table_names(folder: Path) -> list[str]:
     """The tables of a folder: those it must have, and what else it has of Kaldi's."""
-    others = sorted(path.name for kind in ("segments", "utt2*", "spk2*") for path in folder.glob(kind))
+    others = sorted(path.name for kind in ("segments", "targets", "utt2*", "spk2*") for path in folder.glob(kind))
     return [*TABLES, *(name for name in others if name not in TABLES and "." not in name)]
 
 

@@ -9,13 +9,13 @@ from ellav.data.outputs import naming, write_text
 
 
 class Journal:
-    """A file of one result a line; it is removed when the `with` block ends without an error.
+    """A file of one result a line; it is removed when the `with` block ends without an error, unless it is to `stay`.
 
     found: key -> value, of this run and of an interrupted one before it.
     """
 
-    def __init__(self, path: Path):
-        self.path = Path(path)
+    def __init__(self, path: Path, stay: bool = False):
+        self.path, self.stay = Path(path), stay
         self.found: dict[str, object] = {}
         if self.path.exists():
             whole = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last end is torn
@@ -39,5 +39,5 @@ class Journal:
         except OSError:  # told already by `add`
             if kind is None:
                 raise
-        if kind is None:
+        if kind is None and not self.stay:
             self.path.unlink()

@@ -1,5 +1,7 @@
 """Tables, data folders, and the stages that turn them into formatted waveforms and phones."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile as sf
@@ -186,3 +188,28 @@ def test_data_split_by_count_and_by_speaker(folder):
     assert list(DataFolder.read("a").wavs) == ["t-one"] and len(DataFolder.read("b").wavs) == 5
     assert main([*split, "--speakers", "nobody"]) == 1
     assert main([*split, "--utterances", "60"]) == 1
+
+
+def test_the_words_of_another_edition_are_set_aside_by_their_score(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    prompts = Path(__file__).parents[2] / "ellav/pretrained/mini/prompts"
+    said = {
+        "slt1": "Would Daniel enjoy the spicy garlic every evening, or the peanut?",
+        "kal1": "The lizard drifted merrily behind the apartment in March.",
+        "kal4": "The lawyer unwrapped the metal vase through the shadowy kitchen.",  # balcony
+    }
+    Path("raw").mkdir()
+    DataFolder({id: str(prompts / f"{id}.flac") for id in said}, said, {id: id for id in said}).write("raw")
+    assert main(["phones", "--data", "raw", "--out", "phones"]) == 0
+    command = ["align", "--data", "raw", "--phones", "phones", "--max-rejected", "0.4"]
+    assert main([*command, "--out", "all"]) == 0
+    assert read_table("all/rejected") == {} and len(read_table("all/ends")) == 3
+    assert main([*command, "--out", "good", "--least-score", "auto"]) == 0
+    rejected = read_table("good/rejected")
+    assert list(rejected) == ["kal4"] and rejected["kal4"].endswith("below -5")
+    assert read_table("good/ends").keys() == {"slt1", "kal1"}
+    assert main([*command, "--out", "fair", "--least-score", "-9"]) == 0 and read_table("fair/rejected") == {}
+    assert main([*command, "--out", "none", "--least-score", "0"]) == 1
+    assert "3 of 3 utterances set aside" in capsys.readouterr().err
+    assert main([*command, "--out", "none", "--least-score", "high"]) == 1
+    assert "--least-score must be a number or auto, not 'high'" in capsys.readouterr().err

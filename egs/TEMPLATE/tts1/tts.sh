@@ -46,6 +46,7 @@ prompt_aligner=
 prompt_aligner_conf=()
 least_pause=0.1
 edge_silence=0.25
+least_score=
 max_rejected=0.05
 codec=rvq_mel
 codec_conf=()
@@ -108,6 +109,8 @@ Parts (ellav plugins list); options of each as --NAME_conf key=value ...
   --prompt-aligner NAME  aligns prompts at synthesis, where --aligner works on whole sets only (--aligner)
   --least-pause S      seconds from which a silence between two words is a pause of its own (${least_pause})
   --edge-silence S     seconds of silence that stay at either end of an utterance (${edge_silence})
+  --least-score X      training and validation utterances that fit their words worse are set aside: the aligner's score,
+                       or auto for its own threshold (none)
   --max-rejected X     share of utterances that a stage may set aside (${max_rejected})
   --codec NAME         (${codec})
   --ordering NAME      (${ordering})
@@ -316,9 +319,13 @@ if prepares 3; then
     fit_aligner --out "${expdir}/aligner" "${aligner_options[@]}"
     [ -z "${prompt_aligner}" ] || fit_aligner --out "${expdir}/prompt_aligner" "${prompt_aligner_options[@]}"
     for set in "${sets[@]}"; do
+        fitting=()
+        if [ -n "${least_score}" ] && [[ ${set} == "${train_set}" || ${set} == "${valid_set}" ]]; then
+            fitting=(--least_score "${least_score}")
+        fi
         on "${train_cmd}" align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
             --out "${dumpdir}/align/${set}" --config "${expdir}/aligner/aligner.yaml" \
-            --least_pause "${least_pause}" --max_rejected "${max_rejected}" --nj "${nj}"
+            "${fitting[@]}" --least_pause "${least_pause}" --max_rejected "${max_rejected}" --nj "${nj}"
     done
     finish
 fi

@@ -10,7 +10,11 @@ from ellav.plugins.registry import Registry
 
 
 class Transcriber(Protocol):
-    """Recognises speech. sample_rate: Hz of the audio it takes."""
+    """Recognises speech. sample_rate: Hz of the audio it takes.
+
+    One that knows how sure it is may have `transcribe_scored(wav) -> (words, confidence)` too, with a confidence of
+    0 to 1: `ellav corpus librilight --least-confidence` filters by it.
+    """
 
     name: str
     sample_rate: int

@@ -1,0 +1,135 @@
+"""What the corpora of `ellav corpus` share: their options, and how readers are divided among the sets."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection
+from pathlib import Path
+
+from ellav.bin.options import parse_bool
+from ellav.data.corpora.filters import Bounds
+from ellav.data.corpora.librispeech import FORMS
+from ellav.data.corpora.pairing import Protocol
+from ellav.data.corpora.readers import RANDOM, choose, sample
+from ellav.data.corpora.sets import Plan
+from ellav.errors import UserError
+
+
+def add_readers(made: argparse.ArgumentParser, held_out: str) -> None:
+    """Options that say which readers are kept apart."""
+    made.add_argument(
+        "--valid-readers",
+        default=f"{RANDOM}8",
+        help=f"readers of the set valid, not trained on: names, or {RANDOM}N for N of them; may be empty",
+    )
+    made.add_argument(
+        "--held-out-readers", default=held_out, help="readers never trained on, for test_unseen: the same way"
+    )
+
+
+def add_librispeech(made: argparse.ArgumentParser) -> None:
+    """Options of the test sets, which come from LibriSpeech whatever the training set."""
+    made.add_argument("--librispeech", type=Path, help="folder that holds the subsets, or LibriSpeech/ in it")
+    made.add_argument("--libritts-text", default="normalized", choices=FORMS, help="which transcripts of LibriTTS")
+    made.add_argument("--test-subsets", nargs="*", default=[], help="subsets to test on, for example test-clean")
+    made.add_argument(
+        "--test-list",
+        type=Path,
+        help="make test_list of this file's pairs and words, with recordings of --test-subsets: lines `prompt, seconds,"
+        " words, utterance, seconds, words` parted by tabs, as F5-TTS publishes for LibriSpeech-PC",
+    )
+    made.add_argument(
+        "--pairing",
+        default="random",
+        choices=["random", "previous"],
+        help="prompts: a random other utterance of the reader (VALL-E), or the whole one before (VALL-E 2)",
+    )
+    made.add_argument(
+        "--prompt-seconds", type=float, default=3.0, help="how much of a random prompt is heard; 0: all of it"
+    )
+    made.add_argument("--prompt-seed", type=int, default=0, help="of random prompts; other runs may have others")
+    made.add_argument("--test-least-seconds", type=float, default=4.0, help="of what tests speak")
+    made.add_argument("--test-most-seconds", type=float, default=10.0, help="of what tests speak")
+    made.add_argument("--most-targets", type=int, default=0, help="utterances of a reader to test, at most; 0: all")
+
+
+def add_bounds(made: argparse.ArgumentParser, least: float, most: float) -> None:
+    """Options of the filters. Test subsets and lists are not filtered."""
+    made.add_argument("--least-seconds", type=float, default=least, help="of an utterance")
+    made.add_argument("--most-seconds", type=float, default=most, help="of an utterance")
+    made.add_argument("--least-rate", type=float, default=3.0, help="letters a second; slower: words are missing")
+    made.add_argument("--most-rate", type=float, default=22.0, help="letters a second; faster: words too many")
+
+
+def add_run(made: argparse.ArgumentParser) -> None:
+    """Options of every corpus."""
+    made.add_argument("--hours", type=float, help="a sample of at most so many hours of training speech")
+    made.add_argument("--seed", type=int, default=0, help="of all that is drawn")
+    made.add_argument("--nj", type=int, default=1, help="processes")
+    made.add_argument("--out", type=Path, default=Path("data"), help="folder of the sets")
+    made.add_argument(
+        "--download",
+        type=parse_bool,
+        default=False,
+        help="fetch what is missing into the corpus's folder, from where it is published; says what (true|false)",
+    )
+
+
+def words(values: list[str]) -> list[str]:
+    """Names given as several words or as one string."""
+    return " ".join(values).split()
+
+
+def plan_of(
+    options: argparse.Namespace, readers: Collection[str], held_out: set[str], seen: Collection[str] = ()
+) -> Plan:
+    """Which readers go where. Raises UserError where none is left to train on."""
+    rest = set(readers) - held_out
+    valid = choose(options.valid_readers, rest, options.seed, "--valid-readers")
+    if not rest - valid:
+        raise UserError("no reader is left to train on; keep fewer of them apart, or name more subsets")
+    taken = sample(rest - valid, options.hours, options.seed)
+    if options.hours:
+        valid, held_out = (set(sorted(some)[: len(taken.readers)]) for some in (valid, held_out))
+    bounds = Bounds(options.least_seconds, options.most_seconds, options.least_rate, options.most_rate)
+    kept = set(seen) & taken.readers if options.seen_utterances else set()
+    protocol = protocol_of(options)
+    return Plan(
+        taken.readers,
+        valid,
+        held_out,
+        options.valid_utterances,
+        kept,
+        options.seen_utterances,
+        bounds,
+        protocol,
+        taken.seconds,
+    )
+
+
+def protocol_of(options: argparse.Namespace) -> Protocol:
+    """How tests are made; of a sample, two utterances of a reader."""
+    most = options.most_targets or (2 if options.hours else 0)
+    return Protocol(
+        options.test_least_seconds,
+        options.test_most_seconds,
+        options.pairing,
+        options.prompt_seconds,
+        most,
+        options.seed,
+        options.prompt_seed,
+    )
+
+
+def settings_of(plan: Plan, settings: dict, options: argparse.Namespace) -> dict[str, dict]:
+    """What the content of each set of a plan depends on."""
+    of_all = settings | {"bounds": plan.bounds, "seed": options.seed, "hours": options.hours}
+    kept = (plan.valid_utterances, plan.seen_utterances, plan.protocol.least, plan.protocol.most)
+    seen = {"valid": sorted(plan.valid), "seen": sorted(plan.seen), "kept": kept}
+    made = {
+        "train": {"readers": sorted(plan.train), **seen},
+        "valid": {"readers": sorted(plan.train | plan.valid), **seen},
+        "test_unseen": {"readers": sorted(plan.held_out), "protocol": plan.protocol},
+        "test_seen": {"protocol": plan.protocol, "readers": sorted(plan.train), **seen},
+    }
+    return {name: of_all | made[name] for name in plan.sets}
