@@ -16,9 +16,10 @@ TITLES = {"mr": "mister", "mrs": "missus", "ms": "miz", "messrs": "messers", "pr
 BARE_TITLES = ("mr", "mrs", "ms", "messrs", "prof")
 """Titles that are written without a full stop too."""
 NUMBERED = {"no": "number", "nos": "numbers", "fig": "figure", "figs": "figures", "p": "page", "pp": "pages",
-            "vol": "volume", "ch": "chapter", "chap": "chapter", "sec": "section", "ext": "extension", "apt": "apartment",
-            "est": "established", "max": "maximum", "min": "minimum", "approx": "approximately", "ver": "version",
-            "art": "article", "eq": "equation", "ste": "suite", "tel": "telephone", "hwy": "highway", "op": "opus"}
+            "vol": "volume", "ch": "chapter", "chap": "chapter", "sec": "section", "ext": "extension",
+            "apt": "apartment", "est": "established", "max": "maximum", "min": "minimum", "approx": "approximately",
+            "ver": "version", "art": "article", "eq": "equation", "ste": "suite", "tel": "telephone", "hwy": "highway",
+            "op": "opus"}
 """Before a number. The full stop ends nothing."""
 OTHERS = {"jr": "junior", "sr": "senior", "ave": "avenue", "blvd": "boulevard", "rd": "road", "vs": "versus",
           "etc": "et cetera", "approx": "approximately", "dept": "department", "inc": "incorporated", "hwy": "highway",
@@ -31,20 +32,24 @@ OTHERS = {"jr": "junior", "sr": "senior", "ave": "avenue", "blvd": "boulevard", 
 BETWEEN = {"vs", "approx", "avg", "cf", "viz", "max"}
 """What never ends a sentence, whatever follows."""
 SHORT = {"w/o": "without", "w/": "with ", "b/c": "because", "c/o": "care of", "s/he": "she or he"}
-WITHOUT_STOP = {"vs": "versus", "xmas": "christmas", "ctrl": "control", "pls": "please", "plz": "please", "thx": "thanks",
-                "tbh": "to be honest", "idk": "i don't know", "btw": "by the way", "aka": spell("aka")}
+WITHOUT_STOP = {"vs": "versus", "xmas": "christmas", "ctrl": "control", "pls": "please", "plz": "please",
+                "thx": "thanks", "tbh": "to be honest", "idk": "i don't know", "btw": "by the way", "aka": spell("aka")}
 DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
-STARTERS = set("a after all also and another as at both but did do each either every finally first for from go he her here "
-               "his how however i if in is it its keep last later let many most my next no not now of on once one our "
-               "please she since so some soon still stop take that the their then there these they this those to today "
-               "turn walk was we were what when where which while why will with yes yesterday yet you your".split())
+STARTERS = {"a", "after", "all", "also", "and", "another", "as", "at", "both", "but", "did", "do", "each", "either",
+            "every", "finally", "first", "for", "from", "go", "he", "her", "here", "his", "how", "however", "i", "if",
+            "in", "is", "it", "its", "keep", "last", "later", "let", "many", "most", "my", "next", "no", "not", "now",
+            "of", "on", "once", "one", "our", "please", "she", "since", "so", "some", "soon", "still", "stop", "take",
+            "that", "the", "their", "then", "there", "these", "they", "this", "those", "to", "today", "turn", "walk",
+            "was", "we", "were", "what", "when", "where", "which", "while", "why", "will", "with", "yes", "yesterday",
+            "yet", "you", "your"}
 """Words with which a sentence begins after `Main St.`, and which are no names."""
-SAINTS = set("paul louis john peter mary james george andrew helens petersburg augustine francis nicholas patrick thomas "
-             "joseph luke mark matthew michael martin moritz tropez lucia kitts vincent catherine catharines anne ann "
-             "bernard albans ives charles clair cloud croix denis germain jude lawrence maarten pancras stephen teresa "
-             "valentine vitus".split())
-PLACES = {"mount", "mt", "port", "fort", "ft", "lake", "the", "in", "at", "near", "from", "to", "and", "of", "east", "west",
-          "north", "south", "saint", "cape", "sault", "ste", "dear"}
+SAINTS = {"paul", "louis", "john", "peter", "mary", "james", "george", "andrew", "helens", "petersburg", "augustine",
+          "francis", "nicholas", "patrick", "thomas", "joseph", "luke", "mark", "matthew", "michael", "martin",
+          "moritz", "tropez", "lucia", "kitts", "vincent", "catherine", "catharines", "anne", "ann", "bernard",
+          "albans", "ives", "charles", "clair", "cloud", "croix", "denis", "germain", "jude", "lawrence", "maarten",
+          "pancras", "stephen", "teresa", "valentine", "vitus"}
+PLACES = {"mount", "mt", "port", "fort", "ft", "lake", "the", "in", "at", "near", "from", "to", "and", "of", "east",
+          "west", "north", "south", "saint", "cape", "sault", "ste", "dear"}
 """Capitalised words between which and a name `St.` is a saint."""
 # fmt: on
 _PLAIN = {"e.g.": "for example", "i.e.": "that is", "eg.": "for example", "ie.": "that is"}
@@ -57,7 +62,9 @@ def abbreviations(text: str) -> str:
     text = re.sub(r"(?<![\w/])(?:w/o|w/|b/c|c/o|s/he)(?![\w/]*/)", lambda m: SHORT[m[0].lower()], text, flags=re.I)
     text = re.sub(r"(?<![\w/])(n)/(a)(?![\w/])", lambda m: spell("na"), text, flags=re.I)
     text = re.sub(r"(?<=[A-Z][a-z]{2} )v\.(?= [A-Z])|(?<=[A-Z][a-z]{3} )v\.(?= [A-Z])", "versus", text)
-    text = re.sub(rf"(?<![\w'])({'|'.join(WITHOUT_STOP)})\b(?![.']\w)", lambda m: WITHOUT_STOP[m[1].lower()], text, flags=re.I)
+    text = re.sub(
+        rf"(?<![\w'])({'|'.join(WITHOUT_STOP)})\b(?![.']\w)", lambda m: WITHOUT_STOP[m[1].lower()], text, flags=re.I
+    )
     text = re.sub(r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]+ |\d+(?:st|nd|rd|th)\b)", lambda m: f"{DIRECTIONS[m[1]]} ", text)
     text = re.sub(r"(?<![\w.])ca?\. ?(?=\d{3,4}\b)", "circa ", text)
     text = re.sub(rf"\b({'|'.join(NUMBERED)})\.\s*(?=\d)", _before_number, text, flags=re.I)
@@ -75,9 +82,13 @@ def abbreviations(text: str) -> str:
 def initials(text: str) -> str:
     """`U.S.A.`, `a.k.a.` and `J. K. Rowling` as letters that are spelled."""
     text = re.sub(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?:[A-Za-z](?![\w']))?('s)?(?!\w)", _initials, text)
-    name = r"(?<![\w.'])((?:[A-Z]\. ?)+)(?=[A-Z][a-z])"
-    return re.sub(name, lambda m: m[0] if _starts(m.string[m.end() :]) else spell(m[1].replace(".", "").replace(" ", ""))
-                  + " ", text)  # fmt: skip
+    return re.sub(r"(?<![\w.'])((?:[A-Z]\. ?)+)(?=[A-Z][a-z])", _initials_of_name, text)
+
+
+def _initials_of_name(match: re.Match) -> str:
+    if _starts(" " + match.string[match.end() :]):
+        return match[0]
+    return spell(re.sub("[. ]", "", match[1])) + " "
 
 
 def _initials(match: re.Match) -> str:

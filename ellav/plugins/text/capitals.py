@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from ellav.plugins.text.dictionary import dictionary, letter
 from ellav.plugins.text.numbers import cardinal, ordinal
@@ -11,34 +12,39 @@ SPELLED = "\ue000"
 """Stands behind a letter that is spelled, until the text is cut into tokens."""
 
 # fmt: off
-LETTERS = {"US", "UN", "AI", "ID", "OS", "IT", "USA", "UAE", "UFO", "CGI", "IEEE", "GPS", "GDP", "LED", "LOL", "FYI", "AKA",
-           "RIP", "IOS", "NGO", "IDE", "EV", "PO", "AD", "LA", "CA", "CO", "MA", "PA", "IL", "WA", "AR", "AM", "EST",
-           "MC", "IRA", "ROI", "EOP", "IQ", "DIY", "FAQ", "PE", "PO", "SE", "TA", "TOS", "SAAS", "ETA", "CAD", "ER", "ED",
-           "MS", "AL", "ALS", "ETC", "ET"}
+LETTERS = {"US", "UN", "AI", "ID", "OS", "IT", "USA", "UAE", "UFO", "CGI", "IEEE", "GPS", "GDP", "LED", "LOL", "FYI",
+           "AKA", "RIP", "IOS", "NGO", "IDE", "EV", "PO", "AD", "LA", "CA", "CO", "MA", "PA", "IL", "WA", "AR", "AM",
+           "EST", "MC", "IRA", "ROI", "EOP", "IQ", "DIY", "FAQ", "PE", "SE", "TA", "TOS", "SAAS", "ETA", "CAD", "ER",
+           "ED", "MS", "AL", "ALS", "ETC", "ET"}
 """Capitals that are spelled although the dictionary has such a word."""
-WORDS = {"NASA", "NATO", "COVID", "UNICEF", "UNESCO", "OPEC", "AIDS", "GIF", "JPEG", "SIM", "PIN", "RAM", "ROM", "ASCII",
-         "FIFA", "UEFA", "NAFTA", "OSHA", "FOMO", "YOLO", "JSON", "YAML", "CAPTCHA", "DARPA", "HIPAA", "NASDAQ", "NASCAR",
-         "BIOS", "LAN", "WAN", "MIDI", "SARS", "MERS", "LASER", "RADAR", "SONAR", "SCUBA", "SWAT", "TED", "IKEA", "LEGO",
-         "NIMBY", "POTUS", "SCOTUS", "ASEAN", "BRICS", "GAN", "LORA", "CRISPR", "CUDA", "REST", "CRUD", "WASP", "ZIP"}
+WORDS = {"NASA", "NATO", "COVID", "UNICEF", "UNESCO", "OPEC", "AIDS", "GIF", "JPEG", "SIM", "PIN", "RAM", "ROM",
+         "ASCII", "FIFA", "UEFA", "NAFTA", "OSHA", "FOMO", "YOLO", "JSON", "YAML", "CAPTCHA", "DARPA", "HIPAA",
+         "NASDAQ", "NASCAR", "BIOS", "LAN", "WAN", "MIDI", "SARS", "MERS", "LASER", "RADAR", "SONAR", "SCUBA", "SWAT",
+         "TED", "IKEA", "LEGO", "NIMBY", "POTUS", "SCOTUS", "ASEAN", "BRICS", "GAN", "LORA", "CRISPR", "CUDA", "REST",
+         "CRUD", "WASP", "ZIP"}
 """Capitals that are said as a word although the dictionary may lack it."""
-AS_WORDS = {"JSON": "jason", "JPEG": "jay peg", "CRISPR": "crisper", "YAML": "yammel", "CUDA": "cooda", "HIPAA": "hippa"}
-SHORT_WORDS = set("am an as at ah aw be by do eh ex go ha he hi hm if in is it ma me my no of oh on or ow ox pa re so to "
-                  "uh up us we ye yo".split())
+AS_WORDS = {"JSON": "jason", "JPEG": "jay peg", "CRISPR": "crisper", "YAML": "yammel", "CUDA": "cooda",
+            "HIPAA": "hippa"}
+SHORT_WORDS = {"am", "an", "as", "at", "ah", "aw", "be", "by", "do", "eh", "ex", "go", "ha", "he", "hi", "hm", "if",
+               "in", "is", "it", "ma", "me", "my", "no", "of", "oh", "on", "or", "ow", "ox", "pa", "re", "so", "to",
+               "uh", "up", "us", "we", "ye", "yo"}
 """Words of two letters that people write in capitals to stress them."""
-BEFORE_LETTER = {"vitamin", "plan", "grade", "hepatitis", "type", "group", "letter", "section", "class", "point", "option",
-                 "exhibit", "appendix", "team", "series", "part", "level", "side", "influenza", "column", "building",
-                 "terminal", "zone", "gate", "schedule", "form", "product", "factor", "category", "tier", "channel",
-                 "straight", "an"}
-NUMBERED = ("act", "scene", "chapter", "part", "volume", "vol", "book", "section", "phase", "type", "class", "level", "title",
-            "article", "appendix", "episode", "bowl", "mark", "stage", "war", "figure", "table", "grade", "category",
-            "canto", "round", "lesson", "unit", "corps", "generation", "division", "olympiad")
+BEFORE_LETTER = {"vitamin", "plan", "grade", "hepatitis", "type", "group", "letter", "section", "class", "point",
+                 "option", "exhibit", "appendix", "team", "series", "part", "level", "side", "influenza", "column",
+                 "building", "terminal", "zone", "gate", "schedule", "form", "product", "factor", "category", "tier",
+                 "channel", "straight", "an"}
+ALWAYS_BEFORE_LETTER = {"vitamin", "hepatitis", "influenza"}
+NUMBERED = ("act", "scene", "chapter", "part", "volume", "vol", "book", "section", "phase", "type", "class", "level",
+            "title", "article", "appendix", "episode", "bowl", "mark", "stage", "war", "figure", "table", "grade",
+            "category", "canto", "round", "lesson", "unit", "corps", "generation", "division", "olympiad")
 """Words after which even one letter is a roman numeral."""
-RULERS = {"henry", "louis", "edward", "george", "richard", "william", "charles", "james", "elizabeth", "mary", "philip",
-          "paul", "john", "pius", "benedict", "gregory", "leo", "innocent", "clement", "alexander", "nicholas", "peter",
-          "catherine", "frederick", "napoleon", "ramses", "ramesses", "ptolemy", "francis", "ferdinand", "carlos", "juan",
-          "felipe", "otto", "leopold", "gustav", "christian", "haakon", "olaf", "harald", "ivan", "constantine", "boniface",
-          "urban", "sixtus", "julius", "thutmose", "amenhotep", "darius", "xerxes", "wilhelm", "albert", "margrethe",
-          "maximilian", "joseph", "victor", "emmanuel", "umberto", "alfonso", "sigismund", "malcolm", "robert", "david"}
+RULERS = {"henry", "louis", "edward", "george", "richard", "william", "charles", "james", "elizabeth", "mary",
+          "philip", "paul", "john", "pius", "benedict", "gregory", "leo", "innocent", "clement", "alexander",
+          "nicholas", "peter", "catherine", "frederick", "napoleon", "ramses", "ramesses", "ptolemy", "francis",
+          "ferdinand", "carlos", "juan", "felipe", "otto", "leopold", "gustav", "christian", "haakon", "olaf",
+          "harald", "ivan", "constantine", "boniface", "urban", "sixtus", "julius", "thutmose", "amenhotep", "darius",
+          "xerxes", "wilhelm", "albert", "margrethe", "maximilian", "joseph", "victor", "emmanuel", "umberto",
+          "alfonso", "sigismund", "malcolm", "robert", "david"}
 # fmt: on
 ROMAN = re.compile(r"(?=[IVXLC]+\b)(?!C)(?:X[LC]|L?X{0,3})(?:I[XV]|V?I{0,3})")
 """Roman numerals up to 99 (CD, DC, MD and the like are letters)."""
@@ -56,7 +62,7 @@ def is_shouted(text: str) -> bool:
         return False
     words = re.findall(r"(?<![A-Z0-9'])[A-Z]{2,}(?![A-Z0-9])", text)
     ordinary = [word for word in words if word not in LETTERS | WORDS and (_is_word(word) or len(word) > 6)]
-    return len(ordinary) * 2 > len(words)
+    return bool(ordinary) and len(ordinary) * 2 >= len(words)
 
 
 def capitals(text: str, shouted: bool) -> str:
@@ -68,7 +74,7 @@ def capitals(text: str, shouted: bool) -> str:
     if not shouted:
         text = re.sub(r"(?<=[a-z])(?<!\bMc)(?<!\bMac)(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2,})", " ", text)  # camelCase
     text = re.sub(r"(?<=[A-Z]&)[A-Z]{1,4}\b|\b[A-Z]{1,4}(?=&[A-Z])", lambda m: spell(m[0]), text)  # AT&T
-    text = re.sub(r"\b([A-Z]{2,})('?s|')?(?![\w'])", lambda m: _capitals(m, shouted), text)
+    text = re.sub(r"(?<![A-Za-z'])([A-Z]{2,})('?s|')?(?![\w'])", lambda m: _capitals(m, shouted), text)
     text = re.sub(rf"(?<![A-Za-z'])([B-HJ-Z])('s)?(?![A-Za-z'{SPELLED}]|\.?[A-Z])", rf"\1{SPELLED}\2", text)
     beside_sign = rf"(?<![A-Za-z'])a(?=\))|(?<=[&/+])[Aa](?![A-Za-z'{SPELLED}])|(?<![\w'])A(?=[&/+-])"
     text = re.sub(beside_sign, f"A{SPELLED}", text)
@@ -86,7 +92,7 @@ def numerals(text: str) -> str:
 def _after_numbered(match: re.Match) -> str:
     word, numeral = match.groups()
     clause_ends = re.match(r"\s*($|[^\w\s])", match.string[match.end() :])
-    if numeral == "I" and not clause_ends and word[0].islower():  # the part I played
+    if numeral == "I" and not clause_ends and not re.match("[A-Z][a-z]", word):  # the part I played
         return match[0]
     return f"{word} {cardinal(str(_value(numeral)))}"
 
@@ -122,7 +128,7 @@ def _capitals(match: re.Match, shouted: bool) -> str:
         return match[0] if stressed else _spelled(word, end)
     if len(word) == 2:
         return match[0] if word.lower() in SHORT_WORDS else _spelled(word, end)
-    if _by_letters(word) or (not _is_word(word) and (len(word) <= 5 or not re.search("[AEIOUY]", word))):
+    if _by_letters(word) or (not _is_word(word) and (len(word) <= 5 or not re.search("[AEIOU]", word))):
         return _spelled(word, end)
     return match[0]
 
@@ -147,11 +153,12 @@ def _is_word(word: str) -> bool:
     return word.lower() in dictionary() and not _by_letters(word)
 
 
+@cache
 def _by_letters(word: str) -> bool:
     """Whether the dictionary spells the word (FBI, CPU), or it cannot be said but by its letters."""
     said = dictionary().get(word.lower())
     if said is None:
-        return not re.search("[AEIOUY]", word)
+        return not re.search("[AEIOU]", word)
     names = [phone.rstrip("012") for char in word.lower() for phone in letter(char)]
     return [phone.rstrip("012") for phone in said] == names
 
@@ -166,7 +173,7 @@ def _letter_a(match: re.Match, shouted: bool) -> str:
     rest = match.string[match.end() :]
     if match[1]:
         return f"A{SPELLED}'s"
-    if before and before[1].lower() in BEFORE_LETTER:
+    if before and before[1].lower() in (ALWAYS_BEFORE_LETTER if shouted else BEFORE_LETTER):
         return f"A{SPELLED}"
     if re.match(r"\s*($|[,.;:!?)])|(?:\s+(?:is|was|to|and|or|plus|minus|equals)\b)", rest, re.I):
         return f"A{SPELLED}"

@@ -15,7 +15,9 @@ DAYS = {"mon": "monday", "tue": "tuesday", "tues": "tuesday", "wed": "wednesday"
 OWNERS = "the|his|her|my|your|our|their|mid|early|late|since|from"
 """Words before a decade: `her 40s`. `40s` alone are seconds."""
 
-_MONTH = "|".join([*(month.capitalize() for month in MONTHS), *(month for month in MONTHS if month not in ("march", "may"))])
+_MONTH = "|".join(
+    [*(month.capitalize() for month in MONTHS), *(month for month in MONTHS if month not in ("march", "may"))]
+)
 _SHORT = "|".join(sorted((month.capitalize() for month in SHORT_MONTHS), key=len, reverse=True))
 _DAY = "|".join(sorted((day.capitalize() for day in DAYS), key=len, reverse=True))
 _OF_MONTH = r"(3[01]|[12]\d|0?[1-9])"
@@ -103,4 +105,3 @@ def _time(match: re.Match) -> str:
     if second:
         said.append(f"and {cardinal(str(int(second)))} seconds")
     return " ".join(said)
-

@@ -13,9 +13,7 @@ from ellav.plugins.text.symbols import PAUSES, addresses, plain, refuse, signs
 PAUSE = ","
 """The token that stands for punctuation at which a speaker pauses."""
 
-TOKEN = re.compile(
-    rf"[A-Z]{SPELLED}(?:'s)?|[A-Za-z]+(?:'[A-Za-z]+)*'?(?!{SPELLED})|[{re.escape(PAUSES)}]+|--+|\s-\s"
-)
+TOKEN = re.compile(rf"[A-Z]{SPELLED}(?:'s)?|[A-Za-z]+(?:'[A-Za-z]+)*'?(?!{SPELLED})|[{re.escape(PAUSES)}]+|--+|\s-\s")
 
 
 def spoken(text: str) -> list[str]:
@@ -29,8 +27,11 @@ def spoken(text: str) -> list[str]:
     written = text
     text = plain(text)
     shouted = is_shouted(text)
-    for rule in (addresses, abbreviations, numerals, telephones, dates, quantities):
+    for rule in (addresses, abbreviations, numerals):
         text = rule(text)
+    text = dates(telephones(text))
+    if re.search(r"\d", text):
+        text = quantities(text)
     text = signs(capitals(text, shouted))
     tokens, rest, end = [], [], 0
     for match in TOKEN.finditer(text):

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Literal
 from unittest import mock
 
 from ellav.errors import UserError
@@ -14,6 +15,7 @@ from ellav.plugins.text import Phones, text
 from ellav.plugins.text.dictionary import dictionary as _dictionary
 from ellav.plugins.text.dictionary import letter as _letter
 from ellav.plugins.text.english import PAUSE, is_letter, spoken
+from ellav.plugins.text.nemo import Nemo
 from ellav.types import SILENCE
 
 # fmt: off
@@ -43,13 +45,16 @@ LONGEST, MOST_PREDICTED = 24, 20
 class G2pEn:
     """English text to ARPAbet phones.
 
-    stress: keep the stress digits of vowels (`AH0`, `EY1`); otherwise 39 phones.
+    stress: keep the stress digits of vowels (`AH0`, `EY1`); otherwise 39 phones. normalizer: who puts numbers and
+    abbreviations into words: `ellav` (ours), or `nemo` (the grammars of nemo_text_processing, the extra `nemo`) with
+    ours for what it leaves.
     """
 
     language = "en"
 
-    def __init__(self, stress: bool = True):
+    def __init__(self, stress: bool = True, normalizer: Literal["ellav", "nemo"] = "ellav"):
         self.stress = stress
+        self.nemo = Nemo("en") if normalizer == "nemo" else None
         self.phone_set = "arpabet-stress" if stress else "arpabet"
 
     def __call__(self, text: str) -> Phones:
@@ -57,7 +62,7 @@ class G2pEn:
 
         Raises UserError where `text` holds nothing that can be spoken, or something that cannot.
         """
-        tokens = spoken(text)
+        tokens = spoken(self.nemo(text) if self.nemo else text)
         phones, word_of_phone, words = [SILENCE], [-1], []
         for place, token in enumerate(tokens):
             if token == PAUSE:

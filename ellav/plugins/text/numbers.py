@@ -14,10 +14,8 @@ NUMBER = r"(?:\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 def cardinal(number: str) -> str:
     """`1,234.5` -> one thousand two hundred thirty four point five; `007` digit by digit."""
     whole, _, part = number.replace(",", "").partition(".")
-    if len(whole) > 15 or (len(whole) > 1 and whole[0] == "0"):
-        said = digits(whole)  # a code or a telephone number
-    else:
-        said = _words(whole)
+    is_code = len(whole) > 15 or (len(whole) > 1 and whole[0] == "0")
+    said = digits(whole) if is_code else _words(whole)
     return said + (f" point {digits(part)}" if part else "")
 
 

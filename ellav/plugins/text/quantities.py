@@ -8,18 +8,19 @@ from ellav.plugins.text.capitals import spell
 from ellav.plugins.text.numbers import NUMBER, SCALES, cardinal, digits, in_pairs, ordinal, year
 
 # fmt: off
-ANY_CASE = {"km": "kilometer", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "mg": "milligram", "lb": "pound",
-            "lbs": "pound", "oz": "ounce", "ft": ("foot", "feet"), "mi": "mile", "yd": "yard", "yds": "yard",
-            "mph": "mile per hour", "kph": "kilometer per hour", "kmh": "kilometer per hour", "hz": "hertz",
-            "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz", "ms": "millisecond", "ml": "milliliter",
-            "cl": "centiliter", "kb": "kilobyte", "gb": "gigabyte", "mb": "megabyte", "tb": "terabyte",
-            "kbps": "kilobit per second", "mbps": "megabit per second", "gbps": "gigabit per second", "db": "decibel",
-            "kwh": "kilowatt hour", "kw": "kilowatt", "mw": "megawatt", "kcal": "kilocalorie", "cal": "calorie",
-            "mah": "milliampere hour", "psi": "pound per square inch", "rpm": "revolution per minute",
-            "bpm": "beat per minute", "fps": "frame per second", "dpi": "dot per inch", "tbsp": "tablespoon",
-            "tsp": "teaspoon", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "sec": "second",
-            "secs": "second", "yr": "year", "yrs": "year", "wk": "week", "wks": "week", "mo": "month", "mos": "month",
-            "gal": "gallon", "qt": "quart", "pt": "pint", "ha": "hectare", "px": "pixel", "pts": "point"}
+ANY_CASE = {"km": "kilometer", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "mg": "milligram",
+            "lb": "pound", "lbs": "pound", "oz": "ounce", "ft": ("foot", "feet"), "mi": "mile", "yd": "yard",
+            "yds": "yard", "mph": "mile per hour", "kph": "kilometer per hour", "kmh": "kilometer per hour",
+            "hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz", "ms": "millisecond",
+            "ml": "milliliter", "cl": "centiliter", "kb": "kilobyte", "gb": "gigabyte", "mb": "megabyte",
+            "tb": "terabyte", "kbps": "kilobit per second", "mbps": "megabit per second", "gbps": "gigabit per second",
+            "db": "decibel", "kwh": "kilowatt hour", "kw": "kilowatt", "mw": "megawatt", "kcal": "kilocalorie",
+            "cal": "calorie", "mah": "milliampere hour", "psi": "pound per square inch",
+            "rpm": "revolution per minute", "bpm": "beat per minute", "fps": "frame per second", "dpi": "dot per inch",
+            "tbsp": "tablespoon", "tsp": "teaspoon", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute",
+            "sec": "second", "secs": "second", "yr": "year", "yrs": "year", "wk": "week", "wks": "week", "mo": "month",
+            "mos": "month", "gal": "gallon", "qt": "quart", "pt": "pint", "ha": "hectare", "px": "pixel",
+            "pts": "point"}
 """Unit -> its name, or its singular and plural. Upper and lower case alike."""
 LOWER = {"m": "meter", "g": "gram", "s": "second", "h": "hour", "l": "liter", "t": "ton", "nm": "nanometer",
          "μm": "micrometer", "μg": "microgram", "μs": "microsecond", "ns": "nanosecond"}
@@ -30,11 +31,14 @@ WITH_STOP = {"in": ("inch", "inches"), "ins": ("inch", "inches")}
 MONEY = {"$": ("dollar", "cent"), "£": ("pound", "penny"), "€": ("euro", "cent"), "¥": ("yen", ""),
          "₹": ("rupee", "")}
 COUNTRIES = ("US", "AU", "CA", "NZ", "HK", "A", "C")
-PER = {"h": "hour", "hr": "hour", "hour": "hour", "d": "day", "day": "day", "wk": "week", "week": "week", "mo": "month",
-       "month": "month", "yr": "year", "year": "year", "min": "minute", "minute": "minute", "s": "second", "sec": "second",
-       "second": "second", "person": "person", "night": "night", "kg": "kilogram", "lb": "pound", "oz": "ounce",
-       "mile": "mile", "gallon": "gallon", "gal": "gallon", "km": "kilometer", "mi": "mile", "l": "liter", "ml": "milliliter",
-       "piece": "piece", "ea": "each", "page": "page", "user": "user", "child": "child", "unit": "unit", "ft": "foot"}
+PER = {"h": "hour", "hr": "hour", "hour": "hour", "d": "day", "day": "day", "wk": "week", "week": "week",
+       "mo": "month", "month": "month", "yr": "year", "year": "year", "min": "minute", "minute": "minute",
+       "s": "second", "sec": "second", "second": "second", "person": "person", "night": "night", "kg": "kilogram",
+       "lb": "pound", "oz": "ounce", "mile": "mile", "gallon": "gallon", "gal": "gallon", "km": "kilometer",
+       "mi": "mile", "l": "liter", "ml": "milliliter", "piece": "piece", "ea": "each", "page": "page", "user": "user",
+       "child": "child", "unit": "unit", "ft": "foot"}
+PLACES_WITH_LETTERS = {"room", "apartment", "gate", "suite", "unit", "seat", "row", "section", "platform", "grade"}
+"""Words after which `4B` is no number of billions."""
 STREETS = r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Drive|Dr|Lane|Ln|Court|Place|Way|Square)"
 # fmt: on
 TELEPHONE = (
@@ -49,6 +53,8 @@ _UNIT = rf"(?:(?:sq|cu)\.?\s?)?(?:(?i:{_UNITS})|{_CASED})"
 
 def telephones(text: str) -> str:
     """`text` with telephone numbers and codes digit by digit. Before dates and ranges."""
+    if not re.search(r"\d", text):
+        return text
     text = re.sub(TELEPHONE, _telephone, text)
     called = r"\b((?:call|dial|text|phone|ring)(?:ed|l?ed|l?ing)?\s+)(\d{3,4})\b(?![:.,]?\d|\s+[a-z])"
     text = re.sub(called, lambda m: m[1] + digits(m[2]), text, flags=re.I)
@@ -61,8 +67,12 @@ def telephones(text: str) -> str:
 
 def quantities(text: str) -> str:
     """`text` with what else is written in digits in words, once dates and times are."""
-    text = re.sub(r"(?<![\d.,] )(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?![\w,]|[.:/-]\d| \d)", lambda m: m[0].replace(" ", ""), text)
-    text = re.sub(r"(?<![\w.,:$-])\d{2,}(?:-\d{2,}){2,}(?![\w-])", lambda m: " , ".join(map(digits, m[0].split("-"))), text)
+    text = re.sub(
+        r"(?<![\d.,] )(?<![\w.,])[1-9]\d{0,2}(?: \d{3})+(?![\w,]|[.:/-]\d| \d)", lambda m: m[0].replace(" ", ""), text
+    )
+    text = re.sub(
+        r"(?<![\w.,:$-])\d{2,}(?:-\d{2,}){2,}(?![\w-])", lambda m: " , ".join(map(digits, m[0].split("-"))), text
+    )
     text = re.sub(r"#(?=\s?\d)", " number ", text)
     text = _money(text)
     text = _rates(text)
@@ -113,7 +123,9 @@ def _money(text: str) -> str:
         text,
         flags=re.I,
     )
-    text = re.sub(rf"((?<!\w)-)(?=[{_MONEY}]\s?\d)|(?<=[a-z])-(?=[{_MONEY}]\s?\d)", lambda m: " minus " if m[1] else " to ", text)
+    text = re.sub(
+        rf"((?<!\w)-)(?=[{_MONEY}]\s?\d)|(?<=[a-z])-(?=[{_MONEY}]\s?\d)", lambda m: " minus " if m[1] else " to ", text
+    )
     text = re.sub(
         rf"(?P<one>\ban? )?(?P<land>\b(?:{'|'.join(COUNTRIES)}))?(?P<sign>[{_MONEY}])\s?(?P<sum>{NUMBER})"
         rf"(?:[\s-]?(?P<scale>{'|'.join(SCALES)})\b)?(?P<behind>\s+[a-z]+)?",
@@ -131,7 +143,17 @@ def _sum(match: re.Match) -> str:
         major = f"{spell(match['land'])} {major}"
     amount = match["sum"].replace(",", "")
     # A five dollar bill.
-    single = bool(before and behind) and behind.split()[0] not in ("a", "an", "per", "and", "or", "to", "in", "at", "for")
+    single = bool(before and behind) and behind.split()[0] not in (
+        "a",
+        "an",
+        "per",
+        "and",
+        "or",
+        "to",
+        "in",
+        "at",
+        "for",
+    )
     if match["scale"]:
         said = f"{cardinal(amount)} {SCALES[match['scale'].lower()]} {_many(major, 1 if single else 2)}"
         return before + said + behind
@@ -156,7 +178,9 @@ def _rates(text: str) -> str:
 
 
 def _fractions(text: str) -> str:
-    text = re.sub(r"\b(9)/(11)\b|\b(24)/(7)\b|\b(50)/(50)\b", lambda m: " ".join(cardinal(g) for g in m.groups() if g), text)
+    text = re.sub(
+        r"\b(9)/(11)\b|\b(24)/(7)\b|\b(50)/(50)\b", lambda m: " ".join(cardinal(g) for g in m.groups() if g), text
+    )
     measured = rf"(?<![\w./,])(?:(\d+) )?(\d{{1,2}})/(\d{{1,2}})(?:\s|-)?((?:{_UNITS})\b|in\b(?=\.))\.?(?!\w)"
     text = re.sub(measured, _fraction_of_unit, text, flags=re.I)
     return re.sub(r"(?<![\w./])(?:(\d+) )?(\d{1,3})/(\d{1,4})\b(?![/.]\d|/)", _fraction, text)
@@ -180,13 +204,13 @@ def _fraction_of_unit(match: re.Match) -> str:
 
 
 def _units(text: str) -> str:
-    # 5 ft 10 in, 6 in. long
-    text = re.sub(rf"\b({NUMBER})(\s?|-)in\.(?=\s|$|[,;:)])|\b({NUMBER})()\s?in\b(?=\s*(?:$|[.,;:)x]))",
-                  lambda m: f"{cardinal(m[1] or m[3])} {_unit_name(WITH_STOP['in'], m[1] or m[3], m[2] == '-')}", text)  # fmt: skip
+    inches = rf"\b({NUMBER})(\s?|-)in(?:\.(?=\s|$|[,;:)])|\b(?=\s*(?:$|[.,;:)x])))"  # 6 in. long, 5 ft 10 in
+    text = re.sub(inches, lambda m: f"{cardinal(m[1])} {_unit_name(WITH_STOP['in'], m[1], m[2] == '-')}", text)
     text = re.sub(rf"(\b[Aa]n? )?\b({NUMBER})\s?°(?! ?[CF]\b)( [a-z]+)?", _degrees, text)
     text = re.sub(rf"\b(?:({NUMBER})\s?)?°\s?([CF])\b", _temperature, text)
     return re.sub(
-        rf"(?P<one>\b[Aa]n? )?\b(?P<sum>{NUMBER})(?P<gap>\s?|-)(?P<unit>{_UNIT})\b(?P<stop>\.(?=\s+[a-z0-9]|,|$))?(?!')(?P<behind>\s[a-z]+)?",
+        rf"(?P<one>\b[Aa]n? )?\b(?P<sum>{NUMBER})(?P<gap>\s?|-)(?P<unit>{_UNIT})\b"
+        r"(?:\.(?=\s+[a-z0-9]|,|$))?(?!')(?P<behind>\s[a-z]+)?",
         _unit,
         text,
     )
@@ -228,13 +252,18 @@ def _units_of(name: str) -> str:
 
 def _glued(text: str) -> str:
     """Letters and digits in one: `100M users`, `10k`, `5G`, `CO2`, `MP3`, `F-16`, `Room 4B`."""
-    place = r"(?<!Room )(?<!Apartment )(?<!apartment )(?<!Gate )(?<!Suite )(?<!Unit )(?<!Seat )(?<!Row )(?<!room )(?<!gate )"
-    text = re.sub(rf"{place}\b({NUMBER})([MB])(?= [a-z])", lambda m: f"{m[1]} {SCALES[m[2].lower()]}", text)
-    text = re.sub(rf"\b({NUMBER})[kK](?! (?:run|race|TV|video|monitor|display|screen|resolution)\b)\b(?<![248]K)",
-                  r"\1 thousand", text)  # fmt: skip
+    text = re.sub(rf"(\w+ )?\b({NUMBER})([MB])(?= [a-z])", _scaled, text)
+    shown = r"(?: (?:run|race|TV|video|monitor|display|screen|resolution)\b)"
+    text = re.sub(rf"\b({NUMBER})[kK]\b(?<![248]K)(?!{shown})", r"\1 thousand", text)
     text = re.sub(r"\b([A-Z]{1,4})-?(?=\d)", lambda m: f"{spell(m[1])} ", text)
     text = re.sub(r"(?<=\d)([A-Z]{1,4})(?![A-Za-z'])", lambda m: f" {spell(m[1])} ", text)
     return re.sub(r"(?<=\d)-(?=[A-Za-z])|(?<=[A-Za-z])-(?=\d)", " ", text)
+
+
+def _scaled(match: re.Match) -> str:
+    if match[1] and match[1].lower().strip() in PLACES_WITH_LETTERS:
+        return match[0]
+    return f"{match[1] or ''}{match[2]} {SCALES[match[3].lower()]}"
 
 
 def _many(name: str, count: int) -> str:

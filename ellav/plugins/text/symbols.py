@@ -53,12 +53,19 @@ def plain(text: str) -> str:
     markup = re.search(r"</?[A-Za-z][^<>]*>", text)
     if markup:
         raise UserError(f"text {shorten(text)!r} holds markup, {markup[0]!r}; remove it")
-    text = prepare(text)
+    text = prepare(text).strip()
+    if not text.isascii():
+        text = _ascii(text)
+    text = re.sub(r"(?<=\w)`(?=[A-Za-z])", "'", text)  # dont, written don`t
+    return re.sub("--+", " , ", text)
+
+
+def _ascii(text: str) -> str:
     text = "".join(c for c in text if unicodedata.category(c) != "Cf" and not 0xFE00 <= ord(c) <= 0xFE0F)
     text = text.replace("\u20e3", "").replace(SPELLED, "\ufffd")
-    text = re.sub(rf"(^|[.!?…])\s*(?:{PICTURE}\s*)+", r"\1 ", text.strip())
+    text = re.sub(rf"(^|[.!?…])\s*(?:{PICTURE}\s*)+", r"\1 ", text)
     text = re.sub(rf"(?:\s*{PICTURE})+\s*($|[.!?…])", r"\1", text)
-    text = re.sub(r"(?<=\w)[`´′](?=[A-Za-z])", "'", text)  # dont, written don`t
+    text = re.sub(r"(?<=\w)[´′](?=[A-Za-z])", "'", text)
     text = text.translate(
         str.maketrans(
             {"’": "'", "‘": "'", "ʼ": "'", "´": "'", "…": ", ", "№": " number ",
@@ -71,8 +78,9 @@ def plain(text: str) -> str:
     text = re.sub(r"(?<=[\w)])³(?!\d)", " cubed ", text)
     text = re.sub(r"(?<=[\w)])[⁰¹²³⁴-⁹⁻]+", lambda m: f" to the power of {m[0].translate(POWERS)} ", text)
     text = re.sub(r"(?<=\d)\s*[–—]\s*(?=[\d$£€¥])|(?<=[\w%°])–(?=\d)|(?<=[A-Za-z]{3})–(?=[A-Z][a-z]{2})", "-", text)
-    text = re.sub(r"[–—―]|--+", " , ", text)
-    text = unicodedata.normalize("NFKD", text)
+    text = re.sub(r"[–—―]", " , ", text)
+    text = re.sub("[¼-¾⅐-⅞]", lambda m: f" {unicodedata.normalize('NFKC', m[0]).replace('⁄', '/')}", text)
+    text = unicodedata.normalize("NFKD", text).replace("⁄", "/")
     for letter, written in LETTERS.items():
         text = text.replace(letter, written).replace(letter.upper() if letter != "ß" else "ẞ", written.capitalize())
     text = "".join(c for c in text if unicodedata.category(c) not in ("Mn", "Me"))

@@ -23,7 +23,7 @@ def prepare(text: str) -> str:
 def compatible(text: str) -> str:
     """NFKC, where it leaves the meaning: `Ⅳ` is `IV`, `ﬁ` is `fi`, `Ａ` is `A`, `㎏` is `kg`.
 
-    Raised characters stay (`10²` is not 102), as do `KEPT`; `½` becomes `1/2` with a space before it (`1½`).
+    Raised characters and fractions stay (`10²` is not 102, `1½` not 11/2), as do `KEPT`.
     """
     if unicodedata.is_normalized("NFKC", text):
         return text
@@ -32,10 +32,9 @@ def compatible(text: str) -> str:
 
 def _folded(char: str) -> str:
     kind, *codes = unicodedata.decomposition(char).split() or [""]
-    if not kind.startswith("<") or kind == "<super>" or char in KEPT:
+    if not kind.startswith("<") or kind in ("<super>", "<fraction>") or char in KEPT:
         return char
-    parts = "".join(_folded(chr(int(code, 16))) for code in codes)
-    return f" {parts.replace('⁄', '/')}" if kind == "<fraction>" else parts
+    return "".join(_folded(chr(int(code, 16))) for code in codes)
 
 
 def without_layout(text: str) -> str:
