@@ -68,13 +68,15 @@ def abbreviations(text: str) -> str:
     text = re.sub(r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]+ |\d+(?:st|nd|rd|th)\b)", lambda m: f"{DIRECTIONS[m[1]]} ", text)
     text = re.sub(r"(?<![\w.])ca?\. ?(?=\d{3,4}\b)", "circa ", text)
     text = re.sub(rf"\b({'|'.join(NUMBERED)})\.\s*(?=\d)", _before_number, text, flags=re.I)
-    text = re.sub(r"\bSt\b\.?(?=\s|$|[,;:!?)])", _street_or_saint, text)
-    text = re.sub(r"\bDr\b\.?(?=\s|$|[,;:!?)])", _drive_or_doctor, text)
+    text = re.sub(r"\b(?:St|ST)\b\.?(?=\s|$|[,;:!?)])", _street_or_saint, text)
+    text = re.sub(r"\b(?:Dr|DR)\b\.?(?=\s|$|[,;:!?)])", _drive_or_doctor, text)
     titles = "|".join(TITLES)
     for _ in range(2):  # Lt. Col. Hill
         text = re.sub(rf"\b(?<!\d )(?<!\d)({titles})\.(?=\s+[A-Z])", lambda m: TITLES[m[1].lower()], text, flags=re.I)
     bare = "|".join(BARE_TITLES)
-    text = re.sub(rf"\b({bare})\b\.?(?=\s+[A-Z])", lambda m: TITLES[m[1].lower()], text, flags=re.I)
+    # MS Word is none, MS BROWN is one.
+    bare = rf"\b({bare})\b(?:\.(?=\s+(?:[A-Z]|&|and\b))|(?=\s+(?-i:[A-Z]))(?!(?-i:(?<=[A-Z]{{2}})\s+[A-Z][a-z])))"
+    text = re.sub(bare, lambda m: TITLES[m[1].lower()], text, flags=re.I)
     text = re.sub(rf"\b({'|'.join(OTHERS)})\.", _other, text, flags=re.I)
     return initials(text)
 
@@ -111,6 +113,8 @@ def _starts(rest: str) -> bool:
 
 
 def _street_or_saint(match: re.Match) -> str:
+    if match[0].startswith("ST"):  # all around it is in capitals
+        return "saint" if re.match(r"\s+[A-Z]", match.string[match.end() :]) else "street"
     before = re.search(r"([A-Za-z0-9]+) $", match.string[: match.start()])
     behind = re.match(r"\s+([A-Z][a-z]*)", match.string[match.end() :])
     has_name = bool(before) and (before[1][0].isupper() or before[1][0].isdigit()) and before[1].lower() not in PLACES

@@ -15,7 +15,7 @@ SPELLED = "\ue000"
 LETTERS = {"US", "UN", "AI", "ID", "OS", "IT", "USA", "UAE", "UFO", "CGI", "IEEE", "GPS", "GDP", "LED", "LOL", "FYI",
            "AKA", "RIP", "IOS", "NGO", "IDE", "EV", "PO", "AD", "LA", "CA", "CO", "MA", "PA", "IL", "WA", "AR", "AM",
            "EST", "MC", "IRA", "ROI", "EOP", "IQ", "DIY", "FAQ", "PE", "SE", "TA", "TOS", "SAAS", "ETA", "CAD", "ER",
-           "ED", "MS", "AL", "ALS", "ETC", "ET"}
+           "ED", "MS", "AL", "ALS", "ETC", "ET", "SOS", "JFK"}
 """Capitals that are spelled although the dictionary has such a word."""
 WORDS = {"NASA", "NATO", "COVID", "UNICEF", "UNESCO", "OPEC", "AIDS", "GIF", "JPEG", "SIM", "PIN", "RAM", "ROM",
          "ASCII", "FIFA", "UEFA", "NAFTA", "OSHA", "FOMO", "YOLO", "JSON", "YAML", "CAPTCHA", "DARPA", "HIPAA",
@@ -51,6 +51,11 @@ ROMAN = re.compile(r"(?=[IVXLC]+\b)(?!C)(?:X[LC]|L?X{0,3})(?:I[XV]|V?I{0,3})")
 NUMERALS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 
 
+def spell_unless_word(letters: str) -> str:
+    """Capitals beside digits: `CO2` is spelled, `SAVE20` is not."""
+    return f"{letters} " if len(letters) > 3 and _is_word(letters) else f"{spell(letters)} "
+
+
 def spell(letters: str) -> str:
     """`API` marked so that it is spelled."""
     return " ".join(f"{char.upper()}{SPELLED}" for char in letters)
@@ -73,8 +78,10 @@ def capitals(text: str, shouted: bool) -> str:
     """
     if not shouted:
         text = re.sub(r"(?<=[a-z])(?<!\bMc)(?<!\bMac)(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2,})", " ", text)  # camelCase
-    text = re.sub(r"(?<=[A-Z]&)[A-Z]{1,4}\b|\b[A-Z]{1,4}(?=&[A-Z])", lambda m: spell(m[0]), text)  # AT&T
-    text = re.sub(r"(?<![A-Za-z'])([A-Z]{2,})('?s|')?(?![\w'])", lambda m: _capitals(m, shouted), text)
+    text = re.sub(
+        rf"(?<=[A-Z]&)[A-Z]{{1,4}}\b(?!{SPELLED})|\b[A-Z]{{1,4}}(?=&[A-Z])", lambda m: spell(m[0]), text
+    )  # AT&T
+    text = re.sub(r"(?<![A-Za-z'])([A-Z]{2,})('s|s'|s|')?(?![\w'])", lambda m: _capitals(m, shouted), text)
     text = re.sub(rf"(?<![A-Za-z'])([B-HJ-Z])('s)?(?![A-Za-z'{SPELLED}]|\.?[A-Z])", rf"\1{SPELLED}\2", text)
     beside_sign = rf"(?<![A-Za-z'])a(?=\))|(?<=[&/+])[Aa](?![A-Za-z'{SPELLED}])|(?<![\w'])A(?=[&/+-])"
     text = re.sub(beside_sign, f"A{SPELLED}", text)
@@ -120,7 +127,7 @@ def _capitals(match: re.Match, shouted: bool) -> str:
         certain = word in LETTERS and word.lower() not in SHORT_WORDS and len(word) > 2 and not _common(word)
         return _spelled(word, end) if certain or _by_letters(word) else match[0]
     if word in WORDS:
-        return AS_WORDS.get(word, word.lower()) + ("'s" if end == "s" else end)
+        return AS_WORDS.get(word, word.lower()) + ("'s" if "s" in end else end)
     if word == "WHO":
         return _spelled(word, end) if re.search(r"\bthe $", match.string[: match.start()], re.I) else match[0]
     if word in LETTERS:
@@ -134,7 +141,7 @@ def _capitals(match: re.Match, shouted: bool) -> str:
 
 
 def _spelled(word: str, end: str) -> str:
-    return spell(word) + ("'s" if end in ("s", "'s") else "")
+    return spell(word) + ("'s" if "s" in end else "")
 
 
 def _beside_stressed(match: re.Match) -> bool:

@@ -50,6 +50,8 @@ def dates(text: str) -> str:
 def times(text: str) -> str:
     """`10:30` and `7 a.m.` in words, and `to` between two of them."""
     clock = r"(?:[01]?\d|2[0-4])(?::[0-5]\d)?(?:\s?[ap](?:\.\s?m\.|m\b))?"
+    text = re.sub(r"\b(noon|midnight)\s?-\s?(?=\d)|(?<=[\dm.])\s?-\s?(?=(?:noon|midnight)\b)",
+                  lambda m: f"{m[1] or ''} to ", text, flags=re.I)  # fmt: skip
     both = rf"(?<![\d:.$/-])({clock})\s?-\s?({clock})(?![\d:-])"
     text = re.sub(both, lambda m: f"{m[1]} to {m[2]}" if re.search("[:ap]", m[0], re.I) else m[0], text, flags=re.I)
     text = re.sub(

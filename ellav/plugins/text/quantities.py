@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ellav.plugins.text.capitals import spell
+from ellav.plugins.text.capitals import SPELLED, spell, spell_unless_word
 from ellav.plugins.text.numbers import NUMBER, SCALES, cardinal, digits, in_pairs, ordinal, year
 
 # fmt: off
@@ -77,7 +77,10 @@ def quantities(text: str) -> str:
     text = _money(text)
     text = _rates(text)
     text = re.sub(r"\b(\d{1,2})'\s?(\d{1,2})(?:\"|\b)", lambda m: f"{cardinal(m[1])} foot {cardinal(m[2])} ", text)
+    text = re.sub(r"\b(\d{1,2})'(?=-\d|\s(?:tall|long|wide|high|deep|by|x)\b)", r"\1 ft", text)
+    text = re.sub(r"(?<=\d ft)-(?=\d)", " to ", text)
     text = re.sub(r"(?<=\d):(?=\d)", " to ", text)  # a ratio
+    text = re.sub(r"(?<![\w*])\*(\d+)\b(?!\*)", lambda m: f"star {digits(m[1])}", text)
     text = re.sub(r"\b(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b", lambda m: ordinal(m[1]), text, flags=re.I)
     text = _fractions(text)
     text = re.sub(r"\b(\d{2,4})\s?x\s?(\d{2,4})\b", lambda m: f" {in_pairs(m[1])} by {in_pairs(m[2])} ", text)
@@ -91,8 +94,10 @@ def quantities(text: str) -> str:
     text = _units(text)
     text = _glued(text)
     text = re.sub(rf"\b(\d{{3}})(?= (?:[NSEW]\.? )?(?:[A-Z][a-z]+ )+{STREETS}\b)", lambda m: in_pairs(m[1]), text)
-    text = re.sub(r"\b(1\d|20)\d\d\b(?![,.]\d)", lambda m: f" {year(m[0])} ", text)
-    return re.sub(NUMBER, lambda m: f" {cardinal(m[0])} ", text)
+    named = r"(?<=\b(?:Flight|Boeing) )|(?<=\bRoom )|(?<=\bRoute )|(?<=\bHighway )"
+    text = re.sub(rf"(?:{named})\d{{3}}\b", lambda m: in_pairs(m[0]), text)
+    text = re.sub(r"\b((?:1\d|20)\d\d)\b(?![,.]\d)('s\b)?", lambda m: f" {year(m[1])}{m[2] or ''} ", text)
+    return re.sub(rf"({NUMBER})('s\b)?", lambda m: f" {cardinal(m[1])}{m[2] or ''} ", text)
 
 
 def _telephone(match: re.Match) -> str:
@@ -178,9 +183,7 @@ def _rates(text: str) -> str:
 
 
 def _fractions(text: str) -> str:
-    text = re.sub(
-        r"\b(9)/(11)\b|\b(24)/(7)\b|\b(50)/(50)\b", lambda m: " ".join(cardinal(g) for g in m.groups() if g), text
-    )
+    text = re.sub(r"\b(9)/(11)\b|\b(24)/(7)\b", lambda m: " ".join(cardinal(g) for g in m.groups() if g), text)
     measured = rf"(?<![\w./,])(?:(\d+) )?(\d{{1,2}})/(\d{{1,2}})(?:\s|-)?((?:{_UNITS})\b|in\b(?=\.))\.?(?!\w)"
     text = re.sub(measured, _fraction_of_unit, text, flags=re.I)
     return re.sub(r"(?<![\w./])(?:(\d+) )?(\d{1,3})/(\d{1,4})\b(?![/.]\d|/)", _fraction, text)
@@ -188,7 +191,9 @@ def _fractions(text: str) -> str:
 
 def _fraction(match: re.Match) -> str:
     whole, top, bottom = match[1], int(match[2]), int(match[3])
-    is_fraction = (2 <= bottom <= 20 or bottom in (32, 50, 64, 100, 1000)) and 0 < top < bottom
+    if top == bottom and not whole:  # fifty fifty
+        return f"{match[2]} {match[3]}"
+    is_fraction = 0 < top < bottom and (2 <= bottom <= 20 or bottom in (32, 64) or (top == 1 and bottom in (100, 1000)))
     if not is_fraction:
         return (f"{whole} " if whole else "") + f"{match[2]} over {match[3]}"
     name = {2: "half", 4: "quarter"}.get(bottom) or ordinal(str(bottom))
@@ -255,7 +260,8 @@ def _glued(text: str) -> str:
     text = re.sub(rf"(\w+ )?\b({NUMBER})([MB])(?= [a-z])", _scaled, text)
     shown = r"(?: (?:run|race|TV|video|monitor|display|screen|resolution)\b)"
     text = re.sub(rf"\b({NUMBER})[kK]\b(?<![248]K)(?!{shown})", r"\1 thousand", text)
-    text = re.sub(r"\b([A-Z]{1,4})-?(?=\d)", lambda m: f"{spell(m[1])} ", text)
+    text = re.sub(r"\b([A-Z]{1,4})-?(?=\d)", lambda m: spell_unless_word(m[1]), text)
+    text = re.sub(r"(?<=\d)a\b", f" A{SPELLED} ", text)
     text = re.sub(r"(?<=\d)([A-Z]{1,4})(?![A-Za-z'])", lambda m: f" {spell(m[1])} ", text)
     return re.sub(r"(?<=\d)-(?=[A-Za-z])|(?<=[A-Za-z])-(?=\d)", " ", text)
 

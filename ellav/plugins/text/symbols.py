@@ -122,7 +122,7 @@ def signs(text: str) -> str:
     text = re.sub(rf"\b([A-F]{SPELLED})-(?=\s*$|[.,;!?]|\s+[a-z])", r"\1 minus ", text)
     text = re.sub(rf"(?<!{SPELLED} )\b([A-Z]{SPELLED})-(?=[A-Z]{SPELLED}(?! [A-Z]{SPELLED}))", r"\1 to ", text)  # A-Z
     text = re.sub(rf"(?<=[\w{SPELLED}])[-/_](?=\w)", " ", text)  # and/or
-    text = text.replace(" / ", " , ")
+    text = text.replace(" / ", " , ").replace("~/", " tilde slash ")
     for sign, words in SIGNS.items():
         text = text.replace(sign, f" {words} ")
     return text
