@@ -21,7 +21,7 @@ NUMBERED = {"no": "number", "nos": "numbers", "fig": "figure", "figs": "figures"
             "ver": "version", "art": "article", "eq": "equation", "ste": "suite", "tel": "telephone", "hwy": "highway",
             "op": "opus"}
 """Before a number. The full stop ends nothing."""
-OTHERS = {"jr": "junior", "sr": "senior", "ave": "avenue", "blvd": "boulevard", "rd": "road", "vs": "versus",
+OTHERS = {"jr": "junior", "sr": "senior", "ave": "avenue", "blvd": "boulevard", "rd": "road", 
           "etc": "et cetera", "approx": "approximately", "dept": "department", "inc": "incorporated", "hwy": "highway",
           "ltd": "limited", "co": "company", "corp": "corporation", "esq": "esquire", "bros": "brothers",
           "vol": "volume", "jan": "january", "feb": "february", "apr": "april", "aug": "august", "pkwy": "parkway",
@@ -29,10 +29,10 @@ OTHERS = {"jr": "junior", "sr": "senior", "ave": "avenue", "blvd": "boulevard", 
           "assn": "association", "misc": "miscellaneous", "avg": "average", "max": "maximum", "temp": "temperature",
           "appt": "appointment", "mgr": "manager", "cf": "compare", "viz": "namely", "ln": "lane",
           "univ": "university", "tel": "telephone", "mfg": "manufacturing"}
-BETWEEN = {"vs", "approx", "avg", "cf", "viz", "max"}
+BETWEEN = {"approx", "avg", "cf", "viz", "max"}
 """What never ends a sentence, whatever follows."""
 SHORT = {"w/o": "without", "w/": "with ", "b/c": "because", "c/o": "care of", "s/he": "she or he"}
-WITHOUT_STOP = {"vs": "versus", "xmas": "christmas", "ctrl": "control", "pls": "please", "plz": "please",
+WITHOUT_STOP = {"xmas": "christmas", "ctrl": "control", "pls": "please", "plz": "please",
                 "thx": "thanks", "tbh": "to be honest", "idk": "i don't know", "btw": "by the way", "aka": spell("aka")}
 DIRECTIONS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 STARTERS = {"a", "after", "all", "also", "and", "another", "as", "at", "both", "but", "did", "do", "each", "either",
@@ -65,6 +65,7 @@ def abbreviations(text: str) -> str:
     text = re.sub(
         rf"(?<![\w'])({'|'.join(WITHOUT_STOP)})\b(?![.']\w)", lambda m: WITHOUT_STOP[m[1].lower()], text, flags=re.I
     )
+    text = re.sub(r"\bvs\b\.?", "versus", text, flags=re.I)
     text = re.sub(r"(?<=\d )([NSEW])\.? (?=[A-Z][a-z]+ |\d+(?:st|nd|rd|th)\b)", lambda m: f"{DIRECTIONS[m[1]]} ", text)
     text = re.sub(r"(?<![\w.])ca?\. ?(?=\d{3,4}\b)", "circa ", text)
     text = re.sub(rf"\b({'|'.join(NUMBERED)})\.\s*(?=\d)", _before_number, text, flags=re.I)

@@ -83,7 +83,7 @@ def capitals(text: str, shouted: bool) -> str:
     )  # AT&T
     text = re.sub(r"(?<![A-Za-z'])([A-Z]{2,})('s|s'|s|')?(?![\w'])", lambda m: _capitals(m, shouted), text)
     text = re.sub(rf"(?<![A-Za-z'])([B-HJ-Z])('s)?(?![A-Za-z'{SPELLED}]|\.?[A-Z])", rf"\1{SPELLED}\2", text)
-    beside_sign = rf"(?<![A-Za-z'])a(?=\))|(?<=[&/+])[Aa](?![A-Za-z'{SPELLED}])|(?<![\w'])A(?=[&/+-])"
+    beside_sign = rf"(?<![A-Za-z'])a(?=\))|(?<=[&/+*])[Aa](?![A-Za-z'{SPELLED}])|(?<![\w'])A(?=[&/+-])"
     text = re.sub(beside_sign, f"A{SPELLED}", text)
     return re.sub(rf"(?<![A-Za-z'])A('s)?(?![A-Za-z'{SPELLED}])", lambda m: _letter_a(m, shouted), text)
 
@@ -146,8 +146,8 @@ def _spelled(word: str, end: str) -> str:
 
 def _beside_stressed(match: re.Match) -> bool:
     """Whether the word before or behind is an ordinary one in capitals (GIVE IT BACK)."""
-    before = re.search(r"([A-Za-z']+)[^\w]*$", match.string[: match.start()])
-    behind = re.match(r"[^\w]*([A-Za-z']+)", match.string[match.end() :])
+    before = re.search(r"([A-Za-z']+) $", match.string[: match.start()])
+    behind = re.match(r" ([A-Za-z']+)", match.string[match.end() :])
     return any(
         found and (found[1] == "I" or (len(found[1]) > 1 and found[1].isupper() and _is_word(found[1])
                                        and found[1] not in LETTERS))

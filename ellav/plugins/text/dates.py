@@ -75,7 +75,11 @@ def _names(text: str) -> str:
     text = re.sub(rf"(?<=day-)({_DAY})\b\.?", day, text)
     text = re.sub(rf"\b({_DAY})\.(?=,|\s+(?:and|or|at|to|through)\b)", day, text)
     text = re.sub(r"\b(Tues|Thurs?)\.", day, text)
-    text = re.sub(rf"(day,? (?:and|or|to|through) )({_DAY})\b\.?", lambda m: m[1] + DAYS[m[2].lower()], text)
+    text = re.sub(
+        rf"(day,? (?:and|or|to|through) )({_DAY})\b(?:\.|(?=[,;!?]|\s+\d|\s*$))",
+        lambda m: m[1] + DAYS[m[2].lower()],
+        text,
+    )
     return re.sub(rf"\b((?:{_MONTH})|[A-Z][a-z]+day)-(?={_MONTH}|[A-Z][a-z]+day\b)", r"\1 to ", text)
 
 

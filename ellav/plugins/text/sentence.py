@@ -24,6 +24,16 @@ BETWEEN_NUMBERS = set("/*^")
 """Said only between digits, where they make a fraction, a product or a power; `~` only before one."""
 UNSAID = set("|~¬")
 """Symbols of mathematics that people type for the eye."""
+# fmt: off
+BEFORE_NAMES = {"mr", "mrs", "ms", "dr", "prof", "st", "ste", "mt", "ft", "messrs", "gen", "col", "capt", "sgt", "lt",
+                "maj", "rev", "hon", "gov", "sen", "rep", "pres", "adm", "cmdr", "cpl", "pvt", "hr", "hrn", "fr", "sra",
+                "srta", "mme", "mlle", "dott", "sig"}
+BEFORE_NUMBERS = {"no", "nos", "nr", "fig", "figs", "vol", "p", "pp", "ch", "sec", "apt", "tel", "ext", "est", "max",
+                  "min", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "bd"}
+INSIDE = {"vs", "e.g", "i.e", "cf", "viz", "approx", "avg", "z.b", "d.h", "u.a", "bzw", "ca"}
+# fmt: on
+"""Abbreviations in lower case, of several languages, whose full stop ends no sentence: before a name (capitalised
+themselves), before a number, and before anything."""
 MINUS = "-−"
 IGNORED = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 """Variation selectors: they choose a glyph and are said by nobody."""
@@ -76,6 +86,31 @@ def refuse_signs(text: str, tokens: Iterable[str]) -> None:
     if sign is not None:
         name = unicodedata.name(sign, f"U+{ord(sign):04X}")
         raise UserError(f"text {text!r}: {sign!r} ({name}) changes what is said; write it in words or remove it")
+
+
+def ends_sentence(before: str, behind: str) -> bool:
+    """Whether a full stop between `before` (which ends with it) and `behind` ends a sentence.
+
+    It does not before a lower-case letter (where sentences begin with capitals), after an initial (`J. Smith`), a
+    title or `e.g.`, nor in `No. 5` and `Sept. 5`. `a.m.` and the like end one where a capital follows.
+    """
+    behind = behind.lstrip(" \t\"'”’)]»")
+    if behind[:1].islower() and before.lstrip()[:1].isupper():  # not where somebody types no capitals at all
+        return False
+    last = re.search(r"([^\W\d_]+(?:\.[^\W\d_]+)*)\.[\"'”’)\]]*$", before)
+    if last is None:
+        return True
+    word = last[1]
+    name = word.lower()
+    if name in ("a.m", "p.m"):
+        return True
+    if (
+        name in INSIDE
+        or (name in BEFORE_NAMES and word[0].isupper())
+        or (name in BEFORE_NUMBERS and behind[:1].isdigit())
+    ):
+        return False
+    return not re.fullmatch(r"[A-Z]|[^\W\d_](?:\.[^\W\d_])+", word)
 
 
 def assemble(text: str, pronounced: Iterable[tuple[str, Sequence[str]]]) -> Phones:
