@@ -21,7 +21,7 @@ NUMBERED = {"no": "number", "nos": "numbers", "fig": "figure", "figs": "figures"
             "ver": "version", "art": "article", "eq": "equation", "ste": "suite", "tel": "telephone", "hwy": "highway",
             "op": "opus"}
 """Before a number. The full stop ends nothing."""
-OTHERS = {"jr": "junior", "sr": "senior", "ave": "avenue", "blvd": "boulevard", "rd": "road", 
+OTHERS = {"jr": "junior", "sr": "senior", "ave": "avenue", "blvd": "boulevard", "rd": "road",
           "etc": "et cetera", "approx": "approximately", "dept": "department", "inc": "incorporated", "hwy": "highway",
           "ltd": "limited", "co": "company", "corp": "corporation", "esq": "esquire", "bros": "brothers",
           "vol": "volume", "jan": "january", "feb": "february", "apr": "april", "aug": "august", "pkwy": "parkway",
