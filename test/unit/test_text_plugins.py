@@ -313,3 +313,51 @@ def test_lexicon_keeps_the_contract(tmp_path_factory, entries, sentence):
     phones = speak(", ".join(known))
     check(phones)
     assert phones.words == known
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "words"),
+    [
+        ("de", "-5 °C", "minus 5 Grad C"),
+        ("de", "5 %", "5 Prozent"),
+        ("de", "3,50 €", "3,50 Euro"),
+        ("de", "€5", "5 Euro"),
+        ("de", "2 + 2 = 4", "2 plus 2 gleich 4"),
+        ("de", "a & b", "a und b"),
+        ("it", "-5 °C", "meno 5 gradi C"),
+        ("fr", "5 %", "5 pour cent"),
+        ("fr", "3,50 €", "3,50 euros"),
+    ],
+)
+def test_espeak_says_signs_in_its_language(language, written, words):
+    front_end = text.create("espeak", {"language": language, "stress": False, "length": False})
+    assert "".join(front_end(written).phones) == "".join(front_end(words).phones)
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "sign"), [("fr", "-5 °C", "-"), ("ru", "3,50 €", "€"), ("de", "1/2", "/")]
+)
+def test_espeak_names_a_sign_that_it_does_not_read(language, written, sign):
+    with pytest.raises(UserError, match=f"no reading for '{sign}' in '{language}'"):
+        text.create("espeak", {"language": language})(written)
+
+
+def test_no_front_end_drops_a_sign_silently(tmp_path, pieces):
+    for front_end in (text.create("characters"), pieces):
+        for sentence, name in [("5 % a", "PERCENT"), ("-5 a", "HYPHEN"), ("a €", "EURO"), ("1/2 a", "SOLIDUS")]:
+            with pytest.raises(UserError, match=f"{name}.*write it in words"):
+                front_end(sentence)
+    with pytest.raises(UserError, match="word '%' is not in"):
+        lexicon(tmp_path, LEXICONS["kaldi"])("cat %")
+    options = {"phone_set": "arpabet", "fallback": "g2p_en", "fallback_conf": {"stress": False}}
+    phones = lexicon(tmp_path, LEXICONS["kaldi"], **options)("cat % -5").phones
+    assert " ".join(phones) == "sp K AE T P ER S EH N T M AY N AH S F AY V sp"
+
+
+def test_compatible_characters_and_layout_come_first_in_every_front_end(tmp_path, pieces):
+    written, plain = "* Ｃａｔ Ⅳ, ﬁne\n# **Cat**", "Cat IV, fine, Cat"
+    lines = "CAT K AE T\nIV F\nFINE F AY N\n"
+    front_ends = [text.create("g2p_en"), text.create("espeak", {"language": "de"}), text.create("characters"), pieces]
+    for front_end in [*front_ends, lexicon(tmp_path, lines)]:
+        assert front_end(written) == front_end(plain)
+    assert text.create("g2p_en")("Act Ⅳ").words == ["ACT", "FOUR"]
