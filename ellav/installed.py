@@ -25,6 +25,7 @@ EXTRAS = {
     "quality": "test/bench/human_speech.py (PESQ, STOI)",
     "sentencepiece": "the text front end sentencepiece",
     "espeak": "the text front end espeak",
+    "nemo": "normalizer=nemo of the text front ends g2p_en and espeak",
     "dev": "the tests",
 }
 """What each extra of setup.cfg is for."""

@@ -7,18 +7,15 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
+from ellav.plugins.text.sentence import ends_sentence
+
 LEVELS = (
-    # A full stop after a short capitalised word is taken for an abbreviation's (Dr. Smith, J. Smith).
-    (
-        re.compile(
-            r"(?<=[!?…。！？])[\"'”’)\]]*\s*|(?<![A-Z]\.)(?<!\b[A-Z][a-z]\.)(?<!\b[A-Z][a-z]{2}\.)(?<=\.)[\"'”’)\]]*\s+|\n\s*\n\s*"
-        ),
-        0.40,
-    ),
+    (re.compile(r"(?<=[!?…。！？])[\"'”’)\]]*\s*|(?<=\.)[\"'”’)\]]*\s+|\n\s*\n\s*"), 0.40),
     (re.compile(r"(?<=[,;:，；：、])\s+|(?<=[，；：、])|\s+(?=[–—-]\s)"), 0.15),
     (re.compile(r"\s+"), 0.0),
 )
-"""Where a text may be cut, best places first, and the seconds of silence that are due there."""
+"""Where a text may be cut, best places first, and the seconds of silence that are due there. A full stop is no such
+place where it is an abbreviation's (`ends_sentence`)."""
 
 
 class Chunk(NamedTuple):
@@ -42,12 +39,19 @@ def _pieces(text: str, size: Callable[[str], int], most: int, level: int) -> lis
     if level == len(LEVELS) or size(text) <= most:
         return [Chunk(text, 0.0)]
     place, pause = LEVELS[level]
-    ends = [match.end() for match in place.finditer(text) if 0 < match.end() < len(text)]
+    found = [match for match in place.finditer(text) if level or _is_end(text, match)]
+    ends = [match.end() for match in found if 0 < match.end() < len(text)]
     parts = []
     for start, end in pairwise([0, *ends, len(text)]):
         inner = _join(_pieces(text[start:end], size, most, level + 1), size, most)
         parts += [*inner[:-1], Chunk(inner[-1].text, pause if end < len(text) else 0.0)]
     return parts
+
+
+def _is_end(text: str, match: re.Match) -> bool:
+    """Whether the text may be cut there: not at the full stop of an abbreviation."""
+    before = text[: match.end()].rstrip()
+    return not before.rstrip("\"'”’)]").endswith(".") or "\n" in match[0] or ends_sentence(before, text[match.end() :])
 
 
 def _join(parts: list[Chunk], size: Callable[[str], int], most: int) -> list[Chunk]:

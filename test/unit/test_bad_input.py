@@ -348,7 +348,7 @@ def test_commands_are_no_fault_where_they_may_run(folder):
 # Text.
 
 SPOKEN = [
-    ("See https://www.a.com/b-c?x=1.", "see w w w dot a dot com slash b dash c question mark x equals one ,"),
+    ("See https://www.a.com/b-c?x=1.", "see w w w dot A dot com slash b dash c question mark x equals one ,"),
     ("Go to example.com, now.", "go to example dot com , now ,"),
     ("joe.b@mail.org", "joe dot b at mail dot org"),
     ("“Quoted” ‘text’, it’s «fine»", "quoted text , it's fine"),
@@ -364,13 +364,13 @@ SPOKEN = [
     ("a 16:9 screen, 10-20 men", "a sixteen to nine screen , ten to twenty men"),
     ("v3.5.2 at 192.168.0.1", "v three point five point two at one nine two dot one six eight dot zero dot one"),
     ("call (555) 123-4567", "call five five five , one two three , four five six seven"),
-    ("the US, AI and 3 APIs", "the u s , a i and three a p i's"),
-    ("C#, C++, #1, #tag, 3*4", "c sharp , c plus plus , number one , hashtag tag , three times four"),
+    ("the US, AI and 3 APIs", "the U S , A I and three A P I's"),
+    ("C#, C++, #1, #tag, 3*4", "C sharp , C plus plus , number one , hashtag tag , three times four"),
     ("π < 4 & α", "pi is less than four and alpha"),
     ("§ 5 © 2020 *bold* _so_ Acme™", "section five copyright twenty twenty bold so acme"),
-    ("R&amp;B", "r and b"),
-    ("60 km/h at 7 a.m.", "sixty kilometers per hour at seven a m"),
-    ("Mr. McDonald, Ph.D.", "mister mcdonald , p h d"),
+    ("R&amp;B", "R and B"),
+    ("60 km/h at 7 a.m.", "sixty kilometers per hour at seven A M"),
+    ("Mr. McDonald, Ph.D.", "mister mcdonald , P H D"),
     ("5'10\" and/or {so}", "five foot ten and or , so ,"),
     ("ARABIC ٣", "arabic three"),
 ]  # fmt: skip

@@ -38,6 +38,37 @@ def test_cuts_are_at_the_best_places(text, most, parts):
     assert [c.text for c in split(text, words, most)] == parts
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ask Ms. Brown. She knows.",
+        "See Mt. Everest. It is high.",
+        "Take fruit, e.g. Apples. They help.",
+        "On Sept. 5 it rained. We left.",
+        "It was cats vs. Dogs then. We left.",
+        "Prof. Green met J. R. Hill. They left.",
+        "The U.S. Army came. We left.",
+        "See No. 5 there. We left.",
+        "Er kam z. B. gestern. Wir gingen.",
+    ],
+)
+def test_the_full_stop_of_an_abbreviation_is_no_place_to_cut(text):
+    most = words(text) - 2
+    first, second = text[: text.rindex(". ") + 1], text[text.rindex(". ") + 2 :]
+    assert [(c.text, c.pause) for c in split(text, words, most)] == [(first, 0.4), (second, 0.0)]
+
+
+def test_a_sentence_may_end_with_no_and_at_night():
+    cut = split("I said no. Then I left at 7 p.m. You slept.", words, 7)
+    assert [(c.text, c.pause) for c in cut] == [
+        ("I said no.", 0.4),
+        ("Then I left at 7 p.m.", 0.4),
+        ("You slept.", 0.0),
+    ]
+    typed = split("i said no. then i left.", words, 4)
+    assert [c.text for c in typed] == ["i said no.", "then i left."]
+
+
 def test_pauses_tell_sentences_from_commas_from_words():
     cut = split("One two. Three four, five six seven eight", words, 2)
     assert [c.text for c in cut] == ["One two.", "Three four,", "five six", "seven eight"]

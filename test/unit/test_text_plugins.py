@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ellav.errors import UserError
-from ellav.plugins.text import Phones, text
-from ellav.plugins.text.sentence import cut
+from ellav.plugins.text import Phones, english, text
+from ellav.plugins.text.sentence import cut, is_sign
 from ellav.types import SILENCE
 
 SENTENCES = {
@@ -62,7 +62,8 @@ def spoken(front_end, sentence):
 @given(sentences, st.booleans(), st.booleans())
 def test_characters_keep_the_contract(sentence, casefold, join_marks):
     phones = spoken(text.create("characters", {"casefold": casefold, "join_marks": join_marks}), sentence)
-    assert (phones is None) == (not cut(sentence.casefold() if casefold else sentence))
+    tokens = cut(sentence, casefold)
+    assert (phones is None) == (not tokens or any(map(is_sign, tokens)))
     if phones:
         units = "".join(phone for phone in phones.phones if phone != SILENCE)
         assert unicodedata.is_normalized("NFC", units) or not join_marks
@@ -91,7 +92,11 @@ CUT = [
     ("it's ’tis the Hills’ 3.14 1,000 at 10:30.", "it's tis the Hills 3.14 1,000 at 10:30 ,"),
     ("U.S.A. and end.Start", "U.S.A , and end , Start"),
     ("col·legi l·l", "col·legi l·l"),
-    ("a/b_c @home 5% €5 😀❤️ #x", "a b c home 5 5 x"),
+    ("a/b_c @home 5% €5 😀❤️ #x", "a b c @ home 5 % € 5 # x"),
+    ("-5 °C, −5 or 10-5, F-16 x - 5", "-5 °C , -5 or 10 5 , F 16 x , 5"),
+    ("2 + 2 = 4 & 1/2 a/b 3*4 *so*", "2 + 2 = 4 & 1 / 2 a b 3 * 4 so"),
+    ("Ⅳ ﬁ Ｆ ㎏ ① 10² m² 1½", "IV fi F kg 1 10² m² 1½"),
+    ("# Head\n* milk\n> so\n**b** _c_ [d](http://e.f)", "Head , milk , so , b c d"),
     ("می\u200cخواهم", "میخواهم"),
     ("\ufeffbom\u00adsoft a\u200bb", "bomsoft a b"),
     ("¿Qué? «oui» “yes”", "Qué , oui yes"),
@@ -122,7 +127,9 @@ def test_what_cannot_be_spoken_is_refused(empty):
 def test_espeak_speaks_languages(language):
     phones = text.create("espeak", {"language": language})(SENTENCES[language])
     check(phones)
-    assert set(phones.words) <= set(cut(SENTENCES[language]))
+    # English is put into words first.
+    words = english.spoken(SENTENCES["en"]) if language == "en" else cut(SENTENCES[language])
+    assert set(phones.words) <= set(words)
 
 
 @settings(max_examples=60)
@@ -138,7 +145,8 @@ def test_espeak_keeps_the_contract(sentence, language, stress, length):
 
 
 def test_words_keep_their_phones_where_espeak_joins_or_divides_them():
-    phones = text.create("espeak", {"language": "en-us", "stress": False})("The end of the world has 42 cats.")
+    options = {"language": "en-us", "stress": False, "normalizer": "espeak"}
+    phones = text.create("espeak", options)("The end of the world has 42 cats.")
     assert phones.words == ["The", "end", "of", "the", "world", "has", "42", "cats"]
     own = ["".join(p for p, w in zip(phones.phones, phones.word_of_phone, strict=True) if w == n) for n in range(8)]
     assert own == ["ðɪ", "ɛnd", "ʌv", "ðə", "wɜːld", "hɐz", "fɔːɹɾituː", "kæts"]
@@ -312,3 +320,51 @@ def test_lexicon_keeps_the_contract(tmp_path_factory, entries, sentence):
     phones = speak(", ".join(known))
     check(phones)
     assert phones.words == known
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "words"),
+    [
+        ("de", "-5 °C", "minus 5 Grad C"),
+        ("de", "5 %", "5 Prozent"),
+        ("de", "3,50 €", "3,50 Euro"),
+        ("de", "€5", "5 Euro"),
+        ("de", "2 + 2 = 4", "2 plus 2 gleich 4"),
+        ("de", "a & b", "a und b"),
+        ("it", "-5 °C", "meno 5 gradi C"),
+        ("fr", "5 %", "5 pour cent"),
+        ("fr", "3,50 €", "3,50 euros"),
+    ],
+)
+def test_espeak_says_signs_in_its_language(language, written, words):
+    front_end = text.create("espeak", {"language": language, "stress": False, "length": False})
+    assert "".join(front_end(written).phones) == "".join(front_end(words).phones)
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "sign"), [("fr", "-5 °C", "-"), ("ru", "3,50 €", "€"), ("de", "1/2", "/")]
+)
+def test_espeak_names_a_sign_that_it_does_not_read(language, written, sign):
+    with pytest.raises(UserError, match=f"no reading for '{sign}' in '{language}'"):
+        text.create("espeak", {"language": language})(written)
+
+
+def test_no_front_end_drops_a_sign_silently(tmp_path, pieces):
+    for front_end in (text.create("characters"), pieces):
+        for sentence, name in [("5 % a", "PERCENT"), ("-5 a", "HYPHEN"), ("a €", "EURO"), ("1/2 a", "SOLIDUS")]:
+            with pytest.raises(UserError, match=f"{name}.*write it in words"):
+                front_end(sentence)
+    with pytest.raises(UserError, match="word '%' is not in"):
+        lexicon(tmp_path, LEXICONS["kaldi"])("cat %")
+    options = {"phone_set": "arpabet", "fallback": "g2p_en", "fallback_conf": {"stress": False}}
+    phones = lexicon(tmp_path, LEXICONS["kaldi"], **options)("cat % -5").phones
+    assert " ".join(phones) == "sp K AE T P ER S EH N T M AY N AH S F AY V sp"
+
+
+def test_compatible_characters_and_layout_come_first_in_every_front_end(tmp_path, pieces):
+    written, plain = "* Ｃａｔ Ⅳ, ﬁne\n# **Cat**", "Cat IV, fine, Cat"
+    lines = "CAT K AE T\nIV F\nFINE F AY N\n"
+    front_ends = [text.create("g2p_en"), text.create("espeak", {"language": "de"}), text.create("characters"), pieces]
+    for front_end in [*front_ends, lexicon(tmp_path, lines)]:
+        assert front_end(written) == front_end(plain)
+    assert text.create("g2p_en")("Act Ⅳ").words == ["ACT", "FOUR"]

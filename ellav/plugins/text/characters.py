@@ -6,16 +6,17 @@ import unicodedata
 
 from ellav.plugins.text import Phones, text
 from ellav.plugins.text.english import PAUSE
-from ellav.plugins.text.sentence import assemble, cut
+from ellav.plugins.text.sentence import assemble, cut, refuse_signs
 
 
 @text.register("characters")
 class Characters:
-    """Each letter or digit is a phone, in Unicode's composed form (NFC).
+    """Each letter or digit is a phone, in Unicode's composed and compatible form (NFKC).
 
     casefold: make no difference between upper and lower case. join_marks: a letter and the
     combining marks that follow it are one phone (Devanagari `कि`); otherwise each mark is one.
-    Numbers and abbreviations are not expanded: write them in words in the corpus.
+    Numbers and abbreviations are not expanded: write them in words in the corpus. So are signs (`%`), which are
+    refused.
     """
 
     phone_set = "characters"
@@ -27,9 +28,10 @@ class Characters:
     def __call__(self, text: str) -> Phones:
         """Phones with `sp` at both ends and at punctuation; words as written, or case-folded.
 
-        Raises UserError where `text` has no letter and no digit.
+        Raises UserError where `text` has no letter and no digit, and for signs that are said.
         """
-        tokens = cut(text.casefold() if self.casefold else text)
+        tokens = cut(text, self.casefold)
+        refuse_signs(text, tokens)
         return assemble(text, ((token, () if token == PAUSE else self.spell(token)) for token in tokens))
 
     def spell(self, word: str) -> list[str]:

@@ -7,11 +7,13 @@ import ctypes.util
 import re
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
+from typing import Literal
 
 from ellav.errors import UserError
 from ellav.plugins.text import Phones, text
-from ellav.plugins.text.english import PAUSE
-from ellav.plugins.text.sentence import assemble, cut
+from ellav.plugins.text.english import PAUSE, is_letter, spoken
+from ellav.plugins.text.nemo import Nemo
+from ellav.plugins.text.sentence import assemble, cut, is_sign
 
 SYNCHRONOUS, DONT_EXIT = 2, 0x8000
 UTF8 = 1
@@ -23,34 +25,46 @@ be a stranger's."""
 LANGUAGE_SWITCH = re.compile(r"\([a-z0-9-]+\)")
 STRESS, LENGTH = "ˈˌ", "ːˑ"
 NEAREST_STRESS = {"": ("ˌ", "ˈ"), "ˈ": ("ˌ", ""), "ˌ": ("ˈ", "")}
+MONEY_FIRST = re.compile(r"([$£€¥₹])\s?(\d[\d.,]*\d|\d)")
 
 
 @text.register("espeak")
 class Espeak:
-    """Text in `language` to IPA, with the numbers and abbreviations that eSpeak NG can read.
+    """Text in `language` to IPA.
 
     language: as `espeak-ng --voices` names it, for example `de`, `fr`, `cmn`. stress: keep the
     stress marks, on the phone they stand before (`ˈɛ`). length: keep the marks of length (`iː`).
+    normalizer: who puts numbers, abbreviations and signs into words: `ellav` (ours for English, eSpeak NG itself for
+    other languages), `nemo` (the grammars of nemo_text_processing, the extra `nemo`) with those for what it leaves, or
+    `espeak` (always eSpeak NG itself).
     The library comes with the extra `espeak`, or from the system (libespeak-ng).
     """
 
-    def __init__(self, language: str, stress: bool = True, length: bool = True):
+    def __init__(
+        self,
+        language: str,
+        stress: bool = True,
+        length: bool = True,
+        normalizer: Literal["ellav", "nemo", "espeak"] = "ellav",
+    ):
         self.language = language
         self.phone_set = "ipa-stress" if stress else "ipa"
         self.dropped = str.maketrans("", "", ("" if stress else STRESS) + ("" if length else LENGTH))
         choose(language)
+        self.nemo = Nemo(language) if normalizer == "nemo" else None
+        self.is_english = language.partition("-")[0] == "en" and normalizer != "espeak"
 
     def __call__(self, text: str) -> Phones:
-        """Phones with `sp` at both ends and at punctuation; words as written.
+        """Phones with `sp` at both ends and at punctuation; words as written, in English as they are said.
 
-        Raises UserError where eSpeak finds nothing to say.
+        Raises UserError where eSpeak finds nothing to say, or has no reading for a sign.
         """
         pairs, clause = [], []
-        for token in [*cut(text), PAUSE]:
+        for token in [*self._tokens(text), PAUSE]:
             if token != PAUSE:
                 clause.append(token)
                 continue
-            for word, phones in zip(clause, say(self.language, clause), strict=True):
+            for word, phones in zip(clause, self._say(clause), strict=True):
                 pairs.append((word, [kept for phone in phones if (kept := phone.translate(self.dropped))]))
             pairs.append((PAUSE, ()))
             clause = []
@@ -67,6 +81,31 @@ class Espeak:
         lengths = [plain, *(made for made in (short, short + LENGTH[0]) if made != plain)]
         stresses = [stress, *NEAREST_STRESS[stress]]
         return [mark + base for base in lengths for mark in stresses][1:]
+
+    def _tokens(self, text: str) -> list[str]:
+        if self.nemo:
+            text = self.nemo(text)
+        if self.is_english:
+            return spoken(text)
+        tokens = cut(MONEY_FIRST.sub(r"\2 \1", text))  # 5 €, as it is said
+        for token in tokens:
+            if is_sign(token) and not self._reads(token):
+                raise UserError(
+                    f"text {text!r}: eSpeak NG has no reading for {token[0]!r} in {self.language!r}; write it in words"
+                    " or remove it"
+                )
+        return tokens
+
+    def _reads(self, token: str) -> bool:
+        """Whether eSpeak says the sign that `token` begins with: it passes over those that it does not know."""
+        rest = _alone(self.language, token[1:]) if token[1:] else ()
+        return _alone(self.language, token) != rest
+
+    def _say(self, clause: list[str]) -> list[list[str]]:
+        said = say(self.language, clause)
+        if self.is_english:  # between words eSpeak takes A for the article
+            return [list(_alone(self.language, w)) if is_letter(w) else p for w, p in zip(clause, said, strict=True)]
+        return said
 
 
 def say(language: str, words: list[str]) -> list[list[str]]:

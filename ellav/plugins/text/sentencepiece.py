@@ -9,7 +9,7 @@ from typing import Literal
 from ellav.errors import UserError, one_line
 from ellav.plugins.text import Phones, text
 from ellav.plugins.text.english import PAUSE
-from ellav.plugins.text.sentence import assemble, cut
+from ellav.plugins.text.sentence import assemble, cut, is_sign, refuse_signs
 from ellav.types import SILENCE
 
 WORD_START = "▁"
@@ -41,9 +41,11 @@ class SentencePiece:
     def __call__(self, text: str) -> Phones:
         """Phones with `sp` at both ends and at punctuation; words as written, or case-folded.
 
-        Raises UserError where nothing can be spoken, or a character is not in the model.
+        Raises UserError where nothing can be spoken, a character is not in the model, or a sign is said.
         """
-        return assemble(text, ((token, () if token == PAUSE else self.split(token)) for token in self._cut(text)))
+        tokens = self._cut(text)
+        refuse_signs(text, tokens)
+        return assemble(text, ((token, () if token == PAUSE else self.split(token)) for token in tokens))
 
     def split(self, word: str) -> list[str]:
         """The pieces of a word. Raises UserError naming the character that is in none."""
@@ -66,7 +68,10 @@ class SentencePiece:
             return {}
         import sentencepiece
 
-        lines = [" ".join(token for token in self._cut(sentence) if token != PAUSE) for sentence in sentences]
+        lines = []
+        for sentence in sentences:
+            words = [token for token in self._cut(sentence) if token != PAUSE and not is_sign(token)]
+            lines.append(" ".join(words))
         written = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
@@ -92,7 +97,7 @@ class SentencePiece:
         return {"model": path}
 
     def _cut(self, text: str) -> list[str]:
-        return cut(text.casefold() if self.casefold else text)
+        return cut(text, self.casefold)
 
     def _ready(self):
         if self._processor is None:

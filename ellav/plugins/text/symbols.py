@@ -7,6 +7,8 @@ import re
 import unicodedata
 
 from ellav.errors import UserError
+from ellav.plugins.text.capitals import SPELLED
+from ellav.plugins.text.written import prepare
 
 SIGNS = {"%": "percent", "&": "and", "+": "plus", "=": "equals", "@": "at", "#": "hash", "°": "degrees",
          "×": "times", "÷": "divided by", "±": "plus or minus", "≈": "about", "~": "about", "≠": "is not equal to",
@@ -23,6 +25,11 @@ ADDRESS = re.compile(
     r"(?P<body>(?:(?<=//)|\bwww\.)[^\s<>\"]+"
     r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
     rf"|\b(?:[A-Za-z0-9-]+\.)+(?:{TOP_DOMAINS})\b(?:[/?#:][^\s<>\"]*)?)"
+)
+FILE = re.compile(
+    r"\b([\w-]+)\.(pdf|py|js|ts|txt|docx?|xlsx?|pptx?|csv|tsv|jpe?g|png|gif|svg|mp[34]|wav|flac|zip|exe|json|ya?ml"
+    r"|html?|css|xml|md|sh|cpp|log|bak|tar|gz)\b(?!\.\w)",
+    re.I,
 )
 
 UNSPOKEN = frozenset("\"“”„‟«»‹›″‚`*_'-‐‑™®†‡¶\x7f")
@@ -46,25 +53,36 @@ def plain(text: str) -> str:
     markup = re.search(r"</?[A-Za-z][^<>]*>", text)
     if markup:
         raise UserError(f"text {shorten(text)!r} holds markup, {markup[0]!r}; remove it")
+    text = prepare(text).strip()
+    if not text.isascii():
+        text = _ascii(text)
+    text = re.sub(r"(?<=\w)`(?=[A-Za-z])", "'", text)  # dont, written don`t
+    return re.sub("--+", " , ", text)
+
+
+def _ascii(text: str) -> str:
     text = "".join(c for c in text if unicodedata.category(c) != "Cf" and not 0xFE00 <= ord(c) <= 0xFE0F)
-    text = re.sub(rf"(^|[.!?…])\s*(?:{PICTURE}\s*)+", r"\1 ", text.strip())
+    text = text.replace("\u20e3", "").replace(SPELLED, "\ufffd")
+    text = re.sub(rf"(^|[.!?…])\s*(?:{PICTURE}\s*)+", r"\1 ", text)
     text = re.sub(rf"(?:\s*{PICTURE})+\s*($|[.!?…])", r"\1", text)
-    text = re.sub(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))", "", text)  # 10 000, with a space that does not break
-    text = re.sub(r"(?<=\w)[`´′](?=[A-Za-z])", "'", text)  # dont, written don`t
+    text = re.sub(r"(?<=\w)[´′](?=[A-Za-z])", "'", text)
     text = text.translate(
         str.maketrans(
-            {"’": "'", "‘": "'", "ʼ": "'", "´": "'", "…": ", ", "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "№": " number ",
-             "′": "'", "″": '"', "™": "", "®": "", "º": "°", "℃": "°C", "℉": "°F", "−": "-", "·": " · "}
+            {"’": "'", "‘": "'", "ʼ": "'", "´": "'", "…": ", ", "№": " number ",
+             "′": "'", "″": '"', "™": "", "®": "", "º": "°", "−": "-", "·": " · "}
         )
     )  # fmt: skip
+    text = re.sub(r"(?<=\d)\s?(km|cm|mm|m|ft|mi|in|yd)²(?!\d)", r" sq \1", text)
+    text = re.sub(r"(?<=\d)\s?(km|cm|mm|m|ft|mi|in|yd)³(?!\d)", r" cu \1", text)
     text = re.sub(r"(?<=[\w)])²(?!\d)", " squared ", text)
     text = re.sub(r"(?<=[\w)])³(?!\d)", " cubed ", text)
     text = re.sub(r"(?<=[\w)])[⁰¹²³⁴-⁹⁻]+", lambda m: f" to the power of {m[0].translate(POWERS)} ", text)
-    text = re.sub(r"(?<=\d)\s*[–—]\s*(?=\d)", " to ", text)
-    text = re.sub(r"[–—―]|--+", " , ", text)
+    text = re.sub(r"(?<=\d)\s*[–—]\s*(?=[\d$£€¥])|(?<=[\w%°])–(?=\d)|(?<=[A-Za-z]{3})–(?=[A-Z][a-z]{2})", "-", text)
+    text = re.sub(r"[–—―]", " , ", text)
+    text = re.sub("[¼-¾⅐-⅞]", lambda m: f" {unicodedata.normalize('NFKC', m[0]).replace('⁄', '/')}", text)
     text = unicodedata.normalize("NFKD", text).replace("⁄", "/")
     for letter, written in LETTERS.items():
-        text = text.replace(letter, written).replace(letter.upper(), written.capitalize())
+        text = text.replace(letter, written).replace(letter.upper() if letter != "ß" else "ẞ", written.capitalize())
     text = "".join(c for c in text if unicodedata.category(c) not in ("Mn", "Me"))
     text = "".join(str(unicodedata.digit(c)) if c.isdigit() and not c.isascii() else c for c in text)
     return re.sub(r"(?<![^\W\d])[\u0370-\u03ff](?![^\W\d])", lambda m: f" {_greek(m[0])} ", text)
@@ -78,9 +96,10 @@ def _greek(letter: str) -> str:
 def addresses(text: str) -> str:
     """Web and mail addresses as people say them: `example dot com slash a dash b`.
 
-    What is before `//` is not said.
+    What is before `//` is not said. The kind of a file is read as capitals are (`dot P D F`).
     """
-    return ADDRESS.sub(_address, text)
+    text = ADDRESS.sub(_address, text)
+    return FILE.sub(lambda m: f"{m[1]} dot {m[2].upper()}", text)
 
 
 def _address(match: re.Match) -> str:
@@ -88,21 +107,22 @@ def _address(match: re.Match) -> str:
     rest = match["body"][len(body) :]
     body = body.rstrip("/")
     body = re.sub(r"\bwww\.", "w w w dot ", body, flags=re.I)
+    body = re.sub(r"(?<=\.)[a-z]{2}(?=$|[/?#:])", lambda m: m[0].upper(), body)
     said = "".join(f" {IN_ADDRESS[c]} " if c in IN_ADDRESS else c for c in body)
-    return f"{said}{rest}"
+    return re.sub(r"(?<![^\s])[aA](?!\S)", f"A{SPELLED}", said) + rest
 
 
 def signs(text: str) -> str:
     """Signs in words; numbers are words already."""
-    text = re.sub(r"\b([A-G])#", r"\1 sharp ", text)
+    text = re.sub(rf"\b([A-G]{SPELLED}?)#", r"\1 sharp ", text)
     text = re.sub(r"(?<!\S)#(?=[A-Za-z])", " hashtag ", text)
     text = re.sub(r"(?<=\w)\s+\*\s+(?=\w)", " times ", text)
-    text = re.sub(r"°\s?C\b", " degrees celsius ", text)
-    text = re.sub(r"°\s?F\b", " degrees fahrenheit ", text)
     text = re.sub(r"(?<=\w)\s*<\s*(?=[\w-])", " is less than ", text)
     text = re.sub(r"(?<=\w)\s*>\s*(?=[\w-])", " is greater than ", text)
-    text = re.sub(r"(?<=\w)[-/_](?=\w)", " ", text)  # and/or
-    text = text.replace(" / ", " , ")
+    text = re.sub(rf"\b([A-F]{SPELLED})-(?=\s*$|[.,;!?]|\s+[a-z])", r"\1 minus ", text)
+    text = re.sub(rf"(?<!{SPELLED} )\b([A-Z]{SPELLED})-(?=[A-Z]{SPELLED}(?! [A-Z]{SPELLED}))", r"\1 to ", text)  # A-Z
+    text = re.sub(rf"(?<=[\w{SPELLED}])[-/_](?=\w)", " ", text)  # and/or
+    text = text.replace(" / ", " , ").replace("~/", " tilde slash ")
     for sign, words in SIGNS.items():
         text = text.replace(sign, f" {words} ")
     return text
