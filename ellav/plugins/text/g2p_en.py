@@ -11,7 +11,7 @@ from unittest import mock
 from ellav.errors import UserError
 from ellav.plugins.text import Phones, homographs, text
 from ellav.plugins.text.dictionary import dictionary, letter
-from ellav.plugins.text.english import PAUSE, spoken
+from ellav.plugins.text.english import PAUSE, is_letter, spoken
 from ellav.plugins.text.nemo import Nemo
 from ellav.types import SILENCE
 
@@ -59,10 +59,7 @@ class G2pEn:
                     phones.append(SILENCE)
                     word_of_phone.append(-1)
                 continue
-            if isletter(token):
-                found = spelled(token)
-            else:
-                found = readings.get(place) or pronounce(token)
+            found = spelled(token) if is_letter(token) else readings.get(place) or pronounce(token)
             if token == "the" and place + 1 < len(tokens) and _starts_with_vowel(tokens[place + 1]):
                 found = ("DH", "IY0")
             phones += found if self.stress else [phone.rstrip("012") for phone in found]
@@ -124,7 +121,7 @@ def _possessive(stem: tuple[str, ...], said: bool) -> tuple[str, ...]:
 
 
 def _starts_with_vowel(word: str) -> bool:
-    return word != PAUSE and (spelled(word) if isletter(word) else pronounce(word))[0][-1].isdigit()
+    return word != PAUSE and (spelled(word) if is_letter(word) else pronounce(word))[0][-1].isdigit()
 
 
 @cache
