@@ -51,7 +51,7 @@ def check_results(folder, name, scores):
 
 def test_librispeech_in_ten_stages(corpora, tmp_path):
     subsets = ("--train-subsets", "train-clean-5", "--test-subsets", "dev-clean-2", "--valid-readers", "84")
-    pairing = ("--pairing", "previous", "--most-targets", "4")
+    pairing = ("--most-targets", "4")  # 3 s of another utterance of the reader
     where = ("--librispeech", os.path.relpath(corpora, tmp_path))  # from where the caller stands
     done = run("librispeech", tmp_path, "--smoke", *where, *subsets, *pairing, "--local-data-opts", "--hours 1")
     assert [f"Stage {stage}: " in done.stdout for stage in range(1, 11)] == [True] * 10
@@ -63,7 +63,7 @@ def test_librispeech_in_ten_stages(corpora, tmp_path):
 
 def test_librilight_with_libriheavy_in_ten_stages(corpora, tmp_path):
     where = ("--librilight", corpora / "light", "--libriheavy", corpora / "heavy")
-    readers = ("--valid-readers", "84", "--held-out-readers", "777", "--prompt-seconds", "0")
+    readers = ("--valid-readers", "84", "--held-out-readers", "777")
     run(
         "librilight",
         tmp_path,
