@@ -112,9 +112,11 @@ def fit(value, kind):
             raise ValueError(value)
         return value
     if origin in (list, tuple):
+        inner = (typing.get_args(kind) or (typing.Any,))[0]
+        if isinstance(value, str) and inner is str:
+            value = [part.strip() for part in value.split(",")]  # as people write it on the command line
         if not isinstance(value, (list, tuple)):
             raise TypeError(value)
-        inner = (typing.get_args(kind) or (typing.Any,))[0]
         return origin(fit(item, inner) for item in value)
     if kind is bool or (kind is int and isinstance(value, bool)):
         if kind is bool and isinstance(value, bool):

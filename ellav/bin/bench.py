@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ellav.bin.options import add_choice, parse, parser
+from ellav.infer.protocols import add_options, requests_of
 
 
 def main(argv: list[str]) -> None:
@@ -24,28 +25,22 @@ def main(argv: list[str]) -> None:
     made.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="batch sizes")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
     add_choice(made, "decoder", "nucleus", "decoders")
+    add_options(made)
     options = parse(made, argv)
 
-    import torch
-
-    from ellav.bin.decode import prompt_table
     from ellav.data.dataset import Dataset, Tokens
     from ellav.infer.engine import Engine
-    from ellav.infer.requests import cross_sentence
     from ellav.infer.speed import measure_decoding
+    from ellav.models.device import choose_device
     from ellav.models.trained import load_trained
     from ellav.plugins.decoders import decoders
 
     tokens = Tokens.read(options.tokens)
     dataset = Dataset(options.data, tokens)
     trained = load_trained(options.ar, options.which)
-    index = {utterance: i for i, utterance in enumerate(dataset.ids)}
-    scripts = []
-    for utterance, prompt in list(prompt_table(dataset, None).items())[: max(options.batches)]:
-        target = dataset[index[utterance]]
-        request = cross_sentence(target.id, dataset[index[prompt]], target.phones, target.word_of_phone, tokens)
-        scripts.append(trained.ordering.script(request))
+    options.limit = options.limit or max(options.batches)
+    scripts = [trained.ordering.script(request.decode) for request in requests_of(dataset, tokens, options)]
     decoder = decoders.create(options.decoder, options.decoder_conf)
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(options.device)
     engine = Engine(trained.model.to(device), trained.ordering, decoder, width=options.width)
     print(json.dumps(measure_decoding(engine, scripts, tuple(options.batches)), indent=1))

@@ -22,6 +22,7 @@ from ellav.infer.pipeline import Pipeline
 from ellav.infer.protocols import TABLES, add_options, requests_of
 from ellav.infer.speed import measure_decoding
 from ellav.infer.textgrid import write_textgrid
+from ellav.models.device import choose_device
 from ellav.models.model_config import read_model_config
 from ellav.models.trained import STAGES, WEIGHTS, choose_weights, load_pair
 from ellav.plugins.codecs import code_of_codec, load_codec
@@ -79,9 +80,8 @@ def main(argv: list[str]) -> None:
 
 
 def _decode(options, which: dict[str, str], decoder, folder: Path) -> None:
-    import torch
 
-    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(options.device)
     tokens = Tokens.read(options.tokens)
     dataset = Dataset(options.data, tokens)
     codec = load_codec(options.codec)

@@ -46,9 +46,18 @@ def main(argv: list[str]) -> None:
     check_prompt(bundle, options.prompt, options.prompt_text)
     if options.out.suffix.lower() not in FORMATS:
         raise UserError(f"{options.out}: must end in {' or '.join(FORMATS)}")
-    for path in (options.out, options.textgrid):
+    if options.textgrid is not None and options.textgrid.suffix.lower() != ".textgrid":
+        raise UserError(f"{options.textgrid}: must end in .TextGrid")
+    for option in ("out", "textgrid"):
+        path = getattr(options, option)
         if path is not None:
             check_writable(path)
+            if (
+                options.prompt
+                and os.path.exists(options.prompt)
+                and os.path.realpath(path) == os.path.realpath(options.prompt)
+            ):
+                raise UserError(f"--{option} {path}: is the prompt itself, which would be lost; name another file")
     text = read_text(options.text)
     limit_threads()
 

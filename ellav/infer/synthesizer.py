@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import resolve_files
@@ -22,6 +21,7 @@ from ellav.infer.prompts import PromptReader, recognised
 from ellav.infer.recordings import Sound, read_given
 from ellav.infer.requests import cross_sentence
 from ellav.infer.synthesis import Synthesis, joined
+from ellav.models.device import choose_device
 from ellav.models.trained import load_pair
 from ellav.plugins.aligners import aligners
 from ellav.plugins.codecs import Codec, load_codec
@@ -67,7 +67,7 @@ class Synthesizer:
     ):
         bundle = read_bundle(folder)
         folder, model = bundle.folder, bundle.model
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = choose_device(device)
         self.bundle = bundle
         self.prompts = bundle.prompts
         self.tokens = Tokens.read(folder / "list")

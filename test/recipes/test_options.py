@@ -121,6 +121,9 @@ def test_stages_that_end_before_they_begin(tmp_path):
     done = run([MINI / "run.sh", "--stage", "6", "--stop-stage", "5"], cwd=tmp_path)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == "tts.sh: --stop-stage 5 lies before --stage 6: no stage would run\n"
+    for stage in ("0", "11"):
+        done = run([MINI / "run.sh", "--stage", stage], cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (1, f"tts.sh: --stage {stage}: there are stages 1 to 10\n")
 
 
 def test_a_folder_of_somebody_elses_is_no_root_for_another_debian(tmp_path):

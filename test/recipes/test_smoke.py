@@ -68,6 +68,15 @@ def test_what_the_model_packs_speaks(smoke, tmp_path):
     assert out.stat().st_size > 44
 
 
+def test_bench_prints_speeds_of_what_was_trained(smoke):
+    _, folder, _ = smoke
+    places = ["--ar", "exp/smoke/interleaved/ar", "--data", "dump/smoke/tokens/test_seen", "--tokens"]
+    command = [sys.executable, "-m", "ellav.bin.main", "bench", *places, "dump/smoke/tokens/list", "--batches", "1"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+
+
 def test_continuation_stands_beside(smoke):
     _, folder, _ = smoke
     decoded = folder / "exp/smoke/interleaved/decode/test_seen/done.json"

@@ -180,6 +180,7 @@ def test_what_is_wrong_with_an_utterance_is_said_and_costs_only_it(corpus, capsy
     text = (folder / "10-7.trans.txt").read_text().splitlines()
     text[2] = "10-7-0002 " + 30 * "ANOTHER EDITION OF THE BOOK HAS OTHER WORDS "
     text[3] = "10-7-0003 NO"
+    text += [text[4], "10-7-0005 OTHER WORDS"]  # the same again; another transcript
     (folder / "10-7.trans.txt").write_text("\n".join(text) + "\n")
     reader(corpus, "train-a", "11", [1.0])  # who says one word and no more
     (corpus / "train-a/11/7/11-7.trans.txt").write_text("11-7-0000 \n")
@@ -190,14 +191,16 @@ def test_what_is_wrong_with_an_utterance_is_said_and_costs_only_it(corpus, capsy
         "10-7-0001": "no-audio: ",
         "10-7-0002": "speaking-rate: 216.0 letters a second, not 3 to 22",
         "10-7-0003": "speaking-rate: 0.7 letters a second",
+        "10-7-0005": "no-transcript: ",
         "10-7-0900": "no-transcript: ",
         "11-7-0000": "no-transcript: ",
     }
     assert dropped.keys() == reasons.keys()
+    assert "10-7.trans.txt:10: '10-7-0005' has other words here than before" in dropped["10-7-0005"]
     assert [id for id, reason in reasons.items() if not dropped[id].startswith(reason)] == []
     counts = {kind: int(line.split()[0]) for kind, line in read_table("data/train/dropped_counts").items()}
-    assert counts == {"audio": 1, "no-audio": 1, "no-transcript": 2, "speaking-rate": 2}
-    assert "left out: 1 by audio, 1 by no-audio, 2 by no-transcript, 2 by speaking-rate" in capsys.readouterr().out
+    assert counts == {"audio": 1, "no-audio": 1, "no-transcript": 3, "speaking-rate": 2}
+    assert "left out: 1 by audio, 1 by no-audio, 3 by no-transcript, 2 by speaking-rate" in capsys.readouterr().out
     assert len(DataFolder.read("data/train").wavs) == 12
 
 

@@ -265,6 +265,24 @@ def test_a_prompt_without_its_transcript_or_the_reverse_is_refused(synth, folder
     assert status == 1 and len(err) == 1 and said in err[0]
 
 
+def test_nothing_is_written_over_the_prompt_and_times_have_a_name_of_their_own(synth, folder, tmp_path):
+    voice = tmp_path / "mine.wav"
+    voice.write_bytes((folder / "slt.wav").read_bytes())
+    status, _, err = synth(
+        f"--prompt={voice}", f"--prompt-text={SAID}", f"--out={tmp_path}/../{tmp_path.name}/mine.wav"
+    )
+    assert status == 1 and "is the prompt itself" in err[0]
+    assert voice.read_bytes() == (folder / "slt.wav").read_bytes()
+    status, _, err = synth(f"--textgrid={voice}")
+    assert status == 1 and "mine.wav: must end in .TextGrid" in err[0]
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "meta"])
+def test_a_device_that_is_not_there_is_one_line(synth, device):
+    status, _, err = synth(f"--device={device}")
+    assert status == 1 and len(err) == 1 and f"device {device!r}" in err[0] and "there are: cpu" in err[0]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("", "the text is empty"), (" \n", "the text is empty"), ("...", "'...'"), ("Привет, 你好", "Привет")],

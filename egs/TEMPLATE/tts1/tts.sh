@@ -140,6 +140,7 @@ for name in stage stop_stage nj ngpu fs; do
     [[ ${!name} =~ ^[0-9]+$ ]] || die "option --${name} must be a whole number, not '${!name}'"
 done
 [ "${stage}" -le "${stop_stage}" ] || die "--stop-stage ${stop_stage} lies before --stage ${stage}: no stage would run"
+[ "${stage}" -ge 1 ] && [ "${stage}" -le 10 ] || die "--stage ${stage}: there are stages 1 to 10"
 [ "${nj}" -ge 1 ] || die "option --nj must be at least 1"
 
 # What a person names is looked for where they stand, in the recipe, and in the project.

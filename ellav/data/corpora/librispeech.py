@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ellav.data.corpora import AUDIO, Dropped, Spoken
 from ellav.errors import UserError, one_line
+from ellav.text_files import read_text
 
 FORMS = ("normalized", "original")
 """LibriTTS's two transcripts: numbers and titles in words, or as the book has them."""
@@ -65,35 +66,31 @@ def read_chapter(folder: Path, reader: str, form: str) -> Iterator[Spoken | Drop
     recordings: dict[str, str] = {}
     for suffix in reversed(AUDIO):
         recordings |= {name[: -len(suffix)]: name for name in names if name.lower().endswith(suffix)}
-    texts = _transcripts(folder, names, form)
+    texts, faults = _transcripts(folder, names, form)
     for stem in sorted(recordings.keys() | texts.keys(), key=str.encode):
         id = stem if stem.startswith(reader) else f"{reader}-{stem}"
         if stem not in recordings:
             yield Dropped(id, "no-audio", f"{folder} has a transcript and no recording of it")
+        elif stem in faults:
+            yield Dropped(id, "no-transcript", faults[stem])
         elif not texts.get(stem, "").strip():
             yield Dropped(id, "no-transcript", f"{folder / recordings[stem]}: no transcript beside it")
         else:
             yield _measured(id, reader, texts[stem], folder / recordings[stem])
 
 
-def _transcripts(folder: Path, names: Sequence[str], form: str) -> dict[str, str]:
-    """Id -> words, of whichever layout the chapter has."""
+def _transcripts(folder: Path, names: Sequence[str], form: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Id -> words, of whichever layout the chapter has; id -> reason, of those that have two transcripts."""
     ending = f".{form}.txt"
-    texts = {name.removesuffix(ending): _decoded(folder / name).strip() for name in names if name.endswith(ending)}
+    texts = {name.removesuffix(ending): read_text(folder / name).strip() for name in names if name.endswith(ending)}
+    faults = {}
     for name in names:
         if name.endswith(".trans.txt"):
-            for line in _decoded(folder / name).split("\n"):
+            for number, line in enumerate(read_text(folder / name).split("\n"), 1):
                 id, _, words = line.strip().partition(" ")
-                if id:
-                    texts[id] = words
-    return texts
-
-
-def _decoded(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start}); convert it first") from None
+                if id and texts.setdefault(id, words) != words:
+                    faults[id] = f"{folder / name}:{number}: {id!r} has other words here than before; keep one line"
+    return texts, faults
 
 
 def _measured(id: str, reader: str, text: str, wav: Path) -> Spoken | Dropped:

@@ -1,0 +1,25 @@
+"""Where a model computes."""
+
+from __future__ import annotations
+
+import torch
+
+from ellav.errors import UserError, one_line
+
+
+def choose_device(wanted: str | None = None) -> torch.device:
+    """The device of this name, or a GPU where there is one. Raises UserError, with those that there are, where it
+    cannot be had."""
+    name = wanted or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ValueError, TypeError, NotImplementedError) as error:
+        there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        hint = (
+            "; `tools/setup_env.sh --torch cuda --force` installs torch for GPUs"
+            if "CUDA enabled" in str(error)
+            else ""
+        )
+        raise UserError(f"device {name!r}: {one_line(error, 120)}; there are: {', '.join(there)}{hint}") from None
+    return device
