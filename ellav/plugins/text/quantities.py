@@ -39,6 +39,11 @@ PER = {"h": "hour", "hr": "hour", "hour": "hour", "d": "day", "day": "day", "wk"
        "child": "child", "unit": "unit", "ft": "foot"}
 PLACES_WITH_LETTERS = {"room", "apartment", "gate", "suite", "unit", "seat", "row", "section", "platform", "grade"}
 """Words after which `4B` is no number of billions."""
+RANGED = {"page", "pages", "pp", "chapter", "chapters", "ages", "aged", "years", "verses", "lines", "open", "from",
+          "won", "win", "lost", "lose", "beat", "lead", "leads", "led", "tied", "score", "final", "them", "us"}
+"""Words after which `9 - 5` is a range or a score."""
+ASKED = {"", "is", "compute", "calculate", "evaluate", "subtract"}
+"""Words, or none, after which `3 - 5` is a difference too."""
 STREETS = r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Drive|Dr|Lane|Ln|Court|Place|Way|Square)"
 # fmt: on
 TELEPHONE = (
@@ -74,8 +79,11 @@ def quantities(text: str) -> str:
         r"(?<![\w.,:$-])\d{2,}(?:-\d{2,}){2,}(?![\w-])", lambda m: " , ".join(map(digits, m[0].split("-"))), text
     )
     text = re.sub(r"#(?=\s?\d)", " number ", text)
+    text = _operations(text)
     text = _money(text)
     text = _rates(text)
+    same = rf"(?<![\w.,])({NUMBER})\s?(%|°[CF]?|{_UNIT}\.?)\s?-\s?(?={NUMBER}\s?\2(?!\w))"
+    text = re.sub(same, r"\1 to ", text)  # 90% - 95%
     text = re.sub(r"\b(\d{1,2})'\s?(\d{1,2})(?:\"|\b)", lambda m: f"{cardinal(m[1])} foot {cardinal(m[2])} ", text)
     text = re.sub(r"\b(\d{1,2})'(?=-\d|\s(?:tall|long|wide|high|deep|by|x)\b)", r"\1 ft", text)
     text = re.sub(r"(?<=\d ft)-(?=\d)", " to ", text)
@@ -86,7 +94,7 @@ def quantities(text: str) -> str:
     text = re.sub(r"\b(\d{2,4})\s?x\s?(\d{2,4})\b", lambda m: f" {in_pairs(m[1])} by {in_pairs(m[2])} ", text)
     text = re.sub(r"(?<=\d)\s?x\s?(?=\d)", " by ", text)
     text = re.sub(r"(?<=\d)x\b", " times", text)
-    text = re.sub(r"(?<=\d)\s-\s(?=[\d(])", " minus " if "=" in text else " to ", text)
+    text = re.sub(r"(?<=\d)\s-\s(?=[\d(])", " to ", text)
     text = re.sub(r"(?<=\d)([kKM%°]|°[CF])?-(?=\d)", r"\1 to ", text)
     text = re.sub(r"(?<![\w.)])-\s?(?=\.?\d)", "minus ", text) if "=" in text else text
     text = re.sub(r"(?<![\w.)])-(?=\.?\d)", "minus ", text)
@@ -98,6 +106,31 @@ def quantities(text: str) -> str:
     text = re.sub(rf"(?:{named})\d{{3}}\b", lambda m: in_pairs(m[0]), text)
     text = re.sub(r"\b((?:1\d|20)\d\d)\b(?![,.]\d)('s\b)?", lambda m: f" {year(m[1])}{m[2] or ''} ", text)
     return re.sub(rf"({NUMBER})('s\b)?", lambda m: f" {cardinal(m[1])}{m[2] or ''} ", text)
+
+
+def _operations(text: str) -> str:
+    """`10 / 2 = 5`, `3 x 4 = 12`, `5 - 3`; `1 / 2 cup` is a fraction, and `5 - 10 minutes` a range."""
+    if "=" in text:
+        text = re.sub(r"(?<=\d)\s/\s(?=\d)", " divided by ", text)
+        text = re.sub(r"(?<=\d)\s?x\s?(?=\d[^=A-Za-z]*=)", " times ", text)
+        text = re.sub(r"(?<=\d)\s-\s(?=[\d(])", " minus ", text)
+    text = re.sub(r"(?<![\d/] )\b(\d{1,3}) / (\d{1,4})\b(?! ?/)", r"\1/\2", text)
+    alone = r"(?![\w:/%°]|\s?[\w%°(]|[.,:]\d)"
+    difference = rf"(?P<word>[A-Za-z]+\s+)?(?<![\w.,:/{_MONEY}-])(?P<one>\d[\d.]*) - (?P<two>\d[\d.]*){alone}"
+    return re.sub(difference, _difference, text)
+
+
+def _difference(match: re.Match) -> str:
+    """`5 - 3` is a difference, `pages 5 - 7` and `3 - 5` are ranges, and what is won is a score."""
+    one, two = (number.rstrip(".") for number in match.group("one", "two"))
+    word = (match["word"] or "").strip().lower()
+    try:
+        falls = float(one) > float(two)
+    except ValueError:
+        return match[0]
+    if word in RANGED or not (falls or word in ASKED):
+        return match[0]
+    return match[0].replace(" - ", " minus ")
 
 
 def _telephone(match: re.Match) -> str:
