@@ -57,7 +57,8 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = _ascii(text)
     text = re.sub(r"(?<=\w)`(?=[A-Za-z])", "'", text)  # dont, written don`t
-    text = re.sub(r"(?<![\w.-])(-\d[\d.,]*)-(?=-\d)", r"\1 to ", text)  # -3--1
+    text = re.sub(r"(?<![\w.-])(-\d[\d.,]*(?:\s?(?:%|°\s?[CF]?))?)\s?-\s?(?=-\d)", r"\1 to ", text)  # -3--1
+    text = re.sub(r"(?<=\d)\s-\s(?=-\d)", " minus ", text)
     text = re.sub(r"\b([A-Za-z]):(?=\\)", r"\1 colon ", text)
     return re.sub("--+", " , ", text)
 
