@@ -37,7 +37,7 @@ themselves), before a number, and before anything."""
 MINUS = "-−"
 AFTER_NUMBER = re.compile(
     r"(?<=\d)\s*−\s*(?=\d)"
-    r"|(?<![\w.,:-])(?P<first>(?!0\d)\d[\d.,]*)\s+-\s+(?=(?P<second>\d[\d.,]*)(?![\w:])(?P<behind>\s?[%°\w])?)"
+    r"|(?<![\w.,:-])(?P<first>(?!0\d)\d[\d.,]*)\s+-\s+(?=(?P<second>\d[\d.,]*)(?![\w:]))"
     r"|(?P<below>(?<![\w-])-\d[\d.,]*)-(?=-\d)"
 )
 """A minus behind a number: `5 − 3`, `5 - 3` (but not `10:00 - 11:30`), and the second one of `-3--1`. See below."""
@@ -142,10 +142,10 @@ def assemble(text: str, pronounced: Iterable[tuple[str, Sequence[str]]]) -> Phon
 
 
 def _after_number(match: re.Match) -> str:
-    """The number with its minus; `10 - 12 Uhr`, which rises before a word, is no difference and stays."""
+    """What stands there with its minus; `10 - 12 Uhr`, which rises, is a range rather than a difference, and stays."""
     if match["below"]:
         return f"{match['below']} "
-    if match["behind"] and _value(match["first"]) < _value(match["second"]) and "=" not in match.string:
+    if match["first"] and _value(match["first"]) < _value(match["second"]) and "=" not in match.string:
         return match[0]
     return f"{match['first'] or ''} -"
 
