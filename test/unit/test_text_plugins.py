@@ -332,6 +332,16 @@ def test_lexicon_keeps_the_contract(tmp_path_factory, entries, sentence):
         ("de", "2 + 2 = 4", "2 plus 2 gleich 4"),
         ("de", "a & b", "a und b"),
         ("it", "-5 °C", "meno 5 gradi C"),
+        ("de", "7 - 2", "7 minus 2"),
+        ("de", "5−3", "5 minus 3"),
+        ("de", "-3--1", "minus 3 minus 1"),
+        ("de", "es fiel auf -5 °C", "es fiel auf minus 5 Grad C"),
+        ("pt", "7 - 2", "7 -2"),
+        ("de", "7 - 2 ist 5", "7 minus 2 ist 5"),
+        ("de", "3 - 5 = -2", "3 minus 5 gleich minus 2"),
+        ("de", "2010 - 2015", "2010, 2015"),
+        ("de", "um 10-12", "um 10 12"),
+        ("de", "¶ 3", "Absatz 3"),
         ("fr", "5 %", "5 pour cent"),
     ],
 )
@@ -341,7 +351,12 @@ def test_espeak_says_signs_in_its_language(language, written, words):
 
 
 @pytest.mark.parametrize(
-    ("language", "written", "sign"), [("fr", "-5 °C", "-"), ("ru", "3,50 €", "€"), ("de", "1/2", "/")]
+    ("language", "written", "sign"),
+    [
+        *(("fr", "-5 °C", "-"), ("ru", "3,50 €", "€"), ("de", "1/2", "/"), ("es", "5 - 3 = 2", "-")),
+        # What eSpeak would say in English.
+        *(("es", "5 − 3", "−"), ("es", "±3", "±"), ("es", "1½", "½"), ("es", "≈ 5", "≈"), ("es", "~5", "~")),
+    ],
 )
 def test_espeak_names_a_sign_that_it_does_not_read(language, written, sign):
     with pytest.raises(UserError, match=f"no reading for '{sign}' in '{language}'"):

@@ -81,6 +81,8 @@ def capitals(text: str, shouted: bool) -> str:
     text = re.sub(
         rf"(?<=[A-Z]&)[A-Z]{{1,4}}\b(?!{SPELLED})|\b[A-Z]{{1,4}}(?=&[A-Z])", lambda m: spell(m[0]), text
     )  # AT&T
+    text = re.sub(r"(?<=&)([A-Z])s\b|(?<=\bstraight )([A-F])s\b",
+                  lambda m: f"{m[1] or m[2]}{SPELLED}'s", text)  # fmt: skip
     text = re.sub(r"(?<![A-Za-z'])([A-Z]{2,})('s|s'|s|')?(?![\w'])", lambda m: _capitals(m, shouted), text)
     text = re.sub(rf"(?<![A-Za-z'])([B-HJ-Z])('s)?(?![A-Za-z'{SPELLED}]|\.?[A-Z])", rf"\1{SPELLED}\2", text)
     beside_sign = rf"(?<![A-Za-z'])a(?=\))|(?<=[&/+*])[Aa](?![A-Za-z'{SPELLED}])|(?<![\w'])A(?=[&/+-])"

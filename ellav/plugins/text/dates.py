@@ -21,11 +21,16 @@ _MONTH = "|".join(
 _SHORT = "|".join(sorted((month.capitalize() for month in SHORT_MONTHS), key=len, reverse=True))
 _DAY = "|".join(sorted((day.capitalize() for day in DAYS), key=len, reverse=True))
 _OF_MONTH = r"(3[01]|[12]\d|0?[1-9])"
+WITH_DOTS = rf"(?<![\w.])(?<!ersion )(?<!elease ){_OF_MONTH}\.(1[0-2]|0?[1-9])\.((?:19|20)\d\d)(?!\w|\.\d)"
+"""`31.12.2024`, which is written in the order of day, month, year alone."""
 
 
 def dates(text: str) -> str:
     """`text` with dates, decades and times of day in words."""
     text = _names(text)
+    text = re.sub(WITH_DOTS, lambda m: _date(m, m[3], m[2], m[1]), text)
+    stamp = r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::00(?![\d.])|(:\d\d))?(?:\.\d+)?"
+    text = re.sub(stamp, lambda m: f"{m[1]}, {m[2]}{m[3] or ''} ", text)
     text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)\b", lambda m: _date(m, m[1], m[2], m[3]), text)
     text = re.sub(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b", lambda m: _date(m, m[3], m[1], m[2]), text)
     text = re.sub(rf"\b(on|by|before|until|since|after|dated|due) (\d{{1,2}})/{_OF_MONTH}\b(?!/)", _short_date, text)
@@ -40,6 +45,7 @@ def dates(text: str) -> str:
         text,
     )
     text = re.sub(r"\b(1\d\d\d|20\d\d)-(\d\d)\b(?!-)", lambda m: f"{year(m[1])} to {cardinal(m[2])}", text)
+    text = re.sub(r"(\b(?:1\d|20)?\d0'?s)\s?-\s?(?='?(?:1\d|20)?\d0'?s\b)", r"\1 to ", text)
     text = re.sub(r"(?<!\w)'(\d0)'?s\b", lambda m: plural(cardinal(m[1])), text)
     text = re.sub(r"\b(1\d\d0|20\d0)'?s\b", lambda m: plural(year(m[1])), text)
     text = re.sub(rf"\b((?:{OWNERS})[- ])([2-9]0)'?s\b", lambda m: m[1] + plural(cardinal(m[2])), text, flags=re.I)
@@ -49,11 +55,11 @@ def dates(text: str) -> str:
 
 def times(text: str) -> str:
     """`10:30` and `7 a.m.` in words, and `to` between two of them."""
-    clock = r"(?:[01]?\d|2[0-4])(?::[0-5]\d)?(?:\s?[ap](?:\.\s?m\.|m\b))?"
+    clock = r"(?:[01]?\d|2[0-4])(?::[0-5]\d)?(?:\s?[ap](?:\.\s?m\.|m\b|" + f"{SPELLED} M{SPELLED}))?"
     text = re.sub(r"\b(noon|midnight)\s?-\s?(?=\d)|(?<=[\dm.])\s?-\s?(?=(?:noon|midnight)\b)",
                   lambda m: f"{m[1] or ''} to ", text, flags=re.I)  # fmt: skip
-    both = rf"(?<![\d:.$/-])({clock})\s?-\s?({clock})(?![\d:-])"
-    text = re.sub(both, lambda m: f"{m[1]} to {m[2]}" if re.search("[:ap]", m[0], re.I) else m[0], text, flags=re.I)
+    both = rf"(?<![\d:.$/-])({clock})\s*-\s*({clock})(?![\d:-])"
+    text = re.sub(both, _between_times, text, flags=re.I)
     text = re.sub(
         r"(?<=\d)\s*([ap])(?:m\b|\.\s?m\b\.?)(?P<end>\s+(?=(?-i:[A-Z][a-z])))?",
         # A full stop that also ends the sentence stays.
@@ -99,6 +105,16 @@ def _date(match: re.Match, of_year: str, month: str, day: str) -> str:
 def _short_date(match: re.Match) -> str:
     month, day = int(match[2]), match[3]
     return f"{match[1]} {MONTHS[month - 1]} {_day(day)}" if 1 <= month <= 12 else match[0]
+
+
+def _between_times(match: re.Match) -> str:
+    """`10:00-11:30 AM` says `ten`, with no `o'clock`: both are in the morning."""
+    start, end = match[1], match[2]
+    if not re.search("[:ap]", match[0], re.I):
+        return match[0]
+    if re.search("[ap]", end, re.I) and not re.search("[ap]", start, re.I):
+        start = start.removesuffix(":00")
+    return f"{start} to {end}"
 
 
 def _time(match: re.Match) -> str:

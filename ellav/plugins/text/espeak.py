@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import re
+import unicodedata
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
 from typing import Literal
@@ -25,6 +26,7 @@ be a stranger's."""
 LANGUAGE_SWITCH = re.compile(r"\([a-z0-9-]+\)")
 STRESS, LENGTH = "ˈˌ", "ːˑ"
 NEAREST_STRESS = {"": ("ˌ", "ˈ"), "ˈ": ("ˌ", ""), "ˌ": ("ˈ", "")}
+MINUS = "−"
 MONEY_FIRST = re.compile(r"([$£€¥₹])\s?(\d[\d.,]*\d|\d)")
 
 
@@ -87,19 +89,29 @@ class Espeak:
             text = self.nemo(text)
         if self.is_english:
             return spoken(text)
-        tokens = cut(MONEY_FIRST.sub(r"\2 \1", text))  # 5 €, as it is said
+        tokens = self._with_minus(cut(MONEY_FIRST.sub(r"\2 \1", text)))  # 5 €, as it is said
         for token in tokens:
-            if is_sign(token) and not self._reads(token):
-                raise UserError(
-                    f"text {text!r}: eSpeak NG has no reading for {token[0]!r} in {self.language!r}; write it in words"
-                    " or remove it"
-                )
+            # Besides signs, numbers that are one character: ½, ².
+            for sign in [token] if is_sign(token) else [char for char in token if unicodedata.category(char) == "No"]:
+                if not _reads(self.language, sign):
+                    named = sign[0] if sign[0] in text else "-" if sign[0] == MINUS else MINUS
+                    raise UserError(
+                        f"text {text!r}: eSpeak NG has no reading for {named!r} in {self.language!r}; write it in"
+                        " words or remove it"
+                    )
         return tokens
 
-    def _reads(self, token: str) -> bool:
-        """Whether eSpeak says the sign that `token` begins with: it passes over those that it does not know."""
-        rest = _alone(self.language, token[1:]) if token[1:] else ()
-        return _alone(self.language, token) != rest
+    def _with_minus(self, tokens: list[str]) -> list[str]:
+        """`-5` as `−`, `5` where the hyphen would be lost behind the token before, as it is behind some numbers."""
+        kept: list[str] = []
+        for before, token in zip([PAUSE, *tokens], tokens, strict=False):
+            if token[0] == "-" and before != PAUSE:
+                phones = list(_alone(self.language, token))
+                if transcribe(self.language, f"{before} {token}")[-len(phones) :] != phones:
+                    kept += [MINUS, token[1:]]
+                    continue
+            kept.append(token)
+        return kept
 
     def _say(self, clause: list[str]) -> list[list[str]]:
         said = say(self.language, clause)
@@ -131,14 +143,31 @@ def say(language: str, words: list[str]) -> list[list[str]]:
 
 def transcribe(language: str, words: str) -> list[str]:
     """IPA phones of words without punctuation."""
+    phones = re.split(r"[_\s-]+", LANGUAGE_SWITCH.sub("", _ipa(language, words)))
+    return [phone for phone in phones if phone.strip(STRESS + LENGTH)]
+
+
+def _ipa(language: str, words: str) -> str:
+    """What eSpeak writes for words, with `(en)` and `(es)` where it changes to another language and back."""
     library = choose(language)
     buffer = ctypes.create_string_buffer(words.encode())
     rest = ctypes.c_char_p(ctypes.addressof(buffer))
-    phones = []
+    clauses = []
     while rest.value is not None:
-        said = library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA) or b""
-        phones += re.split(r"[_\s-]+", LANGUAGE_SWITCH.sub("", said.decode()))
-    return [phone for phone in phones if phone.strip(STRESS + LENGTH)]
+        clauses.append((library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA) or b"").decode())
+    return " ".join(clauses)
+
+
+@lru_cache(maxsize=10_000)
+def _reads(language: str, token: str) -> bool:
+    """Whether eSpeak says the sign that `token` begins with, and in `language`.
+
+    It passes over signs that it does not know at all, and says in English those that only its English knows.
+    """
+    said, rest = (_ipa(language, part) if part else "" for part in (token, token[1:]))
+    if len(LANGUAGE_SWITCH.findall(said)) > len(LANGUAGE_SWITCH.findall(rest)):
+        return False
+    return _alone(language, token) != (_alone(language, token[1:]) if token[1:] else ())
 
 
 @lru_cache(maxsize=100_000)

@@ -12,11 +12,11 @@ NUMBER = r"(?:\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 
 
 def cardinal(number: str) -> str:
-    """`1,234.5` -> one thousand two hundred thirty four point five; `007` digit by digit."""
+    """`1,234.5` -> one thousand two hundred thirty four point five; `007` digit by digit; `.5` point five."""
     whole, _, part = number.replace(",", "").partition(".")
     is_code = len(whole) > 15 or (len(whole) > 1 and whole[0] == "0")
-    said = digits(whole) if is_code else _words(whole)
-    return said + (f" point {digits(part)}" if part else "")
+    said = digits(whole) if is_code or not whole else _words(whole)
+    return f"{said} point {digits(part)}".strip() if part else said
 
 
 def ordinal(number: str) -> str:
@@ -47,8 +47,8 @@ def digits(number: str) -> str:
 
 
 def plural(words: str) -> str:
-    """`twenty` -> twenties."""
-    return f"{words[:-1]}ies" if words.endswith("y") else f"{words}s"
+    """`twenty` -> twenties, `six` -> sixes."""
+    return f"{words[:-1]}ies" if words.endswith("y") else f"{words}{'es' if words.endswith('x') else 's'}"
 
 
 @cache

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 
 from ellav.plugins.text.capitals import SPELLED, spell, spell_unless_word
-from ellav.plugins.text.numbers import NUMBER, SCALES, cardinal, digits, in_pairs, ordinal, year
+from ellav.plugins.text.dates import WITH_DOTS
+from ellav.plugins.text.numbers import NUMBER, SCALES, cardinal, digits, in_pairs, ordinal, plural, year
 
 # fmt: off
 ANY_CASE = {"km": "kilometer", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "mg": "milligram",
             "lb": "pound", "lbs": "pound", "oz": "ounce", "ft": ("foot", "feet"), "mi": "mile", "yd": "yard",
             "yds": "yard", "mph": "mile per hour", "kph": "kilometer per hour", "kmh": "kilometer per hour",
             "hz": "hertz", "khz": "kilohertz", "mhz": "megahertz", "ghz": "gigahertz", "ms": "millisecond",
-            "ml": "milliliter", "cl": "centiliter", "kb": "kilobyte", "gb": "gigabyte", "mb": "megabyte",
+            "ml": "milliliter", "cl": "centiliter", "dl": "deciliter", "mmol": "millimole",
+            "kb": "kilobyte", "gb": "gigabyte", "mb": "megabyte",
             "tb": "terabyte", "kbps": "kilobit per second", "mbps": "megabit per second", "gbps": "gigabit per second",
             "db": "decibel", "kwh": "kilowatt hour", "kw": "kilowatt", "mw": "megawatt", "kcal": "kilocalorie",
             "cal": "calorie", "mah": "milliampere hour", "psi": "pound per square inch",
@@ -35,16 +37,24 @@ PER = {"h": "hour", "hr": "hour", "hour": "hour", "d": "day", "day": "day", "wk"
        "mo": "month", "month": "month", "yr": "year", "year": "year", "min": "minute", "minute": "minute",
        "s": "second", "sec": "second", "second": "second", "person": "person", "night": "night", "kg": "kilogram",
        "lb": "pound", "oz": "ounce", "mile": "mile", "gallon": "gallon", "gal": "gallon", "km": "kilometer",
-       "mi": "mile", "l": "liter", "ml": "milliliter", "piece": "piece", "ea": "each", "page": "page", "user": "user",
+       "mi": "mile", "l": "liter", "ml": "milliliter", "dl": "deciliter",
+       "piece": "piece", "ea": "each", "page": "page", "user": "user",
        "child": "child", "unit": "unit", "ft": "foot"}
 PLACES_WITH_LETTERS = {"room", "apartment", "gate", "suite", "unit", "seat", "row", "section", "platform", "grade"}
 """Words after which `4B` is no number of billions."""
+RANGED = {"page", "pages", "pp", "chapter", "chapters", "ages", "aged", "years", "verses", "lines", "open", "from",
+          "won", "win", "lost", "lose", "beat", "lead", "leads", "led", "tied", "score", "final", "them", "us"}
+"""Words after which `9 - 5` is a range or a score."""
+ASKED = {"is", "compute", "calculate", "evaluate", "subtract"}
+"""Words after which `3 - 5` is a difference too."""
 STREETS = r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Drive|Dr|Lane|Ln|Court|Place|Way|Square)"
 # fmt: on
 TELEPHONE = (
     r"(?<![\w.+-])(?:(?:\+?\d{1,2}[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}|\d{3}-(?!\d\d00)\d{4}"
     r"|\+\d{1,3}(?:[-. ]\d{2,4}){2,5})(?![\w-])|(?<![\w.-])\+\d{1,2}[-. ]\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?![\w-])"
 )
+MEASURE = rf"(?:(?<![\w.])\.\d+|\b{NUMBER})"
+"""A number before a unit, which may begin with its point."""
 _MONEY = "".join(MONEY)
 _UNITS = "|".join(sorted(map(re.escape, ANY_CASE), key=len, reverse=True))
 _CASED = "|".join(map(re.escape, sorted({**LOWER, **UPPER}, key=len, reverse=True)))
@@ -56,13 +66,15 @@ def telephones(text: str) -> str:
     if not re.search(r"\d", text):
         return text
     text = re.sub(TELEPHONE, _telephone, text)
+    text = re.sub(r"\b(ISBN(?:-1[03])?:?\s*)(\d[\d -]{8,15}[\dX])\b", lambda m: m[1] + _groups(m[2]), text)
+    text = re.sub(r"\b(1)-([89]\d\d)-(?=[A-Z]{2})", lambda m: f"{_telephone(m)} , ", text)  # 1-800-FLOWERS
     called = r"\b((?:call|dial|text|phone|ring)(?:ed|l?ed|l?ing)?\s+)(\d{3,4})\b(?![:.,]?\d|\s+[a-z])"
     text = re.sub(called, lambda m: m[1] + digits(m[2]), text, flags=re.I)
     text = re.sub(r"(?<=Porsche )911\b", "nine eleven", text)
     text = re.sub(rf"(?<![\w{_MONEY}.,:/-])911(?![\w%]|[.,:/-]\d)", digits("911"), text)
     text = re.sub(r"\b([A-Z]{2}) (\d{5})(?:-(\d{4}))?\b(?![,.]?\d)", lambda m: f"{spell(m[1])} "
                   + " , ".join(digits(g) for g in (m[2], m[3]) if g), text)  # fmt: skip
-    return re.sub(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\w)", _dotted, text)
+    return re.sub(rf"(?<![\d.])(?!{WITH_DOTS})\d+(?:\.\d+){{2,}}(?!\w)", _dotted, text)
 
 
 def quantities(text: str) -> str:
@@ -74,8 +86,11 @@ def quantities(text: str) -> str:
         r"(?<![\w.,:$-])\d{2,}(?:-\d{2,}){2,}(?![\w-])", lambda m: " , ".join(map(digits, m[0].split("-"))), text
     )
     text = re.sub(r"#(?=\s?\d)", " number ", text)
+    text = _operations(text)
     text = _money(text)
     text = _rates(text)
+    same = rf"(?<![\w.,])({NUMBER})\s?(%|°[CF]?|{_UNIT}\.?)\s?-\s?(?={NUMBER}\s?\2(?!\w))"
+    text = re.sub(same, r"\1 to ", text)  # 90% - 95%
     text = re.sub(r"\b(\d{1,2})'\s?(\d{1,2})(?:\"|\b)", lambda m: f"{cardinal(m[1])} foot {cardinal(m[2])} ", text)
     text = re.sub(r"\b(\d{1,2})'(?=-\d|\s(?:tall|long|wide|high|deep|by|x)\b)", r"\1 ft", text)
     text = re.sub(r"(?<=\d ft)-(?=\d)", " to ", text)
@@ -86,18 +101,53 @@ def quantities(text: str) -> str:
     text = re.sub(r"\b(\d{2,4})\s?x\s?(\d{2,4})\b", lambda m: f" {in_pairs(m[1])} by {in_pairs(m[2])} ", text)
     text = re.sub(r"(?<=\d)\s?x\s?(?=\d)", " by ", text)
     text = re.sub(r"(?<=\d)x\b", " times", text)
-    text = re.sub(r"(?<=\d)\s-\s(?=[\d(])", " minus " if "=" in text else " to ", text)
+    text = re.sub(r"(?<=\d)\s-\s(?=[\d(])", " to ", text)
     text = re.sub(r"(?<=\d)([kKM%°]|°[CF])?-(?=\d)", r"\1 to ", text)
     text = re.sub(r"(?<![\w.)])-\s?(?=\.?\d)", "minus ", text) if "=" in text else text
     text = re.sub(r"(?<![\w.)])-(?=\.?\d)", "minus ", text)
-    text = re.sub(r"(?<![\w.])\.(\d+)(?!\.?\d)", lambda m: f"point {digits(m[1])}", text)
+    text = re.sub(r"\b(7\d7)s\b", lambda m: plural(in_pairs(m[1])), text)  # aircraft
+    named = r"\b([A-Z]{1,2})-?(\d{1,3})s\b"  # F-16s, MP3s
+    text = re.sub(named, lambda m: f"{spell(m[1])} {plural(in_pairs(m[2]))}", text)
     text = _units(text)
+    text = re.sub(r"(?<![\w.])\.(\d+)(?!\.?\d)", lambda m: f"point {digits(m[1])}", text)
     text = _glued(text)
     text = re.sub(rf"\b(\d{{3}})(?= (?:[NSEW]\.? )?(?:[A-Z][a-z]+ )+{STREETS}\b)", lambda m: in_pairs(m[1]), text)
     named = r"(?<=\b(?:Flight|Boeing) )|(?<=\bRoom )|(?<=\bRoute )|(?<=\bHighway )"
     text = re.sub(rf"(?:{named})\d{{3}}\b", lambda m: in_pairs(m[0]), text)
     text = re.sub(r"\b((?:1\d|20)\d\d)\b(?![,.]\d)('s\b)?", lambda m: f" {year(m[1])}{m[2] or ''} ", text)
     return re.sub(rf"({NUMBER})('s\b)?", lambda m: f" {cardinal(m[1])}{m[2] or ''} ", text)
+
+
+def _operations(text: str) -> str:
+    """`10 / 2 = 5`, `3 x 4 = 12`, `5 - 3`; `1 / 2 cup` is a fraction, and `5 - 10 minutes` a range."""
+    if "=" in text:
+        text = re.sub(r"(?<=\d)\s/\s(?=\d)", " divided by ", text)
+        text = re.sub(r"(?<=\d)\s?x\s?(?=\d[^=A-Za-z]*=)", " times ", text)
+        text = re.sub(r"(?<=\d)\s-\s(?=[\d(])", " minus ", text)
+    text = re.sub(r"(?<![\d/] )\b(\d{1,3}) / (\d{1,4})\b(?! ?/)", r"\1/\2", text)
+    alone = r"(?![\w:/%°]|\s?[\w%°(]|[.,:]\d)"
+    difference = rf"(?P<word>[A-Za-z]+\s+)?(?<![\w.,:/{_MONEY}-])(?P<one>\d[\d.]*) - (?=(?P<two>\d[\d.]*){alone})"
+    return re.sub(difference, _difference, text)
+
+
+def _difference(match: re.Match) -> str:
+    """`5 - 3` is a difference, `pages 5 - 7` and `3 - 5` are ranges, and what is won is a score."""
+    one, two = (number.rstrip(".") for number in match.group("one", "two"))
+    are_years = all(re.fullmatch(r"(1\d|20)\d\d", number) for number in (one, two))
+    word = (match["word"] or "").strip().lower()
+    try:
+        falls = float(one) > float(two)
+    except ValueError:
+        return match[0]
+    if word in RANGED or are_years or not (falls or word in ASKED):
+        return match[0]
+    return match[0].replace(" - ", " minus ")
+
+
+def _groups(number: str) -> str:
+    """`978-3` digit by digit, with a pause between groups; X, which ends some numbers of books, by its name."""
+    groups = re.findall(r"\d+|X", number)
+    return " , ".join(spell(group) if group == "X" else digits(group) for group in groups)
 
 
 def _telephone(match: re.Match) -> str:
@@ -123,8 +173,8 @@ def _money(text: str) -> str:
     text = re.sub(rf"([{_MONEY}])\.(?=\d\d\b)", r"\g<1>0.", text)
     scale = rf"(?:\s?({'|'.join(SCALES)})\b)?"
     text = re.sub(
-        rf"([{_MONEY}])\s?({NUMBER})\s?-\s?\1?({NUMBER}){scale}",
-        lambda m: f"{cardinal(m[2])} to {m[1]}{m[3]} {m[4] or ''}",
+        rf"([{_MONEY}])\s?({NUMBER}){scale}\s?-\s?\1?({NUMBER}){scale}",
+        _between_sums,
         text,
         flags=re.I,
     )
@@ -139,6 +189,13 @@ def _money(text: str) -> str:
         flags=re.I,
     )
     return re.sub(r"\b(\d+)\s?¢", lambda m: f"{cardinal(m[1])} {_many('cent', int(m[1]))}", text)
+
+
+def _between_sums(match: re.Match) -> str:
+    """`$5M-$10M` is five to ten million dollars, `$500K-$1M` five hundred thousand to one million dollars."""
+    sign, least, its_scale, most, scale = match.groups()
+    is_said = its_scale and (len(its_scale) > 2 or its_scale.lower() != (scale or "").lower())
+    return f"{cardinal(least)} {SCALES[its_scale.lower()] if is_said else ''} to {sign}{most} {scale or ''}"
 
 
 def _sum(match: re.Match) -> str:
@@ -205,16 +262,16 @@ def _fraction(match: re.Match) -> str:
 def _fraction_of_unit(match: re.Match) -> str:
     """1/2 in., 2 1/2 tsp."""
     name = {**ANY_CASE, **WITH_STOP}[match[4].lower()]
-    return f"{_fraction(match)} {_unit_name(name, match[1] or '1', False)}"
+    return f"{_fraction(match)} {_unit_name(name, '2' if match[1] else '1', False)}"
 
 
 def _units(text: str) -> str:
-    inches = rf"\b({NUMBER})(\s?|-)in(?:\.(?=\s|$|[,;:)])|\b(?=\s*(?:$|[.,;:)x])))"  # 6 in. long, 5 ft 10 in
+    inches = rf"({MEASURE})(\s?|-)in(?:\.(?=\s|$|[,;:)])|\b(?=\s*(?:$|[.,;:)x])))"  # 6 in. long, 5 ft 10 in
     text = re.sub(inches, lambda m: f"{cardinal(m[1])} {_unit_name(WITH_STOP['in'], m[1], m[2] == '-')}", text)
-    text = re.sub(rf"(\b[Aa]n? )?\b({NUMBER})\s?°(?! ?[CF]\b)( [a-z]+)?", _degrees, text)
-    text = re.sub(rf"\b(?:({NUMBER})\s?)?°\s?([CF])\b", _temperature, text)
+    text = re.sub(rf"(\b[Aa]n? )?({MEASURE})\s?°(?! ?[CF]\b)( [a-z]+)?", _degrees, text)
+    text = re.sub(rf"(?:({MEASURE})\s?)?°\s?([CF])\b", _temperature, text)
     return re.sub(
-        rf"(?P<one>\b[Aa]n? )?\b(?P<sum>{NUMBER})(?P<gap>\s?|-)(?P<unit>{_UNIT})\b"
+        rf"(?P<one>\b[Aa]n? )?(?P<sum>{MEASURE})(?P<gap>\s?|-)(?P<unit>{_UNIT})\b"
         r"(?:\.(?=\s+[a-z0-9]|,|$))?(?!')(?P<behind>\s[a-z]+)?",
         _unit,
         text,
@@ -259,6 +316,9 @@ def _glued(text: str) -> str:
     """Letters and digits in one: `100M users`, `10k`, `5G`, `CO2`, `MP3`, `F-16`, `Room 4B`."""
     text = re.sub(rf"(\w+ )?\b({NUMBER})([MB])(?= [a-z])", _scaled, text)
     shown = r"(?: (?:run|race|TV|video|monitor|display|screen|resolution)\b)"
+    text = re.sub(r"\b(240|360|480|720|1080|1440|2160)p\b", lambda m: f"{in_pairs(m[1])} P{SPELLED} ", text)
+    race = r"(?<=\b[Aa] )(5|10)[kK]\b(?=\s*(?:$|[.,;:!?)]|(?:and|or|in|on|at|for|with|to|this|last|next)\b))"
+    text = re.sub(race, lambda m: f"{cardinal(m[1])} K{SPELLED} ", text)
     text = re.sub(rf"\b({NUMBER})[kK]\b(?<![248]K)(?!{shown})", r"\1 thousand", text)
     text = re.sub(r"\b([A-Z]{1,4})-?(?=\d)", lambda m: spell_unless_word(m[1]), text)
     text = re.sub(r"(?<=\d)a\b", f" A{SPELLED} ", text)

@@ -17,7 +17,7 @@ LONG_DASHES = "–—―"
 BETWEEN_DIGITS = ".,:٫٬"
 NO_PAUSE = set("\"'#%&*/\\@§¶†‡•·‧′″‴‰※་༌፡・")
 """Punctuation (category Po) at which nobody pauses; it only ends a word."""
-SIGNS = set("%‰&@#§")
+SIGNS = set("%‰&@#§¶")
 """Punctuation that is said; so are the symbols of money and mathematics (categories Sc and Sm), and those below."""
 SAID_SYMBOLS = set("°№©")
 BETWEEN_NUMBERS = set("/*^")
@@ -35,6 +35,12 @@ INSIDE = {"vs", "e.g", "i.e", "cf", "viz", "approx", "avg", "z.b", "d.h", "u.a",
 """Abbreviations in lower case, of several languages, whose full stop ends no sentence: before a name (capitalised
 themselves), before a number, and before anything."""
 MINUS = "-−"
+AFTER_NUMBER = re.compile(
+    r"(?<=\d)\s*−\s*(?=\d)"
+    r"|(?<![\w.,:-])(?P<first>(?!0\d)\d[\d.,]*)\s+-\s+(?=(?P<second>\d[\d.,]*)(?![\w:]))"
+    r"|(?P<below>(?<![\w-])-\d[\d.,]*)-(?=-\d)"
+)
+"""A minus behind a number: `5 − 3`, `5 - 3` (but not `10:00 - 11:30`), and the second one of `-3--1`. See below."""
 IGNORED = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 """Variation selectors: they choose a glyph and are said by nobody."""
 
@@ -44,13 +50,14 @@ def cut(text: str, casefold: bool = False) -> list[str]:
 
     A word is made of letters, digits and the marks on them (Unicode's categories L, N, Mn and Mc), of
     apostrophes between letters, and of signs inside numbers and initials (`3.14`, `U.S.A`). A sign that is said
-    (`%`, `€`, `+`, `&`, `°C`) is a word of its own, and a minus belongs to its number (`-5`): see `is_sign`.
-    Emoji are left out. A hyphen, a slash or a quotation mark ends a word without a pause. Where a script
+    (`%`, `€`, `+`, `&`, `°C`) is a word of its own, and a minus belongs to its number (`-5`; `5 - 3` is `5`, `-3`): see
+    `is_sign`. Emoji are left out. A hyphen, a slash or a quotation mark ends a word without a pause. Where a script
     writes no spaces, what stands between two marks of punctuation is one word. casefold: no upper case is left.
     """
     text = IGNORED.sub("", text.replace("\u200b", " "))
     text = prepare("".join(c for c in text if unicodedata.category(c) != "Cf"))
     text = unicodedata.normalize("NFC", text.casefold() if casefold else text)
+    text = AFTER_NUMBER.sub(_after_number, text)
     tokens, word = [], ""
     for place, char in enumerate([*text, " "]):
         category = unicodedata.category(char)
@@ -132,6 +139,20 @@ def assemble(text: str, pronounced: Iterable[tuple[str, Sequence[str]]]) -> Phon
     if not words:
         raise UserError(f"text {text!r} has no word in it that can be spoken")
     return Phones(phones, word_of_phone, words)
+
+
+def _after_number(match: re.Match) -> str:
+    """What stands there with its minus; `10 - 12 Uhr`, which rises, is a range rather than a difference, and stays."""
+    if match["below"]:
+        return f"{match['below']} "
+    if match["first"] and _value(match["first"]) < _value(match["second"]) and "=" not in match.string:
+        return match[0]
+    return f"{match['first'] or ''} -"
+
+
+def _value(number: str) -> float:
+    whole, part = re.fullmatch(r"(.*?)(?:[.,](\d{1,2}))?[.,]*", number).groups()
+    return float(f"0{re.sub('[.,]', '', whole)}.{part or 0}")
 
 
 def _joins(text: str, place: int) -> bool:

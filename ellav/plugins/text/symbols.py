@@ -13,8 +13,8 @@ from ellav.plugins.text.written import prepare
 SIGNS = {"%": "percent", "&": "and", "+": "plus", "=": "equals", "@": "at", "#": "hash", "°": "degrees",
          "×": "times", "÷": "divided by", "±": "plus or minus", "≈": "about", "~": "about", "≠": "is not equal to",
          "≤": "is at most", "≥": "is at least", "∞": "infinity", "√": "square root of", "§": "section",
-         "©": "copyright", "‰": "per thousand", "\\": "backslash", "^": "to the power of", "/": "slash",
-         "$": "dollar", "£": "pound", "€": "euro", "¥": "yen", "₹": "rupee", "¢": "cent"}  # fmt: skip
+         "¶": "paragraph", "©": "copyright", "‰": "per thousand", "\\": "backslash", "^": "to the power of",
+         "/": "slash", "$": "dollar", "£": "pound", "€": "euro", "¥": "yen", "₹": "rupee", "¢": "cent"}  # fmt: skip
 """Signs that are spoken wherever they stand, unless a rule for numbers has used them."""
 
 IN_ADDRESS = {".": "dot", "/": "slash", "-": "dash", "_": "underscore", ":": "colon", "?": "question mark",
@@ -32,7 +32,7 @@ FILE = re.compile(
     re.I,
 )
 
-UNSPOKEN = frozenset("\"“”„‟«»‹›″‚`*_'-‐‑™®†‡¶\x7f")
+UNSPOKEN = frozenset("\"“”„‟«»‹›″‚`*_'-‐‑™®†‡\x7f")
 """Characters that nobody says: quotation marks, emphasis, hyphens, trademark signs, marks of notes."""
 
 PAUSES = ",.;:!?()[]{}|•‣·¿¡"
@@ -57,6 +57,9 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = _ascii(text)
     text = re.sub(r"(?<=\w)`(?=[A-Za-z])", "'", text)  # dont, written don`t
+    text = re.sub(r"(?<![\w.-])(-\d[\d.,]*(?:\s?(?:%|°\s?[CF]?))?)\s?-\s?(?=-\d)", r"\1 to ", text)  # -3--1
+    text = re.sub(r"(?<=\d)\s-\s(?=-\d)", " minus ", text)
+    text = re.sub(r"\b([A-Za-z]):(?=\\)", r"\1 colon ", text)
     return re.sub("--+", " , ", text)
 
 
@@ -66,6 +69,7 @@ def _ascii(text: str) -> str:
     text = re.sub(rf"(^|[.!?…])\s*(?:{PICTURE}\s*)+", r"\1 ", text)
     text = re.sub(rf"(?:\s*{PICTURE})+\s*($|[.!?…])", r"\1", text)
     text = re.sub(r"(?<=\w)[´′](?=[A-Za-z])", "'", text)
+    text = re.sub(r"(?<=\d)\s*−\s*(?=[\d.])", " minus ", text)
     text = text.translate(
         str.maketrans(
             {"’": "'", "‘": "'", "ʼ": "'", "´": "'", "…": ", ", "№": " number ",
