@@ -216,5 +216,5 @@ def _packed(registry: Registry, choice: dict, folder: Path):
             f"{folder / 'model.yaml'}: aligner {choice['name']} runs a program or reads files and aligns no"
             " prompt; a packed model has parts that run in process only; pack it again with --prompt_aligner"
         )
-    registry.warn_if_changed(choice.get("record"), str(folder))
+    registry.warn_if_changed(choice["name"], choice.get("record"), str(folder))
     return registry.create(choice["name"], resolve_files(cls, choice["conf"], folder))

@@ -115,7 +115,7 @@ def load_trained(folder: Path | str, which: Literal["auto", "averaged", "best", 
             model, ordering = build_model(config)
     except UserError as error:
         raise UserError(f"{folder / 'config.yaml'}: {error}") from None
-    orderings.warn_if_changed(config["ordering"].get("record"), str(folder))
+    orderings.warn_if_changed(config["ordering"]["name"], config["ordering"].get("record"), str(folder))
     load_weights(model, need(folder / f"{choose_weights(folder, which)}.safetensors", TRAIN))
     return Trained(model.eval(), ordering, config)
 

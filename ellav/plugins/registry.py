@@ -144,19 +144,19 @@ class Registry:
         conf = config.completed(self.get(name), options, f"{self.family} {name}")
         return {"name": name, "conf": conf, "record": self.record(name)}
 
-    def warn_if_changed(self, record: dict | None, where: str) -> None:
-        """Warn where a plugin from outside is another file now than when `record` made this record.
+    def warn_if_changed(self, name: str, record: dict | None, where: str) -> None:
+        """Warn where the plugin `name`, if it is from outside, is another file now than when `record` was made of it.
 
         It is in use already: nothing is imported because a record, which may be a stranger's, names it.
         """
         if not record:
             return
-        if not isinstance(record, dict) or record.get("name") not in list(self._classes):
-            raise UserError(f"{where}: its record of {self.family} names none that is in use")
-        now = self.record(record["name"])
+        if not isinstance(record, dict) or record.get("name") != name:
+            raise UserError(f"{where}: its record of {self.family} is not that of {name!r}")
+        now = self.record(name)
         if is_outside(now["module"]) and now["sha256"] != record.get("sha256"):
             warnings.warn(
-                f"{where}: the code of {self.family.removesuffix('s')} {record['name']!r} has changed since training",
+                f"{where}: the code of {self.family.removesuffix('s')} {name!r} has changed since training",
                 stacklevel=3,
             )
 

@@ -12,7 +12,7 @@ from ellav.bin.main import main
 from ellav.testing.repeat import checksums
 
 PLACES = {
-    "tokens": "--sets train valid test_unseen --raw dump/raw --phones dump/phones --align dump/align "
+    "tokens": "--sets train valid test_unseen --raw dump/raw --align dump/align "
     "--codes dump/codes --codec exp/codec --out dump/tokens --max-rejected 0.5",
     "train": "--config tiny.yaml --train dump/tokens/train --valid dump/tokens/valid --tokens dump/tokens/list "
     "--codec exp/codec",

@@ -1,7 +1,5 @@
 """Requests, the pipeline from request to speech, and TextGrids."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -162,10 +160,3 @@ def test_textgrid_is_read_back_by_praatio(tmp_path):
         (0.3, 0.7, "AY"),
     ]
     assert [(e.start, e.end, e.label) for e in grid.getTier("words").entries] == [(0.1, 0.7, "HI")]
-
-
-def test_prompts_are_the_speakers_previous_utterances_in_a_circle():
-    from ellav.bin.decode import prompt_table
-
-    dataset = SimpleNamespace(ids=["a1", "a2", "a3", "b1"], speakers=["a", "a", "a", "b"])
-    assert prompt_table(dataset, None) == {"a1": "a3", "a2": "a1", "a3": "a2"}

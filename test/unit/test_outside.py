@@ -199,13 +199,15 @@ def test_changed_code_is_warned_of(tmp_path, recwarn):
     path.write_text(PLUGIN.format(name="changing_text"))
     load_plugin(str(path))
     record = text.record("changing_text")
-    text.warn_if_changed(record, "here")
-    text.warn_if_changed(None, "here")
-    text.warn_if_changed({**text.record("characters"), "sha256": "another"}, "here")  # built in: a version's business
+    text.warn_if_changed(record["name"], record, "here")
+    text.warn_if_changed("characters", None, "here")
+    text.warn_if_changed(
+        "characters", {**text.record("characters"), "sha256": "another"}, "here"
+    )  # built in: a version's business
     assert not recwarn.list
     path.write_text(path.read_text() + "# changed\n")
     with pytest.warns(UserWarning, match="here: the code of text 'changing_text' has changed since training"):
-        text.warn_if_changed(record, "here")
+        text.warn_if_changed(record["name"], record, "here")
 
 
 def test_what_a_plugin_raises_by_mistake_is_one_line_with_its_place(tmp_path, capsys):

@@ -59,7 +59,7 @@ def load_codec(folder: Path | str) -> Codec:
     described = _described(folder)
     codec = codecs.create(described["name"], described.get("conf"))
     codec.load(Path(folder))
-    codecs.warn_if_changed(described.get("plugin"), str(folder))
+    codecs.warn_if_changed(described["name"], described.get("plugin"), str(folder))
     return codec
 
 
