@@ -32,7 +32,10 @@ class Muon(torch.optim.Optimizer):
 
     A matrix of several times as many rows as columns (or the reverse) is taken as so many
     square ones: a fused qkv is three. All squares of one size are treated in one product.
+    dtype: of these products; bfloat16 is enough for them, where the machine multiplies it fast.
     """
+
+    dtype = torch.float32
 
     def __init__(self, matrices: list[Tensor], lr: float, weight_decay: float, momentum: float = 0.95):
         super().__init__(
@@ -52,7 +55,7 @@ class Muon(torch.optim.Optimizer):
             for weight, part in zip(_squares(p), _squares(update), strict=True):
                 squares.setdefault(tuple(part.shape), []).append((weight, part))
         for pairs in squares.values():
-            made = orthogonalise(torch.stack([part for _, part in pairs]))
+            made = orthogonalise(torch.stack([part for _, part in pairs]).to(self.dtype))
             for (weight, _), update in zip(pairs, made, strict=True):
                 weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update.to(weight.dtype), alpha=-group["lr"])
 
@@ -60,7 +63,6 @@ class Muon(torch.optim.Optimizer):
 def orthogonalise(x: Tensor, rounds: int = 5) -> Tensor:
     """(..., m, n) matrices with all singular values moved near 1, by a Newton-Schulz iteration."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = x.bfloat16()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(rounds):
         gram = x @ x.mT

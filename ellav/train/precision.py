@@ -25,8 +25,8 @@ def choose_dtype(
 ) -> tuple[str, dict[str, int]]:
     """`wanted`, or for "auto" the faster of float32 and bfloat16 autocast, and the tokens/s of both.
 
-    On a GPU, auto is bfloat16 where the GPU has it. On the CPU one batch is run forward
-    and backward, twice after a first time. Nothing of the model changes.
+    On a GPU, auto is bfloat16 where the GPU has it. On a CPU that multiplies it at all fast one batch is
+    run forward and backward in both, twice after a first time. Nothing of the model changes.
     """
     if wanted != "auto":
         return wanted, {}
@@ -34,7 +34,7 @@ def choose_dtype(
     if device.type == "cuda":
         return ("bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"), {}
     speeds = {}
-    for name in ("float32", "bfloat16"):
+    for name in ("float32", "bfloat16") if multiplies_bfloat16() else ("float32",):
         times = []
         for _ in range(3):
             start = time.monotonic()
@@ -46,3 +46,19 @@ def choose_dtype(
         speeds[name] = round(batch.tokens / min(times[1:]))
     speeds = {name: float(accelerator.reduce(torch.tensor(float(s)), "sum")) for name, s in speeds.items()}
     return max(speeds, key=speeds.get), speeds
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 at a third of its speed in float32, or faster.
+
+    One without instructions for it takes a hundred times as long, so that even a first batch costs a minute.
+    """
+    times = []
+    for dtype in (torch.float32, torch.bfloat16):
+        matrix = torch.ones(256, 256, dtype=dtype)
+        matrix @ matrix
+        start = time.monotonic()
+        for _ in range(3):
+            matrix @ matrix
+        times.append(time.monotonic() - start)
+    return times[1] < 3 * times[0]

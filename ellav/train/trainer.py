@@ -23,7 +23,7 @@ from ellav.train import checkpoint
 from ellav.train.config import TrainConfig
 from ellav.train.log import Log
 from ellav.train.objectives import Batch, Figures, Objective
-from ellav.train.optimizers import build_optimizers
+from ellav.train.optimizers import Muon, build_optimizers
 from ellav.train.precision import choose_dtype, set_threads
 from ellav.train.signals import noted_signals
 
@@ -84,6 +84,9 @@ class Trainer:
             self.dtype = self.config.dtype
         elif self.dtype is None:
             self._measure_dtype()
+        for optimizer in self.optimizers:
+            if isinstance(optimizer, Muon):  # processors without bfloat16 multiply it a hundred times slower
+                optimizer.dtype = getattr(torch, self.dtype)
         log = Log(self.folder, f"train {self.folder.name}", self.step) if self.main else None
         stream = self.train.stream(self.place)
         try:
