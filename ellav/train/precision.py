@@ -34,7 +34,8 @@ def choose_dtype(
     if device.type == "cuda":
         return ("bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"), {}
     speeds = {}
-    for name in ("float32", "bfloat16") if multiplies_bfloat16() else ("float32",):
+    able = accelerator.reduce(torch.tensor(float(multiplies_bfloat16())), "sum") == accelerator.num_processes
+    for name in ("float32", "bfloat16") if able else ("float32",):
         times = []
         for _ in range(3):
             start = time.monotonic()
