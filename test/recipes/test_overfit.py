@@ -110,7 +110,7 @@ def learn(spoken, folder, kind, ordering, conf, steps, **model):
     objective = ARObjective(made, bound) if kind == "ar" else NARObjective(made, (0, 25))
     config = TrainConfig(
         max_steps=steps, batch_tokens=2500, max_frames=int(data.lengths.max()), lr=3e-3, muon_lr=0.02,
-        optimizer="muon", warmup=20, weight_decay=0.0, valid_every=10**6, save_every=10**6, dtype="bfloat16",
+        optimizer="muon", warmup=20, weight_decay=0.0, valid_every=10**6, save_every=10**6,
     )  # fmt: skip
     batches = Batches(data, objective.arrange, objective.collate, config.batch_tokens, config.max_frames, config.seed)
     folder.mkdir(parents=True)

@@ -55,7 +55,7 @@ def recording(root, reader, speech, file="01_tale", seconds=60, subset="small", 
     return folder / f"{file}.flac"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # a name is registered once a process, and a module may be entered twice
 def hearing(tmp_path_factory):
     """A transcriber that counts what it hears."""
     path = tmp_path_factory.mktemp("plugins") / "hearing.py"

@@ -28,6 +28,7 @@ class Options:
 def test_values_are_fitted_to_their_types():
     made = build(Options, {"size": 4, "rate": "1e-3", "names": ["x"], "strict": False}, "options")
     assert made == Options(4, 1e-3, "a", ["x"], False)
+    assert build(Options, {"names": "x, y"}, "options").names == ["x", "y"]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_values_are_fitted_to_their_types():
         ({"size": True}, "option 'size' must be int, not True"),
         ({"kind": "c"}, r"must be a \| b, not 'c'"),
         ({"strict": 1}, "must be bool"),
-        ({"names": "x"}, "'names' must be"),
+        ({"names": 3}, "'names' must be"),
     ],
 )
 def test_other_values_are_refused_in_one_line(options, message):
