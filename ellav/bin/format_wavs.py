@@ -23,13 +23,14 @@ MAX_CLIPPED = 0.01
 
 
 class Cut(NamedTuple):
-    """An utterance to make: all of `wav`, or what lies between start and end seconds."""
+    """An utterance to make: all of `wav`, or what lies between start and end seconds, played `speed` times as fast."""
 
     utterance: str
     wav: str
     start: float
     end: float | None
     out: Path
+    speed: float = 1.0
 
 
 class Made(NamedTuple):
@@ -51,6 +52,15 @@ def main(argv: list[str]) -> None:
     made.add_argument("--data", type=Path, required=True, help="data folder with wav.scp, text, utt2spk[, segments]")
     made.add_argument("--out", type=Path, required=True, help="folder to write")
     made.add_argument("--sample-rate", type=int, default=16000, help="Hz")
+    made.add_argument(
+        "--speed_perturb_factors",
+        type=float,
+        nargs="*",
+        default=[],
+        metavar="FACTOR",
+        help="also make copies that are played so many times as fast, pitch and formants with it: utterance sp0.9-ID of"
+        " speaker sp0.9-SPEAKER; the recordings as they are stay in the set, with or without a factor of 1",
+    )
     made.add_argument("--nj", type=int, default=1, help="processes")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     made.add_argument(
@@ -70,10 +80,16 @@ def main(argv: list[str]) -> None:
     settings = {"sample_rate": options.sample_rate}
     if options.max_clipped != MAX_CLIPPED:
         settings["max_clipped"] = options.max_clipped
+    factors = sorted({factor for factor in options.speed_perturb_factors if factor != 1})
+    if not all(0.5 <= factor <= 2 for factor in factors):
+        raise UserError("--speed_perturb_factors are 0.5 to 2; usual are 0.9 and 1.1")
+    if factors:
+        settings["speed_perturb_factors"] = factors
     with writing(options.out, "2 (format wavs)", settings, [options.data]) as folder:
         if folder is None:
             return
         data, cuts = read(options.data, folder / "wav")
+        data, cuts, original = perturbed(data, cuts, factors)
         (folder / "wav").mkdir(exist_ok=True)
         make = partial(formatter, options.sample_rate, options.allow_pipes, options.max_clipped)
         results = parallel_map(make, cuts, options.nj, f"formatting {options.data.name}", options.plugin)
@@ -84,7 +100,8 @@ def main(argv: list[str]) -> None:
         for name in table_names(options.data):
             if name.startswith(("utt2", "targets")) and not name.startswith(("utt2num", "utt2dur")):
                 table = read_table(options.data / name)
-                write_table(folder / name, {utterance: table[utterance] for utterance in samples if utterance in table})
+                known = {utterance: table.get(original.get(utterance, utterance)) for utterance in samples}
+                write_table(folder / name, {u: value for u, value in known.items() if value is not None})
         write_table(folder / "utt2num_samples", samples)
         DataFolder(
             wavs={utterance: str(options.out / "wav" / f"{utterance}.flac") for utterance in samples},
@@ -121,6 +138,22 @@ def read(folder: Path, wavs: Path) -> tuple[DataFolder, list[Cut]]:
     return data, cuts
 
 
+def perturbed(data: DataFolder, cuts: list[Cut], factors: list[float]) -> tuple[DataFolder, list[Cut], dict[str, str]]:
+    """With a copy of every utterance for each factor of speed; at last, the utterance that each copy is of.
+
+    A copy has a speaker of its own: another speed is another pitch and another length of the vocal tract.
+    """
+    text, speakers = dict(data.text), dict(data.speakers)
+    wavs, made, original = dict(data.wavs), list(cuts), {}
+    for factor in factors:
+        for cut in cuts:
+            name = f"sp{factor:g}-{cut.utterance}"
+            wavs[name], text[name] = cut.wav, data.text[cut.utterance]
+            speakers[name], original[name] = f"sp{factor:g}-{data.speakers[cut.utterance]}", cut.utterance
+            made.append(cut._replace(utterance=name, out=cut.out.with_name(f"{name}.flac"), speed=factor))
+    return DataFolder(wavs, text, speakers), made, original
+
+
 def formatter(sample_rate: int, allow_pipes: bool, max_clipped: float) -> Callable[[Cut], Made | Rejected]:
     """A function that makes one utterance, or says why it cannot be."""
     return partial(format_one, sample_rate, allow_pipes, max_clipped)
@@ -155,7 +188,7 @@ def one_channel(sample_rate: int, allow_pipes: bool, max_clipped: float, cut: Cu
     clipped = clipped_share(wav)
     if clipped > max_clipped:
         raise UserError(f"{cut.wav}: clipped, {clipped:.1%} of its samples are flat at full scale")
-    mono = resample(wav.mean(axis=1), rate, sample_rate)
+    mono = resample(wav.mean(axis=1), rate * cut.speed, sample_rate)
     if not len(mono):
         raise UserError(f"{cut.wav}: too short for one sample at {sample_rate} Hz")
     return np.clip(mono, -1, 1), Made(len(mono), rate, clipped)

@@ -266,6 +266,12 @@ def test_all_ten_stages_in_order_on_a_path_with_spaces(recipe):
     assert (done.folder / "exp/interleaved/packed").is_dir()
 
 
+def test_speed_is_perturbed_in_training_alone(recipe):
+    calls = [call for call in recipe("--speed-perturb-factors", "0.9 1.1").calls if named(call) == "format-wavs"]
+    perturbed = ["--speed_perturb_factors" in call for call in calls]
+    assert perturbed == [True, False, False] and calls[0][-3:] == ["--speed_perturb_factors", "0.9", "1.1"]
+
+
 def test_it_ends_with_a_line_to_paste_that_speaks_from_any_folder(recipe, tmp_path, monkeypatch):
     packed = "exp/interleaved/packed"
     venv = tmp_path / "venv/bin"

@@ -84,6 +84,24 @@ def test_format_wavs_makes_mono_at_one_rate(folder):
     assert read_table("raw/rejected") == {}
 
 
+def test_copies_at_other_speeds_are_utterances_of_other_speakers(folder, capsys):
+    write_table("data/utt2lang", {u: "en" for u in folder.wavs})
+    command = ["format-wavs", "--data", "data", "--out", "raw", "--speed-perturb-factors"]
+    assert main([*command, "1.25", "0.8", "1"]) == 0
+    made, samples, languages = DataFolder.read("raw"), read_table("raw/utt2num_samples"), read_table("raw/utt2lang")
+    assert made.text.keys() == languages.keys() == {f"{p}{u}" for p in ("", "sp0.8-", "sp1.25-") for u in folder.wavs}
+    for utterance in folder.wavs:
+        for speed, length in (("0.8", "20000"), ("1.25", "12800")):
+            copy = f"sp{speed}-{utterance}"
+            assert made.text[copy] == folder.text[utterance] and made.speakers[copy] == f"sp{speed}-s"
+            assert samples[copy] == length and languages[copy] == "en"
+            wav = sf.read(made.wavs[copy])[0]
+            loudest = np.abs(np.fft.rfft(wav)).argmax() * 16000 / len(wav)
+            assert abs(loudest - 440 * float(speed)) < 2  # Hz: the pitch goes along
+    assert samples["s-plain"] == "16000" and main(["data", "check", "raw"]) == 0
+    assert main([*command, "3"]) == 1 and "are 0.5 to 2" in capsys.readouterr().err
+
+
 def test_bad_recordings_are_set_aside_with_reasons(folder, capsys):
     sf.write("empty.wav", np.zeros(0), 16000)
     sf.write("nan.wav", np.full(16000, np.nan), 16000, subtype="FLOAT")

@@ -36,6 +36,7 @@ train_set=train
 valid_set=valid
 test_sets="test"
 local_data_opts=
+speed_perturb_factors=
 
 # Parts
 text=g2p_en
@@ -101,6 +102,8 @@ Corpus
   --valid-set NAME     (${valid_set})
   --test-sets 'A B'    (${test_sets})
   --local-data-opts S  options for local/data.sh
+  --speed-perturb-factors 'A B'  copies of the training utterances, so many times as fast, each by a reader of its own
+                       ('0.9 1.1'; none)
 
 Parts (ellav plugins list); options of each as --NAME_conf key=value ...
   --plugin FILE        import a plugin: file or module (repeatable)
@@ -299,8 +302,13 @@ if prepares 2; then
     begin 2 "format wavs -> ${dumpdir}/raw"
     for set in "${sets[@]}"; do
         need "${datadir}/${set}" "1 (data)"
+        perturbing=()
+        if [ "${set}" = "${train_set}" ] && [ -n "${speed_perturb_factors}" ]; then
+            read -ra factors <<< "${speed_perturb_factors}"
+            perturbing=(--speed_perturb_factors "${factors[@]}")
+        fi
         on "${train_cmd}" format-wavs --data "${datadir}/${set}" --out "${dumpdir}/raw/${set}" \
-            --sample_rate "${fs}" --max_rejected "${max_rejected}" --nj "${nj}" "${pipes[@]}"
+            --sample_rate "${fs}" --max_rejected "${max_rejected}" --nj "${nj}" "${pipes[@]}" "${perturbing[@]}"
     done
     finish
 fi
