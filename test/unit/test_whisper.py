@@ -46,6 +46,15 @@ def test_it_keeps_the_contract(listener):
     assert listener.transcribe(prompt("slt1")) == listener.transcribe(prompt("slt1"))
 
 
+def test_it_is_surer_of_clear_speech(listener):
+    wav = prompt("slt1")
+    noise = np.random.default_rng(0).normal(0, float(np.std(wav)), len(wav)).astype(np.float32)
+    (words, clear), (_, unclear) = listener.transcribe_scored(wav), listener.transcribe_scored(wav + noise)
+    assert words == listener.transcribe(wav)
+    assert 0 < unclear < clear <= 1
+    assert listener.transcribe_scored(np.zeros(16000)) == ("", 0.0)
+
+
 def test_what_is_no_speech_is_no_words(listener):
     noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
     for wav in (np.zeros(0), np.zeros(40000), np.full(40000, 1e-5), np.ones(1), prompt("slt1")[8000:9000], noise):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import sys
 from pathlib import Path
@@ -77,10 +78,14 @@ class Whisper:
         Words as the model writes them, numbers in digits and `MR` included, without punctuation around
         them; what belongs to a number (`$3.50`, `10:30`) stays.
         """
+        return self.transcribe_scored(wav)[0]
+
+    def transcribe_scored(self, wav: np.ndarray) -> tuple[str, float]:
+        """The words, and how sure the model is of them: the geometric mean of its tokens' probabilities, 0 to 1."""
         wav = np.array(wav, dtype=np.float32)
         # Of silence, and of less than a word, it writes what is usual at the end of films.
         if len(wav) < self.sample_rate // 10 or not np.any(np.abs(wav) > _QUIET):
-            return ""
+            return "", 0.0
         seconds = len(wav) / self.sample_rate
         segments, _ = self._model.transcribe(
             wav,
@@ -92,7 +97,12 @@ class Whisper:
             # More than anyone says in this time: a model that hears noise may repeat itself to its own bound.
             max_new_tokens=min(_MOST_TOKENS, _FIRST_TOKENS + round(_TOKENS_PER_SECOND * seconds)),
         )
-        return words_of(" ".join(segment.text for segment in segments))
+        heard = list(segments)
+        tokens = sum(len(segment.tokens) for segment in heard)
+        if not tokens:
+            return "", 0.0
+        mean = sum(segment.avg_logprob * len(segment.tokens) for segment in heard) / tokens
+        return words_of(" ".join(segment.text for segment in heard)), min(1.0, math.exp(mean))
 
 
 def words_of(text: str) -> str:
