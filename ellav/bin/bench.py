@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ellav.bin.options import add_choice, parse, parser
+from ellav.bin.options import add_choice, add_which, parse, parser
 from ellav.infer.protocols import add_options, requests_of
 
 
@@ -15,12 +15,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--ar", type=Path, required=True, help="folder of the trained AR model")
     made.add_argument("--data", type=Path, required=True, help="tokenised test set")
     made.add_argument("--tokens", type=Path, required=True, help="folder of the token list")
-    made.add_argument(
-        "--which",
-        default="auto",
-        choices=["auto", "averaged", "best", "last"],
-        help="weights to use; auto: those with the lowest validation loss",
-    )
+    add_which(made)
     made.add_argument("--width", type=int, help="rows fed a step; chosen by the engine if left out")
     made.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="batch sizes")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")

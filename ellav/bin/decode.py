@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from ellav.bin.options import add_choice, parse, parse_bool, parser
+from ellav.bin.options import add_choice, add_which, parse, parse_bool, parser
 from ellav.data.audio import write_wav
 from ellav.data.codes import CodesWriter
 from ellav.data.dataset import Dataset, Tokens
@@ -23,8 +23,8 @@ from ellav.infer.protocols import TABLES, add_options, requests_of
 from ellav.infer.speed import measure_decoding
 from ellav.infer.textgrid import write_textgrid
 from ellav.models.device import choose_device
-from ellav.models.model_config import read_model_config
-from ellav.models.trained import STAGES, WEIGHTS, choose_weights, load_pair
+from ellav.models.model_config import prompt_bounds, read_model_config
+from ellav.models.trained import STAGES, choose_weights, load_pair
 from ellav.plugins.codecs import code_of_codec, load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.orderings import orderings
@@ -43,12 +43,7 @@ def main(argv: list[str]) -> None:
         ("out", "output folder"),
     ):
         made.add_argument(f"--{name}", type=Path, required=True, help=what)
-    made.add_argument(
-        "--which",
-        default="auto",
-        choices=["auto", *WEIGHTS],
-        help="weights to use; auto: those with the lowest validation loss",
-    )
+    add_which(made)
     add_options(made)
     made.add_argument("--seed", type=int, default=0, help="of sampling")
     made.add_argument("--batch", type=int, default=32, help="utterances decoded together")
@@ -90,7 +85,9 @@ def _decode(options, which: dict[str, str], decoder, folder: Path) -> None:
         trained.check_fits(tokens, path, options.tokens, options.codec)
         if not (path / "summary.json").exists():
             print(f"{path}: its training did not come to its end; decoding what it knows so far", file=sys.stderr)
-    pipeline = Pipeline(Engine(ar.model.to(device), ar.ordering, decoder, options.batch), nar.model.to(device), codec)
+    engine = Engine(ar.model.to(device), ar.ordering, decoder, options.batch)
+    longest = round(prompt_bounds(nar.config)[1] * codec.frame_rate)
+    pipeline = Pipeline(engine, nar.model.to(device), codec, longest)
     whole = options.mode == "continuation"
     asked = requests_of(dataset, tokens, options)
     requests, of_id = [one.decode for one in asked], {one.decode.id: one for one in asked}

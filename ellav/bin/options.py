@@ -38,6 +38,16 @@ def add_choice(made: argparse.ArgumentParser, option: str, default: str | None, 
     )
 
 
+def add_which(made: argparse.ArgumentParser) -> None:
+    """`--which`: the weights of a trained model (`ellav.models.trained.WEIGHTS`, and auto)."""
+    made.add_argument(
+        "--which",
+        default="auto",
+        choices=["auto", "averaged", "best", "last"],
+        help="weights to use; auto: those with the lowest validation loss",
+    )
+
+
 def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
     """Parse, with `--config` below the command line, and import the plugins.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ellav.bin.options import add_choice, parse, parser
+from ellav.bin.options import add_choice, add_which, parse, parser
 from ellav.config import yaml_text
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import copy_files, file_hashes, named_files
@@ -15,7 +15,8 @@ from ellav.infer.bundle import PROMPTS
 from ellav.infer.packing import choose, from_folder, from_options, store_weights
 from ellav.infer.prompts import PromptReader
 from ellav.infer.synthesizer import longest_seen
-from ellav.models.trained import WEIGHTS, choose_weights, load_pair
+from ellav.models.model_config import prompt_bounds
+from ellav.models.trained import choose_weights, load_pair
 from ellav.plugins.aligners import accepts, aligners
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.decoders import decoders
@@ -33,12 +34,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--codec", type=Path, required=True, help="folder of the codec")
     made.add_argument("--tokens", type=Path, required=True, help="folder of the token list")
     made.add_argument("--out", type=Path, required=True, help="output folder")
-    made.add_argument(
-        "--which",
-        default="auto",
-        choices=["auto", *WEIGHTS],
-        help="weights to pack; auto: those with the lowest validation loss",
-    )
+    add_which(made)
     made.add_argument(
         "--dtype",
         default="float32",
@@ -125,7 +121,9 @@ def main(argv: list[str]) -> None:
             conf = copy_files(cls, model[part]["conf"], part, folder, part)
             model = {**model, part: {**model[part], "conf": conf}}
         _copy(options, weights, folder)
-        read = PromptReader(front_end, aligner, codec, tokens, longest_seen(trained["ar"].config) // 2)
+        shortest, _ = prompt_bounds(trained["nar"].config)
+        longest = longest_seen(trained["ar"].config) // 2
+        read = PromptReader(front_end, aligner, codec, tokens, shortest, longest)
         (folder / PROMPTS).mkdir(exist_ok=True)
         kept = choose(recordings, read, folder / PROMPTS)
         model["prompts"] = [{"name": one.name, "text": one.text} for one in kept]

@@ -35,10 +35,13 @@ class Speech:
 
 
 class Pipeline:
-    """The three models of one voice system. nar may be None where the AR model makes all codebooks."""
+    """The three models of one voice system. nar may be None where the AR model makes all codebooks.
 
-    def __init__(self, engine: Engine, nar: NARModel | None, codec: Codec):
-        self.engine, self.codec = engine, codec
+    nar_prompt: frames of a prompt, its last ones, that the NAR model is given at most; None: all.
+    """
+
+    def __init__(self, engine: Engine, nar: NARModel | None, codec: Codec, nar_prompt: int | None = None):
+        self.engine, self.codec, self.nar_prompt = engine, codec, nar_prompt
         self.nar = nar.eval() if nar is not None else None
         self.group = 4 * engine.batch  # requests that are worked on together
 
@@ -79,10 +82,14 @@ class Pipeline:
         codes = [made.codes for made in restored]
         if self.nar is not None:
             items = [
-                NARInput(request.phones, kept, made.codes, request.codes)
+                nar_input(request, kept, made.codes, self.nar_prompt)
                 for request, kept, made in zip(requests, durations, restored, strict=True)
             ]
-            codes = [c for part in _batches(items, self.engine.batch) for c in self.nar.generate(part)]
+            made = [c for part in _batches(items, self.engine.batch) for c in self.nar.generate(part)]
+            codes = [
+                np.concatenate([request.codes[: len(request.codes) - len(item.prompt)], c])
+                for request, item, c in zip(requests, items, made, strict=True)
+            ]
         clock.stop("nar_seconds")
 
         skipped = [0 if whole else len(request.codes) for request in requests]
@@ -121,6 +128,19 @@ class Pipeline:
                 )
             )
         return results
+
+
+def nar_input(request: DecodingRequest, durations: np.ndarray | None, codes: np.ndarray, most: int | None) -> NARInput:
+    """What the NAR model is to complete, with at most the last `most` frames of the prompt in front.
+
+    durations: (N,) frames or None; codes: (T, C), both with the whole prompt. A phone of which only the end is
+    kept stays with the rest of its duration.
+    """
+    skipped = 0 if most is None else max(0, len(request.codes) - most)
+    first = int(np.searchsorted(np.cumsum(request.durations), skipped, side="right")) if skipped else 0
+    if durations is not None and skipped:
+        durations = durations_after(durations, skipped)[first:]
+    return NARInput(request.phones[first:], durations, codes[skipped:], request.codes[skipped:])
 
 
 def around_prompt(durations: np.ndarray, request: DecodingRequest) -> np.ndarray:

@@ -19,9 +19,6 @@ from ellav.plugins.text import TextFrontEnd
 from ellav.plugins.transcribers import Transcriber
 from ellav.types import Utterance
 
-SHORTEST = 1.0
-"""Seconds that a prompt must have: the shortest that the NAR model is trained with by default."""
-
 QUIETEST = -60.0
 """dB below full scale under which a recording's loudest sample counts as silence."""
 
@@ -36,11 +33,15 @@ class PromptWarning(UserWarning):
 class PromptReader:
     """Makes prompts of recordings, for one model's text front end, aligner, codec and token list.
 
-    longest: frames of a prompt at most; of a longer one the words that have most speech are kept.
+    shortest: seconds that a prompt must have. longest: frames of a prompt at most; of a longer one the words that
+    have most speech are kept.
     """
 
-    def __init__(self, text: TextFrontEnd, aligner: Aligner, codec: Codec, tokens: Tokens, longest: int):
-        self.text, self.aligner, self.codec, self.tokens, self.longest = text, aligner, codec, tokens, longest
+    def __init__(
+        self, text: TextFrontEnd, aligner: Aligner, codec: Codec, tokens: Tokens, shortest: float, longest: int
+    ):
+        self.text, self.aligner, self.codec, self.tokens = text, aligner, codec, tokens
+        self.shortest, self.longest = shortest, longest
 
     def __call__(self, prompt: Sound, text: str, rate: int | None = None) -> Utterance:
         """The prompt as codes, phones and durations.
@@ -54,7 +55,7 @@ class PromptReader:
         where = given.name
         _check_level(given)
         heard = trimmed(given.wav, given.rate)
-        _check_length(heard, given)
+        _check_length(heard, given, self.shortest)
         if given.rate < self.codec.sample_rate:
             _warn(
                 f"{where}: {given.rate} Hz, the model works at {self.codec.sample_rate}; the voice will sound as dull"
@@ -128,12 +129,13 @@ def _check_level(given: Given) -> None:
         raise UserError(f"{given.name}: silent (its loudest sample is at {level:.0f} dB); record it louder")
 
 
-def _check_length(heard: np.ndarray, given: Given) -> None:
+def _check_length(heard: np.ndarray, given: Given, least: float) -> None:
     seconds, all_of_it = len(heard) / given.rate, len(given.wav) / given.rate
-    if seconds < SHORTEST:
+    if seconds < least:
         of = "" if seconds == all_of_it else f" of speech in {all_of_it:.2f} s"
         raise UserError(
-            f"{given.name}: {seconds:.2f} s{of} are too short for a prompt; record about 3 s, at least {SHORTEST:g} s"
+            f"{given.name}: {seconds:.2f} s{of} are too short for a prompt; record about {max(3, least):g} s, at least"
+            f" {least:g} s"
         )
 
 

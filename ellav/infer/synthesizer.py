@@ -22,6 +22,7 @@ from ellav.infer.recordings import Sound, read_given
 from ellav.infer.requests import cross_sentence
 from ellav.infer.synthesis import Synthesis, joined
 from ellav.models.device import choose_device
+from ellav.models.model_config import prompt_bounds
 from ellav.models.trained import load_pair
 from ellav.plugins.aligners import aligners
 from ellav.plugins.codecs import Codec, load_codec
@@ -80,10 +81,11 @@ class Synthesizer:
         choice = {"name": decoder, "conf": decoder_conf} if decoder else model["decoder"]
         made = decoders.create(choice["name"], choice["conf"])
         engine = Engine(ar.model.to(device), ar.ordering, made)
-        self.pipeline = Pipeline(engine, nar.model.to(device), self.codec)
+        shortest, most = prompt_bounds(nar.config)
+        self.pipeline = Pipeline(engine, nar.model.to(device), self.codec, round(most * self.codec.frame_rate))
         self.longest = longest_seen(ar.config)
         aligner = _packed(aligners, model["aligner"], folder)
-        self.prompt = PromptReader(self.text, aligner, self.codec, self.tokens, self.longest // 2)
+        self.prompt = PromptReader(self.text, aligner, self.codec, self.tokens, shortest, self.longest // 2)
         self._transcriber = (transcriber, transcriber_conf or {})
         self._prepared: dict[str, Utterance] = {}
 

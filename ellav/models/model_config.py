@@ -12,6 +12,8 @@ from ellav.plugins.registry import check_described
 NEEDED = {"kind": str, "model": dict, "ordering": dict, "phones": list, "stats": dict, "codec": dict}
 LONGEST = 3600
 """Seconds that a sequence of the training may last."""
+NAR_PROMPT = (1.0, 3.0)
+"""Seconds of the prompts that a NAR model is trained with where its train_conf does not say so."""
 
 
 def read_model_config(path: Path) -> dict:
@@ -39,4 +41,16 @@ def read_model_config(path: Path) -> dict:
     longest, most = training.get("max_frames"), LONGEST * config["stats"]["frame_rate"]
     if longest is not None and not (type(longest) is int and 0 <= longest <= most):
         raise UserError(f"{path}: train: max_frames should be 0 to {most:g}, found {longest!r}")
+    bounds = prompt_bounds(config)
+    if not (all(type(bound) in (int, float) for bound in bounds) and 0 < bounds[0] <= bounds[1] <= LONGEST):
+        raise UserError(
+            f"{path}: train: prompt_least and prompt_most should be seconds, the first not above the second, found "
+            f"{bounds[0]!r} and {bounds[1]!r}"
+        )
     return config
+
+
+def prompt_bounds(config: dict) -> tuple[float, float]:
+    """Seconds of the shortest and of the longest prompt that a NAR model was trained with. config: of config.yaml."""
+    training = config.get("train", {})
+    return training.get("prompt_least", NAR_PROMPT[0]), training.get("prompt_most", NAR_PROMPT[1])

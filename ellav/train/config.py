@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ellav.models.model_config import NAR_PROMPT
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -41,8 +43,8 @@ class TrainConfig:
     batch_tokens: int = 8000
     accumulate: int = 1
     max_frames: int = 0
-    prompt_least: float = 1.0
-    prompt_most: float = 3.0
+    prompt_least: float = NAR_PROMPT[0]
+    prompt_most: float = NAR_PROMPT[1]
     optimizer: Literal["adamw", "muon"] = "adamw"
     lr: float = 2e-3
     muon_lr: float = 0.02

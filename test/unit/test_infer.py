@@ -107,6 +107,38 @@ def test_continuation_keeps_the_beginning_and_leaves_a_cut_phone_open():
         assert speech.durations.sum() == len(speech.codes)
 
 
+@pytest.mark.parametrize(("ordering", "text"), [("interleaved", "aligned"), ("concat", "prefix")])
+def test_a_nar_model_is_given_no_more_of_a_prompt_than_it_was_trained_with(ordering, text):
+    requests = crossed(4)
+    speaker = pipeline(ordering, text)
+    whole = list(speaker.speak(requests, whole=True))
+    speaker.nar_prompt = 10**6
+    for one, other in zip(whole, speaker.speak(requests, whole=True), strict=True):
+        assert np.array_equal(one.codes, other.codes)
+    given, generate = [], speaker.nar.generate
+    speaker.nar.generate = lambda items: given.extend(items) or generate(items)
+    for most in (0, 1, 7, 20):
+        speaker.nar_prompt = most
+        given.clear()
+        for request, one, other in zip(requests, whole, speaker.speak(requests, whole=True), strict=True):
+            prompt = len(request.codes)
+            assert np.array_equal(one.codes[:prompt], other.codes[:prompt])
+            assert np.array_equal(one.codes[:, 0], other.codes[:, 0]) and len(one.codes) == len(other.codes)
+        for request, one, item in zip(requests, whole, given, strict=True):
+            skipped = max(0, len(request.codes) - most)
+            assert np.array_equal(item.prompt, request.codes[skipped:])
+            assert np.array_equal(item.codes[:, 0], one.codes[skipped:, 0])
+            # The phone of each frame that is left is what it was.
+            of_frame = np.repeat(request.phones[: len(request.durations)], request.durations)[skipped:]
+            gone = len(request.phones) - len(item.phones)
+            assert np.array_equal(item.phones, request.phones[gone:])
+            if skipped and most:
+                assert item.phones[0] == of_frame[0]
+            if item.durations is not None:
+                heard = np.repeat(item.phones, item.durations)
+                assert len(heard) == len(item.codes) and np.array_equal(heard[: len(of_frame)], of_frame)
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_what_ended_in_the_prompt_keeps_its_duration_where_the_rows_do_not_tell(whole):
     said = utterance(3)

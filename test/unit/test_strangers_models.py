@@ -134,6 +134,8 @@ def test_a_size_that_the_weights_do_not_have_takes_no_memory(model):
         ("ar/config.yaml", {"stats__codebook_size": 10**12}, "codebook_size should be a whole number from 1 to 32768"),
         ("ar/config.yaml", {"stats__frame_rate": float("nan")}, "frame_rate should be a number from 1 to 10000"),
         ("ar/config.yaml", {"train": {"max_frames": 10**15}}, "max_frames should be 0 to"),
+        ("nar/config.yaml", {"train": {"prompt_most": "long"}}, "prompt_least and prompt_most should be seconds"),
+        ("nar/config.yaml", {"train": {"prompt_least": 4.0}}, "prompt_least and prompt_most should be seconds"),
         ("ar/config.yaml", {"ordering__conf": {"local_advance": 10**30}}, "local_advance"),
         ("list/stats.yaml", {"most_phone": 10**9}, "stats.yaml: most_phone should be a whole number from 1 to 3000"),
         ("list/stats.yaml", {"frames_per_phone": 0}, "frames_per_phone should be a number from 0.001"),
