@@ -118,7 +118,7 @@ def experiment(tmp_path, speech, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def plugin(tmp_path_factory):
     path = tmp_path_factory.mktemp("plugin") / "codec.py"
     path.write_text(CODEC)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ellav.data.corpora import Dropped, Spoken
 from ellav.data.corpora.folder import FolderWriter
 from ellav.errors import UserError
+from ellav.text_files import read_text
 
 
 class Protocol(NamedTuple):
@@ -121,9 +122,9 @@ def read_list(path: Path) -> list[Listed]:
     words: dict[str, str] = {}
     targets: set[str] = set()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not readable: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+        lines = read_text(path).split("\n")
+    except OSError as error:
+        raise UserError(f"{path}: not readable: {error.strerror}") from None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
