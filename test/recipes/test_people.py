@@ -77,11 +77,13 @@ def test_librilight_with_libriheavy_in_ten_stages(corpora, tmp_path):
     assert any("," in text for text in train.text.values()) and set(train.speakers.values()) == {"19", "26"}
 
 
-def test_libritts_is_formatted_by_the_recipe_of_librispeech(corpora, tmp_path):
+def test_libritts_in_ten_stages(corpora, tmp_path):
     subsets = ("--train-subsets", "train-clean-5", "--test-subsets", "dev-clean-2", "--valid-readers", "84")
-    where = ("--librispeech", corpora / "LibriTTS", "--libritts-text", "original")
-    run("librispeech", tmp_path, *where, *subsets, "--stop-stage", "2")
-    train = DataFolder.read(tmp_path / "dump/raw/train")
+    where = ("--librispeech", corpora / "LibriTTS", "--libritts-text", "original", "--most-targets", "4")
+    less = ("--local-data-opts", "--hours 1", "--scorers", "stability rtf")
+    run("librispeech", tmp_path, "--smoke", *where, *subsets, *less)
+    check_results(tmp_path, "dev_clean_2", {"inf", "cut", "duration_ratio"})
+    train = DataFolder.read(tmp_path / "dump/smoke/raw/train")
     assert len(train.wavs) == 20 and all(text.startswith("“") for text in train.text.values())
 
 
