@@ -84,7 +84,9 @@ CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 
 codecs = Registry(
-    "codecs", {name: f"ellav.plugins.codecs.{name}" for name in ("rvq_mel", "rvq_conv", "encodec")}, CONTRACT
+    "codecs",
+    {name: f"ellav.plugins.codecs.{name}" for name in ("rvq_mel", "rvq_conv", "encodec", "transformers")},
+    CONTRACT,
 )
 
 
