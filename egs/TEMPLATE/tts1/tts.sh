@@ -37,6 +37,7 @@ valid_set=valid
 test_sets="test"
 local_data_opts=
 speed_perturb_factors=
+voice_warp_factors=
 
 # Parts
 text=g2p_en
@@ -104,6 +105,7 @@ Corpus
   --local-data-opts S  options for local/data.sh
   --speed-perturb-factors 'A B'  copies of the training utterances, so many times as fast, each by a reader of its own
                        ('0.9 1.1'; none)
+  --voice-warp-factors 'AxB'  copies with F0 A times as high and formants B times, by WORLD ('1.2x1.08 0.85x0.95'; none)
 
 Parts (ellav plugins list); options of each as --NAME_conf key=value ...
   --plugin FILE        import a plugin: file or module (repeatable)
@@ -303,9 +305,11 @@ if prepares 2; then
     for set in "${sets[@]}"; do
         need "${datadir}/${set}" "1 (data)"
         perturbing=()
-        if [ "${set}" = "${train_set}" ] && [ -n "${speed_perturb_factors}" ]; then
+        if [ "${set}" = "${train_set}" ]; then
             read -ra factors <<< "${speed_perturb_factors}"
-            perturbing=(--speed_perturb_factors "${factors[@]}")
+            [ ${#factors[@]} -eq 0 ] || perturbing+=(--speed_perturb_factors "${factors[@]}")
+            read -ra factors <<< "${voice_warp_factors}"
+            [ ${#factors[@]} -eq 0 ] || perturbing+=(--voice_warp_factors "${factors[@]}")
         fi
         on "${train_cmd}" format-wavs --data "${datadir}/${set}" --out "${dumpdir}/raw/${set}" \
             --sample_rate "${fs}" --max_rejected "${max_rejected}" --nj "${nj}" "${pipes[@]}" "${perturbing[@]}"
