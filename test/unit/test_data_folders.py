@@ -249,5 +249,18 @@ def test_the_words_of_another_edition_are_set_aside_by_their_score(tmp_path, mon
     assert main([*command, "--out", "fair", "--least-score", "-9"]) == 0 and read_table("fair/rejected") == {}
     assert main([*command, "--out", "none", "--least-score", "0"]) == 1
     assert "3 of 3 utterances set aside" in capsys.readouterr().err
-    assert main([*command, "--out", "none", "--least-score", "high"]) == 1
-    assert "--least-score must be a number or auto, not 'high'" in capsys.readouterr().err
+    for wrong in ("high", "nan"):
+        assert main([*command, "--out", "none", "--least-score", wrong]) == 1
+        assert f"--least-score must be a number or auto, not '{wrong}'" in capsys.readouterr().err
+
+    def refuse(*_):
+        raise AssertionError("aligned again")
+
+    monkeypatch.setattr("ellav.bin.align.aligning", lambda *_: refuse)  # another threshold aligns nothing again
+    assert main([*command, "--out", "none", "--least-score", "-5"]) == 0  # nor after too many were set aside
+    assert read_table("none/ends") == read_table("good/ends")
+    assert main([*command, "--out", "good"]) == 0 and read_table("good/ends") == read_table("all/ends")
+    write_table("raw/text", said | {"kal1": "The lizard drifted."})
+    assert main(["phones", "--data", "raw", "--out", "phones"]) == 0
+    with pytest.raises(AssertionError, match="aligned again"):  # other phones are
+        main([*command, "--out", "good"])
