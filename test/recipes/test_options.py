@@ -40,7 +40,7 @@ def parsed(arguments, setup):
     """What parse_options.sh leaves in the variables that `setup` (bash) declares."""
     names = [line.partition("=")[0] for line in setup.splitlines()]
     script = f"""set -euo pipefail
-help_message="help 100%"
+help_message() {{ echo 'help 100%'; }}
 {setup}
 . "{TEMPLATE}/utils/parse_options.sh"
 for name in {" ".join(names)} positional; do declare -n value=$name; echo "$name:${{value[*]}}"; done"""
