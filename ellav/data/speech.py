@@ -14,12 +14,14 @@ from ellav.errors import UserError
 class Speech:
     """The utterances of a folder that `ellav format-wavs` wrote.
 
-    sample_rate: Hz of the pieces. held_out: utterances, drawn by `seed`, that `piece` never reads.
+    sample_rate: Hz of the pieces. held_out: utterances, drawn by `seed`, that `piece` never reads; an eighth of them
+    at most.
     """
 
     def __init__(self, folder: Path, sample_rate: int, held_out: int = 0, seed: int = 0):
         self.sample_rate = sample_rate
         wavs, samples = read_table(folder / "wav.scp"), read_table(folder / "utt2num_samples")
+        held_out = min(held_out, max(1, len(wavs) // 8))
         if len(wavs) <= held_out or wavs.keys() != samples.keys():
             raise UserError(f"{folder}: {len(wavs)} utterances are too few to learn a codec from; rerun stage 2")
         order = np.random.default_rng(seed).permutation(len(wavs))

@@ -114,9 +114,9 @@ def _holds(wav, part):
 def test_a_folder_without_speech_is_one_line(speech, tmp_path, capsys):
     for name in ("wav.scp", "utt2num_samples", "text", "utt2spk"):
         path = speech / name
-        path.write_text("".join(path.read_text().splitlines(keepends=True)[:5]))
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
     assert fit(speech, tmp_path / "codec") == 1
-    assert "5 utterances are too few to learn a codec from" in capsys.readouterr().err
+    assert "1 utterances are too few to learn a codec from" in capsys.readouterr().err
 
 
 def test_a_loss_that_is_no_number_ends_the_training(speech, tmp_path, capsys):
