@@ -19,6 +19,7 @@ EXTRAS = {
     "score": "scoring (stage 9)",
     "whisper": "the transcriber whisper; normalizer=whisper of the scorer wer",
     "wavlm": "speaker similarity by WavLM (stage 9)",
+    "transformers": "the codecs EnCodec, DAC, Mimi and X-Codec of Hugging Face (stage 4)",
     "corpus": "the mini recipe's speakers (stage 1)",
     "encodec": "the codec encodec",
     "dnsmos": "the scorer dnsmos",

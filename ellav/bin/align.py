@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +18,7 @@ from ellav.data.audio import read_wav, seconds_of
 from ellav.data.journal import Journal
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.option_files import file_hashes, named_files
-from ellav.data.outputs import need, read_record, writing
+from ellav.data.outputs import fingerprint, need, read_record, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt, keep_good
 from ellav.data.silence import with_pauses
@@ -88,11 +90,12 @@ def main(argv: list[str]) -> None:
             return
         wavs = read_table(options.data / "wav.scp")
         lines = {utterance: Line(wavs[utterance], phones) for utterance, phones in read_phones(options.phones).items()}
-        if hasattr(created, "align_set"):
-            results = zip(lines, aligning_set(created, options.data, lines, folder / "work", options.nj), strict=True)
-        else:
-            results = aligned_singly(lines, folder, options)
-        found = keep_good(fitting_well(results, least), folder, options.max_rejected)
+        with Journal(journal_of(options, settings), stay=True) as journal:
+            if hasattr(created, "align_set"):
+                results = aligned_together(created, lines, journal, folder / "work", options)
+            else:
+                results = aligned_singly(lines, journal, options)
+            found = keep_good(fitting_well(results, least), folder, options.max_rejected)
         shutil.rmtree(folder / "work", ignore_errors=True)
         spoken = {u: with_pauses(lines[u].phones, a, options.least_pause) for u, a in found.items()}
         write_table(folder / "ends", {u: [f"{end:.4f}" for end in ends] for u, (_, ends, _) in spoken.items()})
@@ -112,9 +115,12 @@ def least_score(wanted: str | None, aligner: object) -> float | None:
     if wanted == "auto":
         return getattr(aligner, "least_score", None)
     try:
-        return float(wanted)
+        score = float(wanted)
     except ValueError:
-        raise UserError(f"--least-score must be a number or auto, not {wanted!r}") from None
+        score = math.nan
+    if math.isnan(score):
+        raise UserError(f"--least-score must be a number or auto, not {wanted!r}")
+    return score
 
 
 def fitting_well(
@@ -127,21 +133,48 @@ def fitting_well(
         yield utterance, result
 
 
-def aligned_singly(lines: dict[str, Line], folder: Path, options) -> Iterator[tuple[str, Alignment | Rejected]]:
-    """Each utterance with its alignment; those that an interrupted run left in `folder` are not made again."""
+def journal_of(options, settings: dict) -> Path:
+    """Where alignments are kept whatever becomes of them: another --least-score or --max-rejected aligns nothing again.
+
+    Beside the set's folder, one file for the aligner, its options, the recordings and the phones as they are now.
+    """
+    about = {name: settings[name] for name in ("aligner", "aligner_conf", "files") if name in settings}
+    about["inputs"] = [fingerprint(options.data), fingerprint(options.phones)]
+    key = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    folder = options.out.with_name(f"{options.out.name}.aligned")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name != f"{key}.jsonl":
+            path.unlink()
+    return folder / f"{key}.jsonl"
+
+
+def aligned_singly(lines: dict[str, Line], journal: Journal, options) -> Iterator[tuple[str, Alignment | Rejected]]:
+    """Each utterance with its alignment; those that an earlier run left in the journal are not made again."""
     make = partial(aligning, options.aligner, options.aligner_conf)
-    with Journal(folder / "aligned.jsonl") as journal:
-        todo = [utterance for utterance in lines if utterance not in journal.found]
-        waiting = [lines[utterance] for utterance in todo]
-        results = parallel_map(make, waiting, options.nj, f"aligning {options.data.name}", options.plugin)
-        found: dict[str, Alignment | Rejected] = {
-            utterance: _alignment(plain) for utterance, plain in journal.found.items()
-        }
-        for utterance, result in zip(todo, results, strict=True):
-            found[utterance] = result
-            if isinstance(result, Alignment):  # what went wrong is tried again: it may have been mended
-                journal.add(utterance, _plain(result))
+    found: dict[str, Alignment | Rejected] = {u: _alignment(plain) for u, plain in journal.found.items()}
+    todo = [utterance for utterance in lines if utterance not in found]
+    waiting = [lines[utterance] for utterance in todo]
+    results = parallel_map(make, waiting, options.nj, f"aligning {options.data.name}", options.plugin)
+    for utterance, result in zip(todo, results, strict=True):
+        found[utterance] = result
+        if isinstance(result, Alignment):  # what went wrong is tried again: it may have been mended
+            journal.add(utterance, _plain(result))
     yield from ((utterance, found[utterance]) for utterance in lines)
+
+
+def aligned_together(
+    aligner: SetAligner, lines: dict[str, Line], journal: Journal, folder: Path, options
+) -> Iterator[tuple[str, Alignment | Rejected]]:
+    """The same by an aligner of whole sets: all at once, or none where the journal has them all."""
+    if lines.keys() <= journal.found.keys():
+        yield from ((utterance, _alignment(journal.found[utterance])) for utterance in lines)
+        return
+    made = aligning_set(aligner, options.data, lines, folder, options.nj)
+    for utterance, result in zip(lines, made, strict=True):
+        if isinstance(result, Alignment) and utterance not in journal.found:
+            journal.add(utterance, _plain(result))
+        yield utterance, result
 
 
 def _plain(made: Alignment) -> dict:

@@ -10,7 +10,16 @@ from itertools import groupby
 from pathlib import Path
 
 from ellav.bin.corpus_librispeech import librispeech_root, test_settings, write_tests
-from ellav.bin.corpus_options import add_bounds, add_librispeech, add_readers, add_run, plan_of, settings_of, words
+from ellav.bin.corpus_options import (
+    add_bounds,
+    add_librispeech,
+    add_readers,
+    add_run,
+    check_numbers,
+    plan_of,
+    settings_of,
+    words,
+)
 from ellav.bin.options import add_choice, parse, parser
 from ellav.data.corpora import Dropped, Spoken
 from ellav.data.corpora.download import fetch_libriheavy, fetch_librilight
@@ -61,6 +70,7 @@ def librilight(argv: list[str]) -> None:
     add_bounds(made, least=4.0, most=20.0)
     add_run(made)
     options = parse(made, argv)
+    check_numbers(options)
     subsets, tests = words(options.subsets), words(options.test_subsets)
     if options.download:
         options.librilight = options.librilight or Path("downloads")

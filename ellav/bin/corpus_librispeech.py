@@ -12,7 +12,9 @@ from ellav.bin.corpus_options import (
     add_librispeech,
     add_readers,
     add_run,
+    check_numbers,
     plan_of,
+    prompt_seconds_of,
     protocol_of,
     settings_of,
     words,
@@ -56,10 +58,15 @@ def librispeech(argv: list[str]) -> None:
     add_bounds(made, least=1.0, most=36.0)
     add_run(made)
     options = parse(made, argv)
+    check_numbers(options)
     train, tests = words(options.train_subsets), words(options.test_subsets)
+    if not train:
+        raise UserError("--train-subsets names none; there is nothing to train on")
+    twice = next((subset for subset in train + tests if (train + tests).count(subset) > 1), None)
+    if twice is not None:
+        where = "both trained on and tested" if twice in train and twice in tests else "named twice"
+        raise UserError(f"subset {twice!r} is {where}; name it once")
     root = librispeech_root(options, [*train, *tests])
-    if set(train) & set(tests):
-        raise UserError(f"subset {min(set(train) & set(tests))!r} is both trained on and tested; name it once")
     tested = readers_of(root, tests)
     readers = {reader: folders for reader, folders in readers_of(root, train).items() if reader not in tested}
     held_out = choose(options.held_out_readers, readers, options.seed, "--held-out-readers")
@@ -109,7 +116,8 @@ def test_settings(options: argparse.Namespace, root: Path | None) -> dict[str, d
         if not tests:
             raise UserError("--test-list needs --test-subsets: where its recordings lie, for example test-clean")
         read_list(options.test_list)  # what is wrong with it is told before anything is made
-        return {"test_list": of_all | {"subsets": tests, "list": fingerprint(options.test_list)}}
+        about = {"subsets": tests, "list": fingerprint(options.test_list), "prompt_seconds": prompt_seconds_of(options)}
+        return {"test_list": of_all | about}
     of_all |= {"protocol": protocol_of(options), "hours": options.hours}
     return {test_name(subset): of_all | {"subset": subset} for subset in tests}
 
@@ -147,4 +155,5 @@ def write_list(writers: Writers, readers: dict[str, list[Path]], options: argpar
     found: dict[str, Spoken] = {}
     for _, rows in reading(readers, options):
         found |= {row.id: row for row in rows if isinstance(row, Spoken) and row.id in named}
-    write_pairs(writers["test_list"], pairs_of(listed, found, options.test_list))
+    pairs = pairs_of(listed, found, options.test_list)
+    write_pairs(writers["test_list"], pairs, prompt_seconds_of(options))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
@@ -45,7 +47,9 @@ def add_librispeech(made: argparse.ArgumentParser) -> None:
         help="prompts: a random other utterance of the reader (VALL-E), or the whole one before (VALL-E 2)",
     )
     made.add_argument(
-        "--prompt-seconds", type=float, default=3.0, help="how much of a random prompt is heard; 0: all of it"
+        "--prompt-seconds",
+        type=float,
+        help="how much of a prompt is heard, from its beginning; 0: all of it (3 of random prompts, all of others)",
     )
     made.add_argument("--prompt-seed", type=int, default=0, help="of random prompts; other runs may have others")
     made.add_argument("--test-least-seconds", type=float, default=4.0, help="of what tests speak")
@@ -85,6 +89,11 @@ def plan_of(
 ) -> Plan:
     """Which readers go where. Raises UserError where none is left to train on."""
     rest = set(readers) - held_out
+    both = next((name for name in options.valid_readers.split() if name in held_out), None)
+    if both is not None:
+        raise UserError(
+            f"--valid-readers {options.valid_readers}: reader {both!r} is among --held-out-readers; take another"
+        )
     valid = choose(options.valid_readers, rest, options.seed, "--valid-readers")
     if not rest - valid:
         raise UserError("no reader is left to train on; keep fewer of them apart, or name more subsets")
@@ -107,6 +116,44 @@ def plan_of(
     )
 
 
+def check_numbers(options: argparse.Namespace) -> None:
+    """Raises UserError for a number that is none, below what it counts, or contradicts another."""
+    for name, least in (
+        *((name, 0) for name in ("valid_utterances", "seen_utterances", "most_targets", "most_pause", "margin")),
+        *((name, 0) for name in ("least_seconds", "test_least_seconds", "least_rate", "least_confidence")),
+        *((name, 0) for name in ("most_seconds", "test_most_seconds", "most_rate", "most_disagreement")),
+        ("hours", 0),
+        ("nj", 1),
+    ):
+        value = getattr(options, name, None)
+        most = math.inf if "most" in name else sys.float_info.max
+        if value is not None and not least <= value <= most:
+            raise UserError(f"--{name.replace('_', '-')} must be {least} or more, not {value:g}")
+    if getattr(options, "least_confidence", 0) > 1:
+        raise UserError(f"--least-confidence is 0 to 1, not {options.least_confidence:g}")
+    for least, most in (
+        ("least_seconds", "most_seconds"),
+        ("test_least_seconds", "test_most_seconds"),
+        ("least_rate", "most_rate"),
+    ):
+        low, high = getattr(options, least), getattr(options, most)
+        if low > high:
+            raise UserError(
+                f"--{least.replace('_', '-')} {low:g} is above --{most.replace('_', '-')} {high:g}: nothing is left"
+            )
+    if options.prompt_seconds is not None and not (options.prompt_seconds == 0 or 1 <= options.prompt_seconds <= 60):
+        raise UserError(f"--prompt-seconds is 1 to 60, or 0 for the whole prompt, not {options.prompt_seconds:g}")
+    if getattr(options, "seen_utterances", 0) == 1:
+        raise UserError("--seen-utterances must be 2 or more: one of a reader's prompts the other")
+
+
+def prompt_seconds_of(options: argparse.Namespace) -> float:
+    """How much of a prompt is heard; 0: all of it."""
+    if options.prompt_seconds is not None:
+        return options.prompt_seconds
+    return 3.0 if options.pairing == "random" and options.test_list is None else 0.0
+
+
 def protocol_of(options: argparse.Namespace) -> Protocol:
     """How tests are made; of a sample, two utterances of a reader."""
     most = options.most_targets or (2 if options.hours else 0)
@@ -114,7 +161,7 @@ def protocol_of(options: argparse.Namespace) -> Protocol:
         options.test_least_seconds,
         options.test_most_seconds,
         options.pairing,
-        options.prompt_seconds,
+        prompt_seconds_of(options),
         most,
         options.seed,
         options.prompt_seed,

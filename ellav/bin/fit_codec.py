@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from pathlib import Path
@@ -11,9 +12,12 @@ from ellav.config import yaml_text
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import naming, need, write_text, writing
+from ellav.data.speech import Speech
 from ellav.errors import UserError
+from ellav.models.device import choose_device
 from ellav.plugins.codecs import codecs
 from ellav.plugins.registry import is_outside
+from ellav.train.codec import HELD_OUT, STATE, train_codec
 
 
 def main(argv: list[str]) -> None:
@@ -22,7 +26,14 @@ def main(argv: list[str]) -> None:
     made.add_argument("--data", type=Path, required=True, help="formatted data folder to learn from")
     made.add_argument("--out", type=Path, required=True, help="folder to write")
     add_choice(made, "codec", "rvq_mel", "codecs")
-    made.add_argument("--hours", type=float, default=1.0, help="learn from at most so much, whole utterances at random")
+    made.add_argument(
+        "--hours",
+        type=float,
+        default=1.0,
+        help="learn from at most so much, whole utterances at random; a codec that learns by gradient reads pieces of"
+        " all speech instead",
+    )
+    made.add_argument("--device", default=None, help="of such a codec: cpu or cuda; a GPU is used where there is one")
     made.add_argument("--seed", type=int, default=0, help="of the choice and of the training")
     options = parse(made, argv)
     if options.hours <= 0:
@@ -34,15 +45,21 @@ def main(argv: list[str]) -> None:
     settings = {"codec": options.codec, "conf": conf}
     if is_outside(plugin["module"]):
         settings["plugin"] = plugin  # another file may make other codes
+    by_gradient = hasattr(codec, "loss")
     if codec.trainable:
-        settings |= {"hours": options.hours, "seed": options.seed}
+        settings |= {"seed": options.seed} if by_gradient else {"hours": options.hours, "seed": options.seed}
     files = [Path(value) for value in conf.values() if isinstance(value, str) and Path(value).is_file()]
     inputs = [*files, options.data] if codec.trainable else files
     with writing(options.out, "4 (codes)", settings, inputs) as folder:
         if folder is None:
             return
         started = time.monotonic()
-        if codec.trainable:
+        if by_gradient:
+            speech = Speech(options.data, codec.sample_rate, HELD_OUT, options.seed)
+            figures = train_codec(codec, speech, folder, options.seed, str(choose_device(options.device)))
+            (folder / STATE).unlink(missing_ok=True)
+            write_text(folder / "summary.json", json.dumps({"valid": figures}, indent=1) + "\n")
+        elif codec.trainable:
             wavs = read_some(options.data, codec.sample_rate, options.hours, options.seed)
             hours = sum(map(len, wavs)) / codec.sample_rate / 3600
             print(f"{options.out}: learning from {len(wavs)} utterances, {hours:.2f} h", flush=True)

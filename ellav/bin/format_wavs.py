@@ -17,20 +17,37 @@ from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt, keep_good
+from ellav.data.warps import warp
 from ellav.errors import UserError
 
 MAX_CLIPPED = 0.01
 
 
+class Voice(NamedTuple):
+    """How a copy differs. speed: factor on time, and on pitch and formants with it. pitch, tract: factors on F0 and
+    on the formants alone."""
+
+    speed: float = 1.0
+    pitch: float = 1.0
+    tract: float = 1.0
+
+    @property
+    def prefix(self) -> str:
+        """What ids of the copy begin with: `sp0.9-`, `vw1.2x1.08-`."""
+        if self.speed != 1:
+            return f"sp{self.speed:g}-"
+        return f"vw{self.pitch:g}x{self.tract:g}-"
+
+
 class Cut(NamedTuple):
-    """An utterance to make: all of `wav`, or what lies between start and end seconds, played `speed` times as fast."""
+    """An utterance to make: all of `wav`, or what lies between start and end seconds, in a voice like it or another."""
 
     utterance: str
     wav: str
     start: float
     end: float | None
     out: Path
-    speed: float = 1.0
+    voice: Voice = Voice()
 
 
 class Made(NamedTuple):
@@ -61,6 +78,14 @@ def main(argv: list[str]) -> None:
         help="also make copies that are played so many times as fast, pitch and formants with it: utterance sp0.9-ID of"
         " speaker sp0.9-SPEAKER; the recordings as they are stay in the set, with or without a factor of 1",
     )
+    made.add_argument(
+        "--voice_warp_factors",
+        nargs="*",
+        default=[],
+        metavar="F0xFORMANTS",
+        help="also make copies in other voices of the same timing, by the WORLD vocoder: factors on F0 and on the"
+        " formants, as 1.2x1.08; utterance vw1.2x1.08-ID of speaker vw1.2x1.08-SPEAKER",
+    )
     made.add_argument("--nj", type=int, default=1, help="processes")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     made.add_argument(
@@ -80,16 +105,14 @@ def main(argv: list[str]) -> None:
     settings = {"sample_rate": options.sample_rate}
     if options.max_clipped != MAX_CLIPPED:
         settings["max_clipped"] = options.max_clipped
-    factors = sorted({factor for factor in options.speed_perturb_factors if factor != 1})
-    if not all(0.5 <= factor <= 2 for factor in factors):
-        raise UserError("--speed_perturb_factors are 0.5 to 2; usual are 0.9 and 1.1")
-    if factors:
-        settings["speed_perturb_factors"] = factors
+    voices = voices_of(options.speed_perturb_factors, options.voice_warp_factors)
+    if voices:
+        settings["voices"] = [voice.prefix for voice in voices]
     with writing(options.out, "2 (format wavs)", settings, [options.data]) as folder:
         if folder is None:
             return
         data, cuts = read(options.data, folder / "wav")
-        data, cuts, original = perturbed(data, cuts, factors)
+        data, cuts, original = perturbed(data, cuts, voices)
         (folder / "wav").mkdir(exist_ok=True)
         make = partial(formatter, options.sample_rate, options.allow_pipes, options.max_clipped)
         results = parallel_map(make, cuts, options.nj, f"formatting {options.data.name}", options.plugin)
@@ -138,19 +161,35 @@ def read(folder: Path, wavs: Path) -> tuple[DataFolder, list[Cut]]:
     return data, cuts
 
 
-def perturbed(data: DataFolder, cuts: list[Cut], factors: list[float]) -> tuple[DataFolder, list[Cut], dict[str, str]]:
-    """With a copy of every utterance for each factor of speed; at last, the utterance that each copy is of.
+def voices_of(speeds: list[float], warps: list[str]) -> list[Voice]:
+    """The voices of copies, each once; those that change nothing are none."""
+    voices = {Voice(speed=speed) for speed in speeds}
+    for warp_factors in warps:
+        try:
+            pitch, tract = map(float, warp_factors.split("x"))
+        except ValueError:
+            raise UserError(
+                f"--voice_warp_factors: {warp_factors!r} is not factors on F0 and formants, as 1.2x1.08"
+            ) from None
+        voices.add(Voice(pitch=pitch, tract=tract))
+    if not all(0.5 <= factor <= 2 for voice in voices for factor in voice):
+        raise UserError("--speed_perturb_factors and --voice_warp_factors are 0.5 to 2; usual are 0.9 and 1.1")
+    return sorted(voices - {Voice()})
+
+
+def perturbed(data: DataFolder, cuts: list[Cut], voices: list[Voice]) -> tuple[DataFolder, list[Cut], dict[str, str]]:
+    """With a copy of every utterance in each voice; at last, the utterance that each copy is of.
 
     A copy has a speaker of its own: another speed is another pitch and another length of the vocal tract.
     """
     text, speakers = dict(data.text), dict(data.speakers)
     wavs, made, original = dict(data.wavs), list(cuts), {}
-    for factor in factors:
+    for voice in voices:
         for cut in cuts:
-            name = f"sp{factor:g}-{cut.utterance}"
+            name = voice.prefix + cut.utterance
             wavs[name], text[name] = cut.wav, data.text[cut.utterance]
-            speakers[name], original[name] = f"sp{factor:g}-{data.speakers[cut.utterance]}", cut.utterance
-            made.append(cut._replace(utterance=name, out=cut.out.with_name(f"{name}.flac"), speed=factor))
+            speakers[name], original[name] = voice.prefix + data.speakers[cut.utterance], cut.utterance
+            made.append(cut._replace(utterance=name, out=cut.out.with_name(f"{name}.flac"), voice=voice))
     return DataFolder(wavs, text, speakers), made, original
 
 
@@ -188,10 +227,13 @@ def one_channel(sample_rate: int, allow_pipes: bool, max_clipped: float, cut: Cu
     clipped = clipped_share(wav)
     if clipped > max_clipped:
         raise UserError(f"{cut.wav}: clipped, {clipped:.1%} of its samples are flat at full scale")
-    mono = resample(wav.mean(axis=1), rate * cut.speed, sample_rate)
+    mono = resample(wav.mean(axis=1), rate * cut.voice.speed, sample_rate)
     if not len(mono):
         raise UserError(f"{cut.wav}: too short for one sample at {sample_rate} Hz")
-    return np.clip(mono, -1, 1), Made(len(mono), rate, clipped)
+    if (cut.voice.pitch, cut.voice.tract) != (1, 1):
+        mono = warp(mono, sample_rate, cut.voice.pitch, cut.voice.tract)
+        mono = mono / max(1.0, np.abs(mono).max())
+    return np.clip(mono, -1, 1).astype(np.float32), Made(len(mono), rate, clipped)
 
 
 def remarks(made: dict[str, Made], sample_rate: int) -> list[str]:

@@ -9,7 +9,7 @@ from ellav.bin.options import add_choice, add_which, parse, parser
 from ellav.config import yaml_text
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import copy_files, file_hashes, named_files
-from ellav.data.outputs import RECORD, naming, need, write_text, writing
+from ellav.data.outputs import naming, need, write_text, writing
 from ellav.errors import UserError
 from ellav.infer.bundle import PROMPTS
 from ellav.infer.packing import choose, from_folder, from_options, store_weights
@@ -18,7 +18,7 @@ from ellav.infer.synthesizer import longest_seen
 from ellav.models.model_config import prompt_bounds
 from ellav.models.trained import choose_weights, load_pair
 from ellav.plugins.aligners import accepts, aligners
-from ellav.plugins.codecs import load_codec
+from ellav.plugins.codecs import Codec, load_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.text import text
 from ellav.score.card import card
@@ -120,7 +120,7 @@ def main(argv: list[str]) -> None:
         for part, cls in bringing.items():
             conf = copy_files(cls, model[part]["conf"], part, folder, part)
             model = {**model, part: {**model[part], "conf": conf}}
-        _copy(options, weights, folder)
+        _copy(options, codec, weights, folder)
         shortest, _ = prompt_bounds(trained["nar"].config)
         longest = longest_seen(trained["ar"].config) // 2
         read = PromptReader(front_end, aligner, codec, tokens, shortest, longest)
@@ -136,17 +136,17 @@ def main(argv: list[str]) -> None:
         print(f"{options.out}: {size / 1e6:.1f} MB, {len(kept)} prompts")
 
 
-def _copy(options, weights: dict[str, Path], folder: Path) -> None:
+def _copy(options, codec: Codec, weights: dict[str, Path], folder: Path) -> None:
     """Models, token list and codec, without the records of the stages that made them."""
     for name, source in weights.items():
         (folder / name).mkdir(exist_ok=True)
         shutil.copyfile(source.with_name("config.yaml"), folder / name / "config.yaml")
         store_weights(source, folder / name / source.name, options.dtype)
-    for name, source, files in (
-        ("list", options.tokens, ["tokens.txt", "stats.yaml"]),
-        ("codec", options.codec, sorted(p.name for p in options.codec.iterdir() if p.name != RECORD)),
-    ):
-        (folder / name).mkdir(exist_ok=True)
-        for file in files:
-            with naming(folder / name / file):
-                shutil.copyfile(source / file, folder / name / file)
+    (folder / "codec").mkdir(exist_ok=True)
+    with naming(folder / "codec"):
+        codec.save(folder / "codec")  # what decoding needs, without what its training left beside it
+    copied = [(options.tokens / name, folder / "list" / name) for name in ("tokens.txt", "stats.yaml")]
+    for source, target in [*copied, (options.codec / "codec.yaml", folder / "codec" / "codec.yaml")]:
+        target.parent.mkdir(exist_ok=True)
+        with naming(target):
+            shutil.copyfile(source, target)

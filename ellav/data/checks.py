@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import unicodedata
@@ -89,11 +90,22 @@ def prompt_faults(folder: Path, tables: dict[str, dict[str, Row]]) -> list[Fault
         if key not in tables["text"]:
             found.append(Fault("in targets but not in text", f"{folder}/targets:{row.number}", repr(key)))
     for key, row in tables.get("utt2prompt", {}).items():
-        prompt = row.value.partition(" ")[0]
+        prompt, *span = row.value.split(" ") if row.value else [""]
         if prompt and prompt not in tables["text"]:
             what = f"{key!r} is prompted by {prompt!r}"
             found.append(Fault("prompts that are not in text", f"{folder}/utt2prompt:{row.number}", what))
+        elif span and not _is_span(span):
+            what = f"{key!r} is prompted by {row.value!r}, not PROMPT or PROMPT START END in seconds"
+            found.append(Fault("parts of prompts that are none", f"{folder}/utt2prompt:{row.number}", what))
     return found
+
+
+def _is_span(words: list[str]) -> bool:
+    try:
+        start, end = map(float, words)
+    except ValueError:
+        return False
+    return 0 <= start < end < math.inf
 
 
 def table_names(folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from ellav.data.outputs import naming, write_text
+from ellav.errors import UserError
 
 
 class Journal:
@@ -19,7 +20,10 @@ class Journal:
         self.found: dict[str, object] = {}
         if self.path.exists():
             whole = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last end is torn
-            self.found = dict(map(json.loads, whole))
+            try:
+                self.found = dict(map(json.loads, whole))
+            except (ValueError, TypeError):
+                raise UserError(f"{self.path}: damaged; remove it, what it holds is made again") from None
             write_text(self.path, "".join(f"{line}\n" for line in whole))
         self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
 

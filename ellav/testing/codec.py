@@ -66,8 +66,33 @@ def attributes(codec: Codec) -> None:
         size=(lambda value: is_count(value) and value <= 32_768, "a positive integer that fits in int16"),
         frame_rate=(lambda value: 0 < value <= codec.sample_rate, "frames per second, at most the sample rate"),
         **dict.fromkeys(("frames", "encode", "decode", "save", "load"), METHOD),
-        **({"fit": METHOD} if getattr(codec, "trainable", False) is True else {}),
+        **dict.fromkeys(_learning(codec), METHOD),
     )
+
+
+def _learning(codec: Codec) -> tuple[str, ...]:
+    """The methods by which it learns."""
+    if getattr(codec, "trainable", False) is not True:
+        return ()
+    return ("begin", "loss", "measure") if hasattr(codec, "loss") else ("fit",)
+
+
+def _learn(codec: Codec, sounds: list[np.ndarray], seed: int) -> None:
+    """Fit it, or a few steps of what `ellav fit-codec` does by gradient."""
+    if not hasattr(codec, "loss"):
+        codec.fit(sounds, seed)
+        return
+    import torch
+
+    codec.begin(sounds)
+    wavs, optimizer = torch.from_numpy(np.stack(sounds)), torch.optim.AdamW(codec.network.parameters(), lr=1e-3)
+    codec.network.train()
+    for step in range(3):
+        loss, _ = codec.loss(wavs, torch.Generator().manual_seed(seed + step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    codec.network.eval()
 
 
 @law(
@@ -83,13 +108,13 @@ def frames_grow(codec: Codec) -> None:
 
 @law(
     "fitting is repeatable",
-    "Draw random numbers from the `seed` that `fit` gets, and work on copies of the waveforms.",
+    "Draw random numbers from the `seed` that `fit` gets (`loss`: its `rng`), and work on copies of the waveforms.",
 )
 def fits_alike(codec: Codec, fresh: Codec, sounds: list[np.ndarray], seed: int) -> None:
     """Two instances fitted alike encode alike; the waveforms stay as they are."""
     kept = [wav.copy() for wav in sounds]
-    codec.fit(sounds, seed)
-    fresh.fit(sounds, seed)
+    _learn(codec, sounds, seed)
+    _learn(fresh, sounds, seed)
     demand(all(map(np.array_equal, sounds, kept)), "fit changes its waveforms")
     same = np.array_equal(codec.encode(sounds[:1])[0], fresh.encode(sounds[:1])[0])
     demand(same, "fitting twice with one seed gives other codes")

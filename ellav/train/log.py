@@ -17,10 +17,11 @@ class Log:
     """Reports of one run. Only the first process has one.
 
     folder: gets losses.tsv (step, seconds, name, value) and tensorboard/.
-    step: where the run starts; rows of later steps, from a run that was lost, are dropped.
+    step: where the run starts; rows of later steps, from a run that was lost, are dropped. unit: what speed is
+    counted in.
     """
 
-    def __init__(self, folder: Path, title: str, step: int):
+    def __init__(self, folder: Path, title: str, step: int, unit: str = "tokens"):
         try:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -35,7 +36,7 @@ class Log:
             kept = [line for line in lines if line.endswith("\n") and int(line.split("\t")[0]) <= step]
         write_text(self.path, "step\tseconds\tname\tvalue\n" + "".join(kept))
         self._table = self.path.open("a", encoding="utf-8")
-        self.title, self.started, self.estimated = title, time.monotonic(), False
+        self.title, self.unit, self.started, self.estimated = title, unit, time.monotonic(), False
         self.console = Console()
         self._bar, self._line = None, time.monotonic()
         if self.console.is_terminal:
@@ -60,11 +61,12 @@ class Log:
             if self.board:
                 self.board.flush()
 
-    def progress(self, step: int, share: float, begun_at: float, loss: float, tokens_per_second: float) -> None:
-        """Show how far the run is. begun_at: the share that was done when it (re)started."""
+    def progress(self, step: int, share: float, begun_at: float, loss: float, speed: float) -> None:
+        """Show how far the run is. begun_at: the share that was done when it (re)started. speed: units
+        a second."""
         passed = time.monotonic() - self.started
         left = passed * (1 - share) / (share - begun_at) if share > begun_at else float("nan")
-        note = f"step {step}  loss {loss:.3f}  {tokens_per_second:,.0f} tokens/s  {share:.0%}  {clock(left)} left"
+        note = f"step {step}  loss {loss:.3f}  {speed:,.0f} {self.unit}/s  {share:.0%}  {clock(left)} left"
         if self._bar:
             self._bar.update(self._task, completed=share, note=note)
         elif time.monotonic() - self._line >= LINE_SECONDS:

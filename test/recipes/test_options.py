@@ -40,7 +40,7 @@ def parsed(arguments, setup):
     """What parse_options.sh leaves in the variables that `setup` (bash) declares."""
     names = [line.partition("=")[0] for line in setup.splitlines()]
     script = f"""set -euo pipefail
-help_message="help 100%"
+help_message() {{ echo 'help 100%'; }}
 {setup}
 . "{TEMPLATE}/utils/parse_options.sh"
 for name in {" ".join(names)} positional; do declare -n value=$name; echo "$name:${{value[*]}}"; done"""
@@ -267,9 +267,11 @@ def test_all_ten_stages_in_order_on_a_path_with_spaces(recipe):
 
 
 def test_speed_is_perturbed_in_training_alone(recipe):
-    calls = [call for call in recipe("--speed-perturb-factors", "0.9 1.1").calls if named(call) == "format-wavs"]
-    perturbed = ["--speed_perturb_factors" in call for call in calls]
-    assert perturbed == [True, False, False] and calls[0][-3:] == ["--speed_perturb_factors", "0.9", "1.1"]
+    given = ("--speed-perturb-factors", "0.9 1.1", "--voice-warp-factors", "1.2x1.1")
+    calls = [call for call in recipe(*given).calls if named(call) == "format-wavs"]
+    perturbed = [{"--speed_perturb_factors", "--voice_warp_factors"} & set(call) for call in calls]
+    assert [len(found) for found in perturbed] == [2, 0, 0]
+    assert calls[0][-5:] == ["--speed_perturb_factors", "0.9", "1.1", "--voice_warp_factors", "1.2x1.1"]
 
 
 def test_it_ends_with_a_line_to_paste_that_speaks_from_any_folder(recipe, tmp_path, monkeypatch):

@@ -121,6 +121,45 @@ def test_a_list_that_was_written_can_be_read_and_brings_its_words(corpus):
     assert set(made.wavs) == {parts[0][0], parts[0][3]} and made.text[parts[0][3]] == "Words, with punctuation!"
     assert read_table("data/test_list/utt2prompt") == {parts[0][3]: parts[0][0]}
     assert list(read_table("data/test_list/targets")) == [parts[0][3]]
+    assert make(*BASE, "--test-list", "mine.lst", "--prompt-seconds", "2") == 0  # as much as is asked for
+    assert read_table("data/test_list/utt2prompt") == {parts[0][3]: f"{parts[0][0]} 0.00 2.00"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--valid-utterances", "-1"), "--valid-utterances must be 0 or more, not -1"),
+        (("--most-targets", "-1"), "--most-targets must be 0 or more"),
+        (("--hours", "nan"), "--hours must be 0 or more, not nan"),
+        (("--least-rate", "nan"), "--least-rate must be 0 or more"),
+        (("--nj", "0"), "--nj must be 1 or more"),
+        (("--prompt-seconds", "0.01"), "--prompt-seconds is 1 to 60, or 0 for the whole prompt"),
+        (("--prompt-seconds", "-1"), "--prompt-seconds is 1 to 60"),
+        (("--least-seconds", "10", "--most-seconds", "5"), "--least-seconds 10 is above --most-seconds 5"),
+        (("--seen-utterances", "1"), "--seen-utterances must be 2 or more"),
+        (("--train-subsets", " "), "--train-subsets names none"),
+        (("--train-subsets", "train-a train-a"), "subset 'train-a' is named twice"),
+        (("--valid-readers", "random:x"), "write random:N with a whole number"),
+        (("--held-out-readers", "10", "--valid-readers", "10"), "reader '10' is among --held-out-readers"),
+    ],
+)
+def test_odd_numbers_and_names_are_told_before_anything_is_read(corpus, capsys, options, message):
+    assert make(*BASE, *options) == 1
+    said = capsys.readouterr().err
+    assert message in said and len(said.splitlines()) == 1 and not Path("data").exists()
+
+
+def test_a_reader_without_recordings_is_none_and_lines_of_transcripts_may_hold_tabs(corpus):
+    (corpus / "train-a/4242/1").mkdir(parents=True)
+    path = corpus / "train-a/10/7/10-7.trans.txt"
+    first, second, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([first.replace(" ", "\t", 1), second.split(" ")[0], *rest]) + "\n")
+    assert make(*BASE) == 0
+    made = DataFolder.read("data/train").text | DataFolder.read("data/valid").text
+    assert made[first.split(" ")[0]] == first.partition(" ")[2]
+    dropped = read_table("data/train/dropped") | read_table("data/valid/dropped")
+    assert "10-7.trans.txt:2: " in dropped[second.split(" ")[0]] and "has no words" in dropped[second.split(" ")[0]]
+    assert not any(speaker == "4242" for speaker in DataFolder.read("data/train").speakers.values())
 
 
 @pytest.mark.parametrize(
@@ -128,10 +167,12 @@ def test_a_list_that_was_written_can_be_read_and_brings_its_words(corpus):
     [
         ("7-7-0000\t4\tA", "mine.lst:1: not `prompt, seconds, words, utterance, seconds, words`"),
         ("7-7-0000\tlong\tA\t7-7-0001\t10\tB", "mine.lst:1: not `prompt"),
-        ("7-7-0000\t4\tA\t7-7-0099\t10\tB", "mine.lst: '7-7-0099' is not in the test subsets"),
-        ("7-7-0000\t4\tA\t7-7-0001\t7\tB", "mine.lst: '7-7-0001' has 7 s there and 10.00 s in the corpus"),
+        ("7-7-0000\t4\tA\t7-7-0099\t10\tB", "mine.lst:1: '7-7-0099' is not in the test subsets"),
+        ("7-7-0000\t4\tA\t7-7-0001\t7\tB", "mine.lst:1: '7-7-0001' has 7 s there and 10.00 s in the corpus"),
         ("7-7-0000\t4\tA\t7-7-0001\t10\tB\n7-7-0000\t4\tC\t7-7-0002\t12\tB", "mine.lst:2: '7-7-0000' has other words"),
         ("7-7-0000\t4\tA\t7-7-0001\t10\tB\n7-7-0002\t12\tC\t7-7-0001\t10\tB", "mine.lst:2: '7-7-0001' is spoken twice"),
+        ("7-7-0001\t10\tB\t7-7-0001\t10\tB", "mine.lst:1: '7-7-0001' would be spoken after itself"),
+        ("7-7-0000\t4\t \t7-7-0001\t10\tB", "mine.lst:1: not `prompt"),
         ("", "mine.lst: no lines"),
     ],
 )
@@ -299,7 +340,7 @@ def test_a_line_of_a_list_is_read_as_f5_tts_publishes_it(tmp_path):
     line = "4992-41806-0009\t4.355\texclaimed Bill.\t4992-23283-0000\t6.645\tBut the more\n"
     (tmp_path / "a.lst").write_text(line)
     row = Listed("4992-41806-0009", 4.355, "exclaimed Bill.", "4992-23283-0000", 6.645, "But the more")
-    assert read_list(tmp_path / "a.lst") == [row]
+    assert read_list(tmp_path / "a.lst") == [row._replace(number=1)]
     pair = Pair(said(row.target, 6.645)._replace(text=row.target_words), said(row.prompt, 4.355)._replace(text=row[2]))
     assert list_line(pair) + "\n" == line
 

@@ -102,6 +102,26 @@ def test_copies_at_other_speeds_are_utterances_of_other_speakers(folder, capsys)
     assert main([*command, "3"]) == 1 and "are 0.5 to 2" in capsys.readouterr().err
 
 
+def test_copies_in_warped_voices_keep_their_time_and_not_their_pitch(folder, capsys):
+    pulses = np.zeros(16000)
+    pulses[::128] = 0.7  # 125 Hz, with formants of its own
+    sf.write("plain.wav", np.convolve(pulses, np.hanning(24), "same"), 16000)
+    command = ["format-wavs", "--data", "data", "--out", "raw", "--voice-warp-factors"]
+    assert main([*command, "1.2x1.1", "1x1"]) == 0
+    made, samples = DataFolder.read("raw"), read_table("raw/utt2num_samples")
+    assert made.text.keys() == {f"{p}{u}" for p in ("", "vw1.2x1.1-") for u in folder.wavs}
+    copy = "vw1.2x1.1-s-plain"
+    assert samples[copy] == samples["s-plain"] == "16000" and made.speakers[copy] == "vw1.2x1.1-s"
+    pitches = []
+    for utterance in ("s-plain", copy):
+        wav = sf.read(made.wavs[utterance])[0][4000:12000]
+        match = np.correlate(wav, wav, "full")[len(wav) - 1 :]
+        pitches.append(16000 / (80 + np.argmax(match[80:200])))
+    assert pitches[0] == pytest.approx(125, rel=0.02) and pitches[1] == pytest.approx(150, rel=0.03)
+    for wrong, message in (("1.2", "is not factors on F0 and formants"), ("1.2x3", "are 0.5 to 2")):
+        assert main([*command, wrong]) == 1 and message in capsys.readouterr().err
+
+
 def test_bad_recordings_are_set_aside_with_reasons(folder, capsys):
     sf.write("empty.wav", np.zeros(0), 16000)
     sf.write("nan.wav", np.full(16000, np.nan), 16000, subtype="FLOAT")
@@ -229,5 +249,18 @@ def test_the_words_of_another_edition_are_set_aside_by_their_score(tmp_path, mon
     assert main([*command, "--out", "fair", "--least-score", "-9"]) == 0 and read_table("fair/rejected") == {}
     assert main([*command, "--out", "none", "--least-score", "0"]) == 1
     assert "3 of 3 utterances set aside" in capsys.readouterr().err
-    assert main([*command, "--out", "none", "--least-score", "high"]) == 1
-    assert "--least-score must be a number or auto, not 'high'" in capsys.readouterr().err
+    for wrong in ("high", "nan"):
+        assert main([*command, "--out", "none", "--least-score", wrong]) == 1
+        assert f"--least-score must be a number or auto, not '{wrong}'" in capsys.readouterr().err
+
+    def refuse(*_):
+        raise AssertionError("aligned again")
+
+    monkeypatch.setattr("ellav.bin.align.aligning", lambda *_: refuse)  # another threshold aligns nothing again
+    assert main([*command, "--out", "none", "--least-score", "-5"]) == 0  # nor after too many were set aside
+    assert read_table("none/ends") == read_table("good/ends")
+    assert main([*command, "--out", "good"]) == 0 and read_table("good/ends") == read_table("all/ends")
+    write_table("raw/text", said | {"kal1": "The lizard drifted."})
+    assert main(["phones", "--data", "raw", "--out", "phones"]) == 0
+    with pytest.raises(AssertionError, match="aligned again"):  # other phones are
+        main([*command, "--out", "good"])

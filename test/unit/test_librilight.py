@@ -131,6 +131,9 @@ def test_bad_recordings_cost_themselves_alone(corpus, asr, capsys):
     content = whole.read_bytes()
     whole.write_bytes(content[: len(content) // 2])  # cut short in the middle
     spoil("27", speech=[["a", 3]])
+    spoil("28", speech=[[0, 5], [9, 7]])
+    spoil("29", speech=[[float("nan"), 2]])
+    (whole.parent / "02_alone.json").write_text("{}")
     assert asr() == 0
     assert len(capsys.readouterr().err.splitlines()) == 0
     dropped = read_table("data/train/dropped")
@@ -139,9 +142,12 @@ def test_bad_recordings_cost_themselves_alone(corpus, asr, capsys):
         ("20", "no voice_activity; pauses are not known"),
         ("21", "01_tale.json: not there; pauses are not known"),
         ("22", "01_tale.json: not readable"),
-        ("27", "its voice activity is not pairs of seconds"),
+        ("27", "01_tale.json: its voice activity is not pairs of seconds"),
+        ("28", "01_tale.json: its voice activity goes from 9 to 7 s"),
+        ("29", "01_tale.json: its voice activity goes from nan to 2 s"),
     ):
         assert dropped[f"{reader}-{name}"].startswith("recording: ") and reason in dropped[f"{reader}-{name}"]
+    assert "no recording beside it" in dropped[f"26-{BOOK}-02_alone"]
     assert "ends after 60.00 s, and its json goes on" in dropped[f"24-{name}"]
     assert re.search("beyond-the-end: .*: ends after (59|60)", dropped[f"26-{name}"])
     assert dropped[f"25-{name}-000000900"] == "length: 1.20 s between pauses, not 4 to 20 s"

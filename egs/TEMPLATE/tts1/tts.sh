@@ -37,6 +37,7 @@ valid_set=valid
 test_sets="test"
 local_data_opts=
 speed_perturb_factors=
+voice_warp_factors=
 
 # Parts
 text=g2p_en
@@ -72,7 +73,9 @@ compare=()
 report_args=
 pack_args=
 
-help_message="Usage: $0 [--option value] ...
+help_message() {
+    cat << EOF
+Usage: $0 [--option value] ...
 
 Stages: 1 data, 2 format wavs, 3 phones and alignment, 4 codes, 5 token list and statistics,
         6 train AR, 7 train NAR, 8 decode, 9 score and report, 10 pack
@@ -104,6 +107,7 @@ Corpus
   --local-data-opts S  options for local/data.sh
   --speed-perturb-factors 'A B'  copies of the training utterances, so many times as fast, each by a reader of its own
                        ('0.9 1.1'; none)
+  --voice-warp-factors 'AxB'  copies with F0 A times as high and formants B times, by WORLD ('1.2x1.08 0.85x0.95'; none)
 
 Parts (ellav plugins list); options of each as --NAME_conf key=value ...
   --plugin FILE        import a plugin: file or module (repeatable)
@@ -133,9 +137,11 @@ Training, decoding, scoring
   --score-args S       further options of 'ellav score'
   --compare DIR        experiments to show beside this one, for example exp/valle (repeatable)
   --report-args S      further options of 'ellav report', which makes the page report.html of stage 9
-  --pack-args S        further options of 'ellav pack'"
+  --pack-args S        further options of 'ellav pack'
+EOF
+}
 
-not_options="caller recipe arguments help_message not_options"
+not_options="caller recipe arguments not_options"
 # shellcheck source=utils/parse_options.sh
 . "${recipe}/utils/parse_options.sh"
 [ ${#positional[@]} -eq 0 ] || die "unexpected argument '${positional[0]}'; options begin with --"
@@ -145,6 +151,13 @@ done
 [ "${stage}" -le "${stop_stage}" ] || die "--stop-stage ${stop_stage} lies before --stage ${stage}: no stage would run"
 [ "${stage}" -ge 1 ] && [ "${stage}" -le 10 ] || die "--stage ${stage}: there are stages 1 to 10"
 [ "${nj}" -ge 1 ] || die "option --nj must be at least 1"
+speed_perturb_factors=${speed_perturb_factors//,/ }
+voice_warp_factors=${voice_warp_factors//,/ }
+[[ ${speed_perturb_factors} =~ ^([0-9.]+\ *)*$ ]] ||
+    die "option --speed-perturb-factors must be numbers, as '0.9 1.1', not '${speed_perturb_factors}'"
+[[ ${voice_warp_factors} =~ ^([0-9.]+x[0-9.]+\ *)*$ ]] ||
+    die "option --voice-warp-factors must be factors on F0 and formants, as '1.2x1.08', not '${voice_warp_factors}'"
+[[ ${least_score} =~ ^(auto|-?[0-9.]+)?$ ]] || die "option --least-score must be a number or auto, not '${least_score}'"
 
 # What a person names is looked for where they stand, in the recipe, and in the project.
 find_file() {
@@ -303,9 +316,11 @@ if prepares 2; then
     for set in "${sets[@]}"; do
         need "${datadir}/${set}" "1 (data)"
         perturbing=()
-        if [ "${set}" = "${train_set}" ] && [ -n "${speed_perturb_factors}" ]; then
+        if [ "${set}" = "${train_set}" ]; then
             read -ra factors <<< "${speed_perturb_factors}"
-            perturbing=(--speed_perturb_factors "${factors[@]}")
+            [ ${#factors[@]} -eq 0 ] || perturbing+=(--speed_perturb_factors "${factors[@]}")
+            read -ra factors <<< "${voice_warp_factors}"
+            [ ${#factors[@]} -eq 0 ] || perturbing+=(--voice_warp_factors "${factors[@]}")
         fi
         on "${train_cmd}" format-wavs --data "${datadir}/${set}" --out "${dumpdir}/raw/${set}" \
             --sample_rate "${fs}" --max_rejected "${max_rejected}" --nj "${nj}" "${pipes[@]}" "${perturbing[@]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -32,3 +33,8 @@ class Dropped(NamedTuple):
 
 AUDIO = (".flac", ".wav", ".opus", ".mp3")
 """Endings of recordings; where one is there twice, the first of these is read."""
+
+
+def has_folders_of_files(folder: Path) -> bool:
+    """Whether it is a reader's: a folder with chapters or books that are not empty."""
+    return folder.is_dir() and any(part.is_dir() and any(part.iterdir()) for part in folder.iterdir())

@@ -79,13 +79,13 @@ class FolderWriter:
         counts = [f"{kind} {self.drops[kind]} {self.dropped_seconds[kind]:.1f}\n" for kind in sorted(self.drops)]
         write_text(self.folder / "dropped_counts", "".join(counts))
 
-    def summary(self) -> str:
-        """How much there is and how much each filter left out, in one line."""
+    def summary(self, folder: Path | None = None) -> str:
+        """How much there is and how much each filter left out, in one line. folder: where it is, or will be."""
         made = f"{self.utterances} utterances, {self.seconds / 3600:.2f} h"
         if not self.drops:
             return made
         kinds = [f"{self.drops[kind]} by {kind}" for kind in sorted(self.drops)]
-        return f"{made}; left out: {', '.join(kinds)} (each in `dropped`)"
+        return f"{made}; left out: {', '.join(kinds)} (each in {(folder or self.folder) / 'dropped'})"
 
     def _file(self, name: str) -> IO[str]:
         if name not in self._files:
@@ -98,7 +98,10 @@ class FolderWriter:
             for line in lines:
                 utterance, speaker = line.split()
                 if utterance == previous:
-                    raise UserError(f"utterance {utterance!r} stands twice in the corpus; keep one of the two")
+                    raise UserError(
+                        f"{self.folder / 'utt2spk'}: utterance {utterance!r} stands twice in the subsets; keep one of"
+                        " the two files"
+                    )
                 previous = utterance
                 yield utterance, speaker
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ellav.data.corpora import AUDIO, Dropped
+from ellav.data.corpora import AUDIO, Dropped, has_folders_of_files
 from ellav.data.corpora.pauses import Lengths, Span, cleaned, cut
 from ellav.errors import UserError, one_line
 
@@ -43,8 +43,8 @@ def readers_of(root: Path, subsets: Iterable[str]) -> dict[str, list[Path]]:
     """Reader -> the folders READER of the subsets. Raises UserError for a subset without READER/BOOK."""
     readers: dict[str, list[Path]] = {}
     for subset in subsets:
-        folders = [path for path in sorted((root / subset).iterdir()) if path.is_dir()]
-        if not any(book.is_dir() for folder in folders for book in folder.iterdir()):
+        folders = [folder for folder in sorted((root / subset).iterdir()) if has_folders_of_files(folder)]
+        if not folders:
             raise UserError(f"{root / subset}: not a subset of Libri-Light: no READER/BOOK in it")
         for folder in folders:
             readers.setdefault(folder.name, []).append(folder)
@@ -56,7 +56,12 @@ def recordings_of(folders: Iterable[Path]) -> Iterator[Recording | Dropped]:
     seen = set()
     for folder in folders:
         for book in sorted(path for path in folder.iterdir() if path.is_dir()):
-            for name in sorted(os.listdir(book)):
+            names = sorted(os.listdir(book))
+            heard = {Path(name).stem for name in names if Path(name).suffix.lower() in AUDIO}
+            for name in names:
+                if Path(name).suffix == ".json" and Path(name).stem not in heard:
+                    id = recording_id(folder.name, book.name, Path(name).stem)
+                    yield Dropped(id, "no-audio", f"{book / name}: no recording beside it")
                 if Path(name).suffix.lower() in AUDIO:
                     id = recording_id(folder.name, book.name, Path(name).stem)
                     if id in seen:
@@ -78,12 +83,17 @@ def piece_id(recording: str, span: Span) -> str:
 
 def pieces(recording: Recording, lengths: Lengths) -> Iterator[tuple[str, Span] | Dropped]:
     """The pieces of a recording with their ids, cut at its pauses, and what is not used of it. Reads no audio."""
+    about = Path(recording.wav).with_suffix(".json")
     try:
-        activity = voice_activity(Path(recording.wav).with_suffix(".json"))
+        activity = voice_activity(about)
         seconds = readable_seconds(recording.wav)
-        speech = cleaned(activity, seconds)
     except UserError as error:
         yield Dropped(recording.id, "recording", str(error))
+        return
+    try:
+        speech = cleaned(activity, seconds)
+    except UserError as error:
+        yield Dropped(recording.id, "recording", f"{about}: {error}")
         return
     lost = sum(span.seconds for span in cleaned(activity, float("inf"))) - sum(span.seconds for span in speech)
     if lost > 0.1:

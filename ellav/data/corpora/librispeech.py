@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ellav.data.corpora import AUDIO, Dropped, Spoken
+from ellav.data.corpora import AUDIO, Dropped, Spoken, has_folders_of_files
 from ellav.errors import UserError, one_line
 from ellav.text_files import read_text
 
@@ -37,16 +37,12 @@ def readers_of(root: Path, subsets: Iterable[str]) -> dict[str, list[Path]]:
     """Reader -> the folders READER of the subsets. Raises UserError for a subset without READER/CHAPTER."""
     readers: dict[str, list[Path]] = {}
     for subset in subsets:
-        folders = [folder for folder in sorted((root / subset).iterdir()) if _has_chapters(folder)]
+        folders = [folder for folder in sorted((root / subset).iterdir()) if has_folders_of_files(folder)]
         if not folders:
             raise UserError(f"{root / subset}: not a subset of LibriSpeech or LibriTTS: no READER/CHAPTER in it")
         for folder in folders:
             readers.setdefault(folder.name, []).append(folder)
     return readers
-
-
-def _has_chapters(folder: Path) -> bool:
-    return folder.is_dir() and any(chapter.is_dir() for chapter in folder.iterdir())
 
 
 def read_reader(folders: Sequence[Path], form: str = "normalized") -> list[Spoken | Dropped]:
@@ -68,13 +64,13 @@ def read_chapter(folder: Path, reader: str, form: str) -> Iterator[Spoken | Drop
         recordings |= {name[: -len(suffix)]: name for name in names if name.lower().endswith(suffix)}
     texts, faults = _transcripts(folder, names, form)
     for stem in sorted(recordings.keys() | texts.keys(), key=str.encode):
-        id = stem if stem.startswith(reader) else f"{reader}-{stem}"
+        id = stem if stem.startswith((f"{reader}-", f"{reader}_")) else f"{reader}-{stem}"
         if stem not in recordings:
             yield Dropped(id, "no-audio", f"{folder} has a transcript and no recording of it")
         elif stem in faults:
             yield Dropped(id, "no-transcript", faults[stem])
         elif not texts.get(stem, "").strip():
-            yield Dropped(id, "no-transcript", f"{folder / recordings[stem]}: no transcript beside it")
+            yield Dropped(id, "no-transcript", f"{folder / recordings[stem]}: no transcript of it in {folder}")
         else:
             yield _measured(id, reader, texts[stem], folder / recordings[stem])
 
@@ -87,7 +83,10 @@ def _transcripts(folder: Path, names: Sequence[str], form: str) -> tuple[dict[st
     for name in names:
         if name.endswith(".trans.txt"):
             for number, line in enumerate(read_text(folder / name).split("\n"), 1):
-                id, _, words = line.strip().partition(" ")
+                id, words = (*line.split(maxsplit=1), "", "")[:2]
+                words = words.strip()
+                if id and not words:
+                    faults[id] = f"{folder / name}:{number}: {id!r} has no words"
                 if id and texts.setdefault(id, words) != words:
                     faults[id] = f"{folder / name}:{number}: {id!r} has other words here than before; keep one line"
     return texts, faults

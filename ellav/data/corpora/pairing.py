@@ -56,10 +56,10 @@ def write_reader(writer: FolderWriter, spoken: Sequence[Spoken], protocol: Proto
     paired = {pair.target.id for pair in pairs}
     for one in targets:
         if one.id not in paired:
-            long = f" of {protocol.prompt_seconds:g} s" if protocol.pairing == "random" else ""
+            long = f" of {protocol.prompt_seconds:g} s" if protocol.prompt_seconds else ""
             reason = f"reader {one.speaker} has no other utterance{long} to prompt it with"
             writer.drop(Dropped(one.id, "no-prompt", reason, one.seconds))
-    write_pairs(writer, pairs, protocol.prompt_seconds if protocol.pairing == "random" else 0)
+    write_pairs(writer, pairs, protocol.prompt_seconds)
 
 
 def write_pairs(writer: FolderWriter, pairs: Sequence[Pair], prompt_seconds: float = 0) -> None:
@@ -100,7 +100,7 @@ def drawn(targets: Sequence[Spoken], spoken: Sequence[Spoken], protocol: Protoco
 
 
 class Listed(NamedTuple):
-    """A line of a list: ids, seconds and words of a prompt and of what is spoken after it."""
+    """A line of a list: ids, seconds and words of a prompt and of what is spoken after it; number: of the line."""
 
     prompt: str
     prompt_seconds: float
@@ -108,6 +108,7 @@ class Listed(NamedTuple):
     target: str
     target_seconds: float
     target_words: str
+    number: int = 0
 
 
 def list_line(pair: Pair) -> str:
@@ -131,11 +132,14 @@ def read_list(path: Path) -> list[Listed]:
         where = f"{path}:{number}"
         parts = line.split("\t")
         try:
-            row = Listed(parts[0], float(parts[1]), parts[2], parts[3], float(parts[4]), parts[5])
-        except (IndexError, ValueError):
+            prompt, prompt_seconds, prompt_words, target, seconds, said = parts
+            row = Listed(prompt, float(prompt_seconds), prompt_words, target, float(seconds), said, number)
+        except ValueError:
             row = None
-        if row is None or len(parts) != len(Listed._fields):
+        if row is None or not all(part.strip() for part in parts):
             raise UserError(f"{where}: not `prompt, seconds, words, utterance, seconds, words`, parted by tabs")
+        if row.prompt == row.target:
+            raise UserError(f"{where}: {row.target!r} would be spoken after itself; name another utterance")
         if row.target in targets:
             raise UserError(f"{where}: {row.target!r} is spoken twice; a test set speaks an utterance once")
         for id, said in ((row.prompt, row.prompt_words), (row.target, row.target_words)):
@@ -151,16 +155,22 @@ def read_list(path: Path) -> list[Listed]:
 def pairs_of(rows: Iterable[Listed], found: dict[str, Spoken], path: Path) -> list[Pair]:
     """The pairs of a list with the corpus's recordings (`found`) and the list's words.
 
-    Raises UserError naming the list for an utterance that the corpus does not have, or not of this length.
+    Raises UserError naming the line for an utterance that the corpus does not have, or not of this length, and for a
+    prompt of another reader.
     """
     pairs = []
     for row in rows:
-        sides = []
+        sides, where = [], f"{path}:{row.number}"
         for id, seconds, words in ((row.target, row.target_seconds, row.target_words), row[:3]):
             if id not in found:
-                raise UserError(f"{path}: {id!r} is not in the test subsets; name with --test-subsets where it is")
+                raise UserError(f"{where}: {id!r} is not in the test subsets; name with --test-subsets where it is")
             if abs(found[id].seconds - seconds) > 0.2:
-                raise UserError(f"{path}: {id!r} has {seconds:g} s there and {found[id].seconds:.2f} s in the corpus")
+                raise UserError(
+                    f"{where}: {id!r} has {seconds:g} s there and {found[id].seconds:.2f} s in the corpus; it is a list"
+                    " of another one"
+                )
             sides.append(found[id]._replace(text=words))
+        if sides[0].speaker != sides[1].speaker:
+            raise UserError(f"{where}: {row.prompt!r} is of another reader than {row.target!r}; name one of the same")
         pairs.append(Pair(*sides))
     return pairs

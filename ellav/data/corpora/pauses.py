@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -38,10 +39,13 @@ def cleaned(activity: object, seconds: float) -> list[Span]:
         spans = sorted(Span(float(start), float(end)) for start, end in activity)
     except (TypeError, ValueError):
         raise UserError("its voice activity is not pairs of seconds, [[start, end], ...]") from None
+    odd = next((span for span in spans if not 0 <= span.start < span.end < math.inf), None)
+    if odd is not None:
+        raise UserError(f"its voice activity goes from {odd.start:g} to {odd.end:g} s; pauses are not known")
     made: list[Span] = []
     for start, end in spans:
-        start, end = max(start, 0.0), min(end, seconds)
-        if not start < end:
+        end = min(end, seconds)
+        if start >= end:
             continue
         if made and start <= made[-1].end:
             made[-1] = Span(made[-1].start, max(end, made[-1].end))

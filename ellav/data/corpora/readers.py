@@ -20,7 +20,9 @@ def choose(wanted: str, readers: Collection[str], seed: int, option: str) -> set
     words = wanted.split()
     if len(words) == 1 and words[0].startswith(RANDOM):
         number = words[0].removeprefix(RANDOM)
-        if not number.isdecimal() or int(number) >= len(readers):
+        if not number.isdecimal():
+            raise UserError(f"{option} {words[0]}: write {RANDOM}N with a whole number, for example {RANDOM}8")
+        if int(number) and int(number) >= len(readers):
             raise UserError(f"{option} {words[0]}: {len(readers)} readers are there to choose from, some must be left")
         return set(random.Random(f"{option} {seed}").sample(sorted(readers), int(number)))
     for name in words:

@@ -67,7 +67,7 @@ def writing_sets(out: Path, settings: dict[str, dict]) -> Iterator[Writers]:
             if not writer.utterances:
                 raise UserError(f"{out / name}: {writer.summary()}; give it other readers, subsets or bounds")
     for name, writer in writers.items():
-        print(f"{out / name}: {writer.summary()}")
+        print(f"{out / name}: {writer.summary(out / name)}")
 
 
 def divide(writers: Writers, reader: str, rows: Iterable[Spoken | Dropped], plan: Plan) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,12 +12,15 @@ from ellav.config import read_yaml
 from ellav.errors import UserError
 from ellav.plugins.registry import Registry
 
+if TYPE_CHECKING:
+    import torch
+
 
 class Codec(Protocol):
     """A residual codec of Q codebooks with `size` entries each at `frame_rate` Hz.
 
     Attributes: sample_rate (Hz), frame_rate (frames per second), codebooks (Q), size.
-    A codec that is trained by the recipe has `trainable = True` and a `fit`.
+    A codec that is trained by the recipe has `trainable = True` and a `fit`, or is a `LearnedCodec`.
     """
 
     name: str
@@ -45,10 +49,45 @@ class Codec(Protocol):
         """Read what `save` wrote; raises UserError naming the file where it does not fit."""
 
 
+@dataclass(frozen=True)
+class CodecTraining:
+    """How a codec is trained: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the
+    learning rate at its peak."""
+
+    frames_seen: int
+    batch: int
+    seconds: float
+    lr: float
+
+
+class LearnedCodec(Codec, Protocol):
+    """A codec that learns by gradient has these instead of `fit`; `ellav fit-codec` does the rest: reading, steps,
+    checkpoints, TensorBoard.
+
+    network: a torch module, which holds all that is learned. training: how.
+    """
+
+    network: torch.nn.Module
+    training: CodecTraining
+
+    def begin(self, wavs: list[np.ndarray]) -> None:
+        """Before the first step: take what it needs from some pieces, for example means."""
+
+    def loss(self, wavs: torch.Tensor, rng: torch.Generator) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """(B, samples) -> what is minimised, and its parts by name. All that is random is drawn from `rng`."""
+
+    def measure(self, wavs: torch.Tensor) -> dict[str, float]:
+        """(B, samples) that it has not learned from -> figures by name, the lower the better."""
+
+
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 
-codecs = Registry("codecs", {name: f"ellav.plugins.codecs.{name}" for name in ("rvq_mel", "encodec")}, CONTRACT)
+codecs = Registry(
+    "codecs",
+    {name: f"ellav.plugins.codecs.{name}" for name in ("rvq_mel", "rvq_conv", "encodec", "transformers")},
+    CONTRACT,
+)
 
 
 def load_codec(folder: Path | str) -> Codec:

@@ -5,7 +5,7 @@
 
 corpus_options+=(
     librispeech test_subsets test_list libritts_text pairing prompt_seconds prompt_seed test_least_seconds
-    test_most_seconds most_targets valid_readers held_out_readers least_seconds most_seconds least_rate most_rate seed download
+    test_most_seconds most_targets valid_readers held_out_readers least_seconds most_seconds least_rate most_rate hours seed download
 )
 _paths=" librispeech librilight libriheavy test_list "
 others=()

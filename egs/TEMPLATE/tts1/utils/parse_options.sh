@@ -4,7 +4,7 @@
 # Dashes and underscores are the same. A variable that is `true` or `false` is a flag: its
 # value may be left out. A variable that is an array collects: the option can be repeated
 # and takes every word up to the next option. `--config FILE` is sourced first, so that the
-# command line wins. `--help` prints ${help_message}.
+# command line wins. `--help` calls help_message after all others are read, so that it shows what they set.
 # Afterwards ${positional[@]} holds the words that belong to no option.
 
 positional=()
@@ -27,6 +27,7 @@ _unknown() {
 }
 
 _argument=
+_help=false
 _next_is_config=false
 for _argument in "$@"; do
     if [ "${_next_is_config}" = true ]; then
@@ -40,7 +41,7 @@ done
 
 while [ $# -gt 0 ]; do
     case "$1" in
-        -h|--help) printf '%s\n' "${help_message}"; exit 0 ;;
+        -h|--help) _help=true; shift; continue ;;
         --*=*) _fail "write '${1%%=*} ${1#*=}' instead of '$1'" ;;
         --config) shift $(($# >= 2 ? 2 : 1)); continue ;;
         --?*) ;;
@@ -85,4 +86,8 @@ while [ $# -gt 0 ]; do
     fi
     printf -v "${_name}" '%s' "${_value}"
 done
-unset _argument _next_is_config _option _name _kind _value
+if [ "${_help}" = true ]; then
+    help_message
+    exit 0
+fi
+unset _argument _help _next_is_config _option _name _kind _value

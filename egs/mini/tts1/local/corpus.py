@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
@@ -32,6 +31,7 @@ from ellav.data.audio import write_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import writing
 from ellav.data.parallel import parallel_map
+from ellav.data.warps import warp
 from ellav.errors import UserError
 
 
@@ -123,27 +123,6 @@ def speak(flite: str, voice: str, sentence: str) -> tuple[np.ndarray, int]:
         if done.returncode:
             raise UserError(f"flite failed with voice {voice} on {sentence!r}: {done.stderr.strip()}")
         return sf.read(file.name)
-
-
-def warp(wav: np.ndarray, rate: int, pitch: float, tract: float) -> np.ndarray:
-    """(samples,) in another voice with the same timing: F0 and formants times a factor."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pyworld imports the deprecated pkg_resources
-        import pyworld
-
-    period = 10.0  # ms; half the cost of the usual 5
-    f0, times = pyworld.dio(wav, rate, frame_period=period)
-    f0 = pyworld.stonemask(wav, f0, times, rate)
-    envelope = pyworld.cheaptrick(wav, f0, times, rate)  # (T, bins) power
-    noise = pyworld.d4c(wav, f0, times, rate)  # (T, bins)
-    bins = np.arange(envelope.shape[1])
-    source = np.minimum(bins / tract, bins[-1])
-    low = source.astype(int)
-    share = source - low
-    high = np.minimum(low + 1, bins[-1])
-    logs = np.log(envelope)
-    warped = np.ascontiguousarray(np.exp(logs[:, low] * (1 - share) + logs[:, high] * share))
-    return pyworld.synthesize(f0 * pitch, warped, noise, rate, period)[: len(wav)]
 
 
 def recorder() -> Callable[[Line], str]:

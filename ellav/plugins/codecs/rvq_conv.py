@@ -1,0 +1,177 @@
+"""`rvq_conv`: a small convolutional codec over log-mel spectra, spoken again by Griffin-Lim.
+
+It learns in about an hour on two cores of a CPU, from as much speech as there is, and needs no network. Its
+quantiser is learned with the convolutions around it, so it loses far less than the k-means of `rvq_mel`. It has no
+length of its own: any number of frames is coded at once, each from about half a second around it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ellav.errors import UserError
+from ellav.plugins.codecs import CodecTraining, codecs
+from ellav.plugins.codecs.mel import MelGrid, check
+from ellav.plugins.codecs.rvq_conv_net import Network
+from ellav.weights import read_weights
+
+WEIGHTS = "rvq_conv.safetensors"
+
+
+@codecs.register("rvq_conv")
+class RVQConv:
+    """Residual vector quantisation of what a convolutional encoder makes of a log-mel spectrum.
+
+    sample_rate: Hz. frame_rate: codes per second. codebooks, size: how many codebooks of how many entries.
+    dimensions: of the vectors that are quantised. width, blocks: of the convolutions; blocks on each of two time
+    scales in encoder and decoder. subframes: spectra that one code frame describes. mel_bins, window_ms: resolution
+    in frequency and time. floor_db: level below full scale under which spectra are cut off.
+
+    Training: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the learning rate at its
+    peak; commitment, weight of that loss.
+
+    griffin_lim_iterations, momentum: of decoding; more iterations are slower and slightly better.
+    """
+
+    trainable = True
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        frame_rate: float = 50.0,
+        codebooks: int = 8,
+        size: int = 1024,
+        dimensions: int = 64,
+        width: int = 256,
+        blocks: int = 3,
+        subframes: int = 2,
+        mel_bins: int = 80,
+        window_ms: float = 32.0,
+        floor_db: float = -100.0,
+        frames_seen: int = 8_000_000,
+        batch: int = 24,
+        seconds: float = 2.0,
+        lr: float = 1.5e-3,
+        commitment: float = 0.25,
+        griffin_lim_iterations: int = 40,
+        momentum: float = 0.99,
+    ):
+        for name, value, least, most in (
+            ("codebooks", codebooks, 1, 64),
+            ("size", size, 2, 32_768),
+            ("dimensions", dimensions, 1, 1024),
+            ("width", width, 8, 4096),
+            ("blocks", blocks, 1, 32),
+            ("subframes", subframes, 1, 16),
+            ("frames_seen", frames_seen, 1, 10**12),
+            ("batch", batch, 1, 10_000),
+            ("seconds", seconds, 0.2, 60),
+            ("lr", lr, 1e-9, 1),
+            ("commitment", commitment, 0, 100),
+        ):
+            check(name, value, least, most)
+        self.mel = MelGrid(
+            sample_rate, frame_rate, subframes, mel_bins, window_ms, floor_db, griffin_lim_iterations, momentum
+        )
+        self.sample_rate, self.frame_rate, self.codebooks, self.size = sample_rate, frame_rate, codebooks, size
+        self.training, self.commitment = CodecTraining(frames_seen, batch, seconds, lr), commitment
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.network = Network(mel_bins, subframes, width, blocks, dimensions, codebooks, size).eval()
+
+    def frames(self, samples: int) -> int:
+        """ceil(samples * frame_rate / sample_rate): frame t covers the time from t to t + 1 frames."""
+        return self.mel.frames(samples)
+
+    def begin(self, wavs: list[np.ndarray]) -> None:
+        """Take mean and spread of each mel bin."""
+        mels = torch.cat([self.mel.analyse(wav) for wav in wavs])
+        self.network.mean.copy_(mels.mean(dim=0))
+        self.network.spread.copy_(mels.std(dim=0).clamp(min=1e-3))
+
+    def loss(self, wavs: torch.Tensor, rng: torch.Generator) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """(B, samples) -> L1 of the normal spectra and the commitment loss. Half of the pieces are coded with a random
+        number of codebooks, so that the first ones alone are worth something (SoundStream, arXiv 2107.03312)."""
+        x = self._normal(wavs)  # (B, T * subframes, mel_bins)
+        z = self.network.encode(x)  # (B, T, D)
+        some = torch.randint(1, self.codebooks + 1, (len(z),), generator=rng, device=z.device)
+        whole = torch.rand(len(z), generator=rng, device=z.device) < 0.5
+        levels = torch.where(whole, self.codebooks, some).repeat_interleave(z.shape[1])
+        with torch.autocast(z.device.type, enabled=False):
+            coded, commitment = self.network.quantiser.learn(z.float().flatten(0, 1), levels, rng)
+        made = self.network.normal(self.network.decode(coded.view(z.shape)))
+        error = (made - x).abs().mean()
+        return error + self.commitment * commitment, {"spectrum": error.detach(), "commitment": commitment.detach()}
+
+    def measure(self, wavs: torch.Tensor) -> dict[str, float]:
+        """(B, samples) -> L1 of the normal spectra from the first 1, 2, 4, ... codebooks."""
+        x = self._normal(wavs)
+        z = self.network.encode(x)
+        codes = self.network.quantiser.encode(z.flatten(0, 1))
+        figures = {}
+        for count in sorted({*(2**i for i in range(7) if 2**i < self.codebooks), self.codebooks}):
+            made = self.network.decode(self.network.quantiser.decode(codes[:, :count]).view(z.shape))
+            figures[f"spectrum_{count}"] = float((self.network.normal(made) - x).abs().mean())
+        return figures
+
+    @torch.inference_mode()
+    def encode(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
+        """(samples,) float32 in [-1, 1] each -> codes (T, Q) int16 each, T = frames(samples)."""
+        self._check()
+        coded = []
+        for wav in wavs:
+            mels = self.mel.analyse(wav)  # (T * subframes, mel_bins)
+            if not len(mels):
+                coded.append(np.zeros((0, self.codebooks), np.int16))
+                continue
+            z = self.network.encode(self.network.normal(mels)[None])[0]  # (T, D)
+            coded.append(self.network.quantiser.encode(z).to(torch.int16).numpy())
+        return coded
+
+    def decode(self, codes: list[np.ndarray]) -> list[np.ndarray]:
+        """Codes (T, q), q <= Q, each -> (round(T * sample_rate / frame_rate),) float32 each.
+
+        Raises ValueError for codes beyond the codebooks.
+        """
+        self._check()
+        return [self.mel.speak(self.spectrum(one), len(one)) for one in codes]
+
+    @torch.inference_mode()
+    def spectrum(self, codes: np.ndarray) -> torch.Tensor:
+        """(T * subframes, mel_bins) log magnitudes that codes (T, q) stand for."""
+        codes = torch.as_tensor(np.asarray(codes, dtype=np.int64))  # (T, q)
+        if codes.ndim != 2 or not 1 <= codes.shape[1] <= self.codebooks:
+            raise ValueError(f"codes of shape {tuple(codes.shape)} for {self.codebooks} codebooks")
+        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.size:
+            raise ValueError(f"codes from {int(codes.min())} to {int(codes.max())} for {self.size} entries")
+        if not len(codes):
+            return torch.zeros(0, self.mel.mel_bins)
+        return self.network.decode(self.network.quantiser.decode(codes)[None])[0]
+
+    def save(self, folder: Path) -> None:
+        """Write the network into an existing folder."""
+        from safetensors.torch import save_file
+
+        self._check()
+        weights = {name: weight.contiguous() for name, weight in self.network.state_dict().items()}
+        save_file(weights, str(Path(folder) / WEIGHTS))
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote; raises UserError naming the file where it does not fit."""
+        wanted = {name: tuple(weight.shape) for name, weight in self.network.state_dict().items()}
+        self.network.load_state_dict(
+            read_weights(Path(folder) / WEIGHTS, wanted, "rerun stage 4 (codes)", types=("F32",))
+        )
+
+    def _normal(self, wavs: torch.Tensor) -> torch.Tensor:
+        """(B, samples) -> (B, T * subframes, mel_bins) with mean 0 and spread 1."""
+        with torch.autocast("cpu", enabled=False):
+            mels = torch.stack([self.mel.analyse(wav) for wav in wavs.cpu()])
+        return self.network.normal(mels.to(wavs.device))
+
+    def _check(self) -> None:
+        if not self.network.quantiser.uses.any():
+            raise UserError("codec rvq_conv: not trained yet; train or load it (`ellav fit-codec`)")
