@@ -13,7 +13,7 @@ train_subsets="train-clean-100 train-clean-360 train-other-500"
 
 # Readers seen and unseen of the training subsets where readers are held out, otherwise the papers' test-clean.
 tests=
-if [ -n "${held_out_readers:-}" ] && [ "${held_out_readers}" != random:0 ]; then
+if [ -n "${held_out_readers:-}" ]; then
     tests=test_unseen
     seen_utterances=${seen_utterances:-5}
 elif [ -z "${test_subsets:-}" ]; then

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
+from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.torchaudio_import import import_torchaudio
 from ellav.weights import read_weights
 
@@ -119,11 +120,7 @@ class EnCodec:
 
     def _vectors(self, model: nn.Module, codes: np.ndarray) -> torch.Tensor:
         """(D, T) that codes (T, q) stand for."""
-        codes = torch.as_tensor(np.asarray(codes, dtype=np.int64))
-        if codes.ndim != 2 or not 1 <= codes.shape[1] <= self.codebooks:
-            raise ValueError(f"codes of shape {tuple(codes.shape)} for {self.codebooks} codebooks")
-        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.size:
-            raise ValueError(f"codes from {int(codes.min())} to {int(codes.max())} for {self.size} entries")
+        codes = checked_codes(codes, self.codebooks, self.size)  # (T, q)
         return model.quantizer.decode(codes.T[:, None])[0]
 
 

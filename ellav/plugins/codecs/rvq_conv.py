@@ -14,6 +14,7 @@ import torch
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import CodecTraining, codecs
+from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.codecs.mel import MelGrid, check
 from ellav.plugins.codecs.rvq_conv_net import Network
 from ellav.weights import read_weights
@@ -142,11 +143,7 @@ class RVQConv:
     @torch.inference_mode()
     def spectrum(self, codes: np.ndarray) -> torch.Tensor:
         """(T * subframes, mel_bins) log magnitudes that codes (T, q) stand for."""
-        codes = torch.as_tensor(np.asarray(codes, dtype=np.int64))  # (T, q)
-        if codes.ndim != 2 or not 1 <= codes.shape[1] <= self.codebooks:
-            raise ValueError(f"codes of shape {tuple(codes.shape)} for {self.codebooks} codebooks")
-        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.size:
-            raise ValueError(f"codes from {int(codes.min())} to {int(codes.max())} for {self.size} entries")
+        codes = checked_codes(codes, self.codebooks, self.size)  # (T, q)
         if not len(codes):
             return torch.zeros(0, self.mel.mel_bins)
         return self.network.decode(self.network.quantiser.decode(codes)[None])[0]

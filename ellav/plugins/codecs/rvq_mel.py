@@ -14,6 +14,7 @@ import torch
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
+from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.codecs.mel import LOUDEST, MelGrid, check
 from ellav.weights import read_weights
 
@@ -120,11 +121,7 @@ class RVQMel:
     def spectrum(self, codes: np.ndarray) -> torch.Tensor:
         """(T * subframes, mel_bins) log magnitudes that codes (T, q) stand for."""
         mean, entries = self._learned()
-        codes = torch.as_tensor(np.asarray(codes, dtype=np.int64))  # (T, q)
-        if codes.ndim != 2 or not 1 <= codes.shape[1] <= self.codebooks:
-            raise ValueError(f"codes of shape {tuple(codes.shape)} for {self.codebooks} codebooks")
-        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.size:
-            raise ValueError(f"codes from {int(codes.min())} to {int(codes.max())} for {self.size} entries")
+        codes = checked_codes(codes, self.codebooks, self.size)  # (T, q)
         total = mean.expand(len(codes), -1).clone()
         for level in range(codes.shape[1]):
             total += entries[level][codes[:, level]]

@@ -14,6 +14,7 @@ from torch import nn
 
 from ellav.errors import UserError, one_line
 from ellav.plugins.codecs import codecs
+from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.torchaudio_import import import_torchaudio
 from ellav.text_files import read_text
 from ellav.weights import read_weights
@@ -59,6 +60,7 @@ class TransformersCodec:
         self._folder: Path | None = None
         self._is_saved = False  # by `save`, with the names of tensors as they are now
         self._config: dict | None = None
+        self._known: Facts | None = None
         self._network: nn.Module | None = None
 
     @property
@@ -105,11 +107,7 @@ class TransformersCodec:
         facts, network = self._facts(), self._ready()
         wavs = []
         for one in codes:
-            given = torch.as_tensor(np.asarray(one, dtype=np.int64))  # (T, q)
-            if given.ndim != 2 or not 1 <= given.shape[1] <= self.codebooks:
-                raise ValueError(f"codes of shape {tuple(given.shape)} for {self.codebooks} codebooks")
-            if given.numel() and not 0 <= int(given.min()) <= int(given.max()) < facts.size:
-                raise ValueError(f"codes from {int(given.min())} to {int(given.max())} for {facts.size} entries")
+            given = checked_codes(one, self.codebooks, facts.size)  # (T, q)
             if not len(given):
                 wavs.append(np.zeros(0, np.float32))
                 continue
@@ -131,16 +129,20 @@ class TransformersCodec:
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote; raises UserError naming the file where it does not fit."""
-        self._folder, self._is_saved, self._config, self._network = Path(folder), True, None, None
+        self._folder, self._is_saved = Path(folder), True
+        self._config = self._known = self._network = None
         self._ready()
 
     def _facts(self) -> Facts:
-        if self._config is None:
+        if self._known is None:
             self._config = _read_config(self._found())
-        facts = facts_of(self._config, str(self._folder))
-        if self.codebooks > facts.codebooks:
-            raise UserError(f"codec transformers: {self.model} has {facts.codebooks} codebooks, not {self.codebooks}")
-        return facts
+            facts = facts_of(self._config, str(self._folder))
+            if self.codebooks > facts.codebooks:
+                raise UserError(
+                    f"codec transformers: {self.model} has {facts.codebooks} codebooks, not {self.codebooks}"
+                )
+            self._known = facts
+        return self._known
 
     def _found(self) -> Path:
         """The folder with configuration and weights; fetched where `model` is a name on the hub."""
@@ -166,17 +168,21 @@ def facts_of(config: dict, where: str) -> Facts:
     if kind == "encodec":
         if made.audio_channels != 1 or made.normalize or made.chunk_length_s:
             raise UserError(f"{where}: an EnCodec of {made.audio_channels} channels; take facebook/encodec_24khz")
-        bits = math.log2(made.codebook_size) * made.frame_rate / 1000  # kbit/s of one codebook
-        bandwidths = {max(1, int(width / bits + 1e-6)): width for width in made.target_bandwidths}
+        bandwidths = _bandwidths(made)
         return Facts(kind, made.sampling_rate, made.hop_length, max(bandwidths), made.codebook_size, bandwidths)
     if kind == "dac":
         return Facts(kind, made.sampling_rate, made.hop_length, made.n_codebooks, made.codebook_size, {})
     if kind == "mimi":
         hop = round(made.sampling_rate / made.frame_rate)
         return Facts(kind, made.sampling_rate, hop, made.num_quantizers, made.codebook_size, {})
-    bits = math.log2(made.codebook_size) * made.frame_rate / 1000
-    bandwidths = {max(1, int(width / bits + 1e-6)): width for width in made.target_bandwidths}
+    bandwidths = _bandwidths(made)
     return Facts(kind, made.sample_rate, made.hop_length, max(bandwidths), made.codebook_size, bandwidths)
+
+
+def _bandwidths(made) -> dict[int, float]:
+    """Codebooks -> the bandwidth in kbit/s that stands for so many."""
+    bits = math.log2(made.codebook_size) * made.frame_rate / 1000  # kbit/s of one codebook
+    return {max(1, int(width / bits + 1e-6)): width for width in made.target_bandwidths}
 
 
 def _encode(network: nn.Module, facts: Facts, samples: torch.Tensor, codebooks: int) -> torch.Tensor:

@@ -37,6 +37,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+[ "${held_out_readers:-}" != random:0 ] || held_out_readers= # none
+
 # The options as one string for --local_data_opts.
 corpus_words() {
     local name
