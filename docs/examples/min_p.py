@@ -3,14 +3,14 @@
 import torch
 
 from ellav.plugins.decoders import decoders
-from ellav.plugins.decoders.sampling import draw
+from ellav.plugins.decoders.sampling import draw, weigh_kept
 
 
 @decoders.register("min_p")
 class MinP:
-    """Samples among the ids with at least a share `least` of the highest probability.
+    """Samples among the codes with at least a share `least` of the likeliest code's probability.
 
-    least: between 0 (all ids) and 1 (the likeliest only). temperature: applied before.
+    least: between 0 (all codes) and 1 (the likeliest only). temperature: applied before.
     """
 
     contract = 1
@@ -22,8 +22,11 @@ class MinP:
         self.least = least
         self.temperature = temperature
 
-    def __call__(self, logits: torch.Tensor, uniforms: torch.Tensor, history, codes) -> torch.Tensor:
+    def __call__(self, logits: torch.Tensor, uniforms: torch.Tensor, history, codes: torch.Tensor) -> torch.Tensor:
         """(B, V) logits and (B, 2) uniforms -> (B,) ids."""
         probabilities = (logits / self.temperature).softmax(dim=-1)
-        kept = probabilities >= self.least * probabilities.amax(dim=-1, keepdim=True)
-        return draw(probabilities * kept, uniforms[:, 0])
+
+        def kept(weights):
+            return weights >= self.least * weights.amax(dim=-1, keepdim=True)
+
+        return draw(weigh_kept(probabilities, kept, codes), uniforms[:, 0])

@@ -11,6 +11,7 @@ from ellav.errors import UserError
 from ellav.plugins.decoders import decoders
 from ellav.plugins.decoders.sampling import draw
 
+NONE = -1
 NO_HISTORY = torch.zeros(1, 0, dtype=torch.int64)
 
 
@@ -27,29 +28,58 @@ def chances(decoder, logits, history=NO_HISTORY, codes=None, grid=2000):
 finite = hnp.arrays(np.float32, st.integers(2, 12), elements=st.floats(-6, 6, width=32))
 
 
-@settings(max_examples=30)
-@given(finite, st.floats(0.05, 1.0), st.floats(0.3, 2.0))
-def test_nucleus_samples_what_transformers_keeps(values, top_p, temperature):
+def some_codes(data, count):
+    return torch.tensor(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
+
+
+def expected(warper, logits, codes, keep_triggers):
+    """What to sample from: transformers' filter over all ids, or over the codes, triggers as they are."""
+    if not keep_triggers:
+        return warper(None, logits[None])[0].softmax(-1)
+    whole = logits.softmax(-1)
+    if not codes.any():
+        return whole
+    filtered = warper(None, logits[codes][None])[0].softmax(-1)
+    return whole.masked_scatter(codes, filtered * whole[codes].sum())
+
+
+@settings(max_examples=60)
+@given(finite, st.floats(0.05, 1.0), st.floats(0.3, 2.0), st.booleans(), st.data())
+def test_nucleus_samples_what_transformers_keeps(values, top_p, temperature, keep_triggers, data):
     from transformers import TopPLogitsWarper
 
     logits = torch.from_numpy(values)
-    probabilities = (logits / temperature).softmax(-1)
+    codes = some_codes(data, len(logits))
+    probabilities = (logits / temperature)[codes if keep_triggers else slice(None)].softmax(-1)
     mass = probabilities.sort(descending=True).values.cumsum(0)
-    if (mass - top_p).abs().min() < 1e-4 or len(probabilities.unique()) < len(probabilities):
+    if len(mass) and ((mass - top_p).abs().min() < 1e-4 or len(probabilities.unique()) < len(probabilities)):
         return  # at a tie the two may keep another one of two equal sets
-    warped = TopPLogitsWarper(top_p)(None, (logits / temperature)[None])[0].softmax(-1)
-    found = chances(decoders.create("nucleus", {"top_p": top_p, "temperature": temperature}), logits)
-    assert (found - warped).abs().max() < 2e-3
+    right = expected(TopPLogitsWarper(top_p), logits / temperature, codes, keep_triggers)
+    options = {"top_p": top_p, "temperature": temperature, "keep_triggers": keep_triggers}
+    assert (chances(decoders.create("nucleus", options), logits, codes=codes) - right).abs().max() < 2e-3
 
 
-@settings(max_examples=30)
-@given(finite, st.integers(1, 12))
-def test_topk_samples_what_transformers_keeps(values, k):
+@settings(max_examples=60)
+@given(finite, st.integers(1, 12), st.booleans(), st.data())
+def test_topk_samples_what_transformers_keeps(values, k, keep_triggers, data):
     from transformers import TopKLogitsWarper
 
     logits = torch.from_numpy(values)
-    warped = TopKLogitsWarper(k)(None, logits[None])[0].softmax(-1)
-    assert (chances(decoders.create("topk", {"k": k}), logits) - warped).abs().max() < 2e-3
+    codes = some_codes(data, len(logits))
+    right = expected(TopKLogitsWarper(k), logits, codes, keep_triggers)
+    decoder = decoders.create("topk", {"k": k, "keep_triggers": keep_triggers})
+    assert (chances(decoder, logits, codes=codes) - right).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("name", ["nucleus", "topk", "ras"])
+def test_a_trigger_is_as_likely_as_the_model_has_it(name):
+    logits = torch.tensor([1.0, 0.5, 3.0, 0.0, -1.0, -2.0])
+    codes = torch.tensor([False, False, True, True, True, True])
+    decoder = decoders.create(name, {"k": 1} if name == "topk" else {"top_p": 0.1})
+    for heard in (NONE, 2):  # the likeliest code has been heard too often
+        history = torch.full((1, decoder.history), heard)
+        found = chances(decoder, logits, history, codes)
+        assert (found - logits.softmax(0))[~codes].abs().max() < 2e-3
 
 
 def test_greedy_and_the_limits_of_the_others_agree():
@@ -87,14 +117,19 @@ def test_ras_draws_a_repeated_code_again_from_everything():
     assert (chances(decoder, logits, stale) - logits.softmax(0)).abs().max() < 2e-3
 
 
+def test_as_in_its_paper_ras_replaces_a_code_by_any_id():
+    logits = torch.tensor([5.0, 3.0, 0.0])
+    codes = torch.tensor([True, False, True])
+    decoder = decoders.create("ras", {"top_p": 0.0, "keep_triggers": False})
+    stale = torch.zeros(1, 10, dtype=torch.int64)
+    assert (chances(decoder, logits, stale, codes) - logits.softmax(0)).abs().max() < 2e-3
+
+
 def test_ras_never_rejects_a_trigger():
     logits = torch.tensor([5.0, 0.0, 0.0, 0.0])
-    decoder = decoders.create("ras", {"top_p": 0.0})
+    decoder = decoders.create("ras", {"top_p": 0.0, "keep_triggers": False})
     codes = torch.tensor([False, True, True, True])
     assert chances(decoder, logits, torch.zeros(1, 10, dtype=torch.int64), codes)[0] == 1
-
-
-NONE = -1
 
 
 @pytest.mark.parametrize(

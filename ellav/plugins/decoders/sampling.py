@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+
+TINY = torch.finfo(torch.float32).tiny
 
 
 def check_temperature(temperature: float) -> None:
@@ -23,14 +27,32 @@ def draw(probabilities: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     return torch.minimum(index, last)
 
 
-def draw_nucleus(probabilities: torch.Tensor, top_p: float, uniform: torch.Tensor) -> torch.Tensor:
-    """Draw from the smallest set of likeliest ids whose mass reaches top_p.
+def nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
+    """(B, V) weights -> (B, V) boolean: the smallest set of likeliest ids that holds top_p of all weight.
 
     The likeliest id is always in the set, so top_p = 0 is greedy.
     """
     ranked, ids = probabilities.sort(dim=-1, descending=True, stable=True)
     before = ranked.cumsum(dim=-1) - ranked
-    kept = before < top_p
+    kept = before < top_p * ranked.sum(dim=-1, keepdim=True)
     kept[:, 0] = True
-    place = draw(ranked * kept, uniform)
-    return ids.gather(-1, place[:, None])[:, 0]
+    return torch.zeros_like(kept).scatter(-1, ids, kept)
+
+
+def weigh_kept(
+    probabilities: torch.Tensor, kept: Callable[[torch.Tensor], torch.Tensor], codes: torch.Tensor
+) -> torch.Tensor:
+    """Drop unlikely codes and leave every trigger the chance that the model gave it.
+
+    A filter over all ids drops some of the codes' probability at nearly every step and hardly
+    ever any of the trigger's, where triggers are likely: so they would come too early, and
+    phones end too soon (docs/synthesis.md has figures). Here the codes that are kept
+    share the probability of all codes.
+
+    probabilities: (B, V). kept: says for (B, V) weights of the codes alone which ids stay,
+    the likeliest among them. codes: (V,) boolean. Returns (B, V) weights for `draw`.
+    """
+    of_codes = probabilities * codes
+    left = of_codes * kept(of_codes)
+    share = of_codes.sum(dim=-1, keepdim=True) / left.sum(dim=-1, keepdim=True).clamp_min(TINY)
+    return torch.where(codes, left * share, probabilities)
