@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ellav.models.cached import CachedAR
 from ellav.models.options import ModelOptions
-from ellav.models.transformer import KVCache, Transformer, embedding_table
+from ellav.models.transformer import Transformer, embedding_table
 from ellav.plugins.orderings import Ordering
 from ellav.types import NONE
 
@@ -51,24 +52,9 @@ class ARModel(nn.Module):
         """
         return self.transformer(self.embed(ids), positions, lengths, True, self._text(text_lens))
 
-    def step(
-        self,
-        ids: Tensor,
-        positions: Tensor,
-        cache: KVCache,
-        start: Tensor,
-        text_lens: Tensor | None = None,
-        length: int | None = None,
-    ) -> Tensor:
-        """Hidden states (B, W, D) of the next W rows: ids (B, W, S); see `Transformer.step`.
-
-        With full text attention a row's whole text prefix must come in one step.
-        """
-        return self.transformer.step(self.embed(ids), positions, cache, start, self._text(text_lens), length)
-
-    def cache(self, batch: int, length: int, dtype: torch.dtype = torch.float32) -> KVCache:
-        """An empty cache for `step`."""
-        return self.transformer.cache(batch, length, dtype)
+    def cached(self, dtype: torch.dtype | None = None) -> CachedAR:
+        """The model as it is now, ready to decode."""
+        return CachedAR(self, dtype)
 
     def embed(self, ids: Tensor) -> Tensor:
         """(..., S) ids -> (..., D); the id -1 counts as zero."""
@@ -83,16 +69,13 @@ class ARModel(nn.Module):
         """(O, D): the table's rows of the `sampled` ids, which score them too."""
         return self.table[self.sampled]
 
-    def logits(self, hidden: Tensor, head: Tensor | None = None) -> Tensor:
-        """(..., D) -> (..., S, O): scores of the `sampled` ids in each stream.
-
-        head: `head()`, where it was gathered once for many calls.
-        """
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., D) -> (..., S, O): scores of the `sampled` ids in each stream."""
         if self.split is not None:
             hidden = self.split(hidden).unflatten(-1, (self.streams, -1))
         else:
             hidden = hidden.unsqueeze(-2)
-        return F.linear(hidden, self.head() if head is None else head)
+        return F.linear(hidden, self.head())
 
     def _text(self, text_lens):
         if self.options.text_attention == "causal":

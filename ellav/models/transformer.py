@@ -1,9 +1,8 @@
-"""One pre-norm Transformer over packed sequences, and its step with a key-value cache."""
+"""One pre-norm Transformer over packed sequences."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,19 +14,6 @@ from ellav.models.options import ModelOptions
 ROWS = 128
 """Packed rows are padded to a multiple of this for the linear layers: on CPUs every new
 number of rows costs the compilation of its kernels."""
-
-
-@dataclass
-class KVCache:
-    """Keys and values of all layers, preallocated: (layers, B, H, L, hd) each."""
-
-    keys: Tensor
-    values: Tensor
-
-    @property
-    def length(self) -> int:
-        """Slots per row."""
-        return self.keys.shape[3]
 
 
 class Transformer(nn.Module):
@@ -62,62 +48,15 @@ class Transformer(nn.Module):
         text_lens: leading rows of each sequence that see each other in both directions
         although `causal`. level: () or (T,), for AdaLN.
         """
-
         rows, more = len(x), -len(x) % ROWS
 
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             out = packed_attention(q[:rows], k[:rows], v[:rows], lengths, causal, text_lens)
             return F.pad(out, (0, 0, 0, 0, 0, more))
 
         if level is not None and level.ndim:
             level = F.pad(level, (0, more))
         x, positions = F.pad(x, (0, 0, 0, more)), F.pad(positions, (0, more))
-        return self._run(x, positions, attend, level)[:rows]
-
-    def step(
-        self,
-        x: Tensor,
-        positions: Tensor,
-        cache: KVCache,
-        start: Tensor,
-        text_lens: Tensor | None = None,
-        length: int | None = None,
-    ) -> Tensor:
-        """Hidden states (B, W, D) of W new rows, whose keys and values enter the cache.
-
-        x: (B, W, D). positions: (B, W). start: (B,), the slot of each row's first new
-        entry. The query at slot s sees the slots up to s, and those below text_lens (B,).
-        Slots after a row's real end may hold anything finite: a later step overwrites
-        them. length: read only so many slots of the cache, at least max(start) + W.
-        """
-        rows = torch.arange(len(x), device=x.device)[:, None]  # (B, 1)
-        slots = start[:, None] + torch.arange(x.shape[1], device=x.device)  # (B, W)
-        seen = slots + 1 if text_lens is None else torch.maximum(slots + 1, text_lens[:, None])
-        length = length or cache.length
-        hidden = torch.arange(length, device=x.device) >= seen[:, None, :, None]  # (B, 1, W, L)
-        mask = torch.zeros(hidden.shape, dtype=x.dtype, device=x.device).masked_fill_(hidden, float("-inf"))
-        # Where new entries go, with the slots of all rows and heads laid end to end: (B, W, H).
-        heads = torch.arange(self.options.heads, device=x.device)
-        places = ((rows[:, :, None] * self.options.heads + heads) * cache.length + slots[:, :, None]).flatten()
-
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            seen_by_all = []
-            for cached, new in ((cache.keys[layer], k), (cache.values[layer], v)):  # (B, H, L, hd)
-                cached.view(-1, cached.shape[-1]).index_copy_(0, places, new.flatten(0, 2).to(cached.dtype))
-                seen_by_all.append(cached[:, :, :length].to(q.dtype))
-            out = F.scaled_dot_product_attention(q.transpose(1, 2), *seen_by_all, attn_mask=mask)
-            return out.transpose(1, 2)  # (B, W, H, hd)
-
-        return self._run(x, positions, attend, None)
-
-    def cache(self, batch: int, length: int, dtype: torch.dtype) -> KVCache:
-        """An empty cache for `batch` rows of at most `length` slots."""
-        o = self.options
-        shape = (o.layers, batch, o.heads, length, o.width // o.heads)
-        device = self.frequencies.device
-        return KVCache(torch.zeros(shape, dtype=dtype, device=device), torch.zeros(shape, dtype=dtype, device=device))
-
-    def _run(self, x: Tensor, positions: Tensor, attend: Callable, level: Tensor | None) -> Tensor:
         angles = positions[..., None].float() * self.frequencies.float()  # (..., half)
         rotation = None
         if self.options.positions == "sinusoidal":
@@ -128,9 +67,9 @@ class Transformer(nn.Module):
             cos, sin = angles.cos(), angles.sin()
             rotation = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)  # (..., 1, 1, hd) each
         x = F.dropout(x, self.options.dropout, self.training)
-        for layer, block in enumerate(self.blocks):
-            x = block(x, layer, attend, rotation, level)
-        return self.norm(x, level)
+        for block in self.blocks:
+            x = block(x, attend, rotation, level)
+        return self.norm(x, level)[:rows]
 
 
 class Block(nn.Module):
@@ -152,7 +91,7 @@ class Block(nn.Module):
         for linear in (self.out, self.down):  # every block starts as the identity
             nn.init.zeros_(linear.weight)
 
-    def forward(self, x: Tensor, layer: int, attend: Callable, rotation, level: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, attend: Callable, rotation, level: Tensor | None) -> Tensor:
         qkv = self.qkv(self.attention_norm(x, level))  # (..., 3D)
         qk, v = qkv.unflatten(-1, (3, self.heads, -1)).split([2, 1], dim=-3)  # (..., 2, H, hd), (..., 1, H, hd)
         if self.qk_norm:
@@ -160,7 +99,7 @@ class Block(nn.Module):
         if rotation is not None:
             qk = rotate(qk, *rotation)
         q, k, v = *qk.unbind(-3), v.squeeze(-3)  # (..., H, hd) each
-        x = x + F.dropout(self.out(attend(layer, q, k, v).flatten(-2)), self.dropout, self.training)
+        x = x + F.dropout(self.out(attend(q, k, v).flatten(-2)), self.dropout, self.training)
         hidden = F.gelu(self.up(self.ffn_norm(x, level)))  # (..., ffn)
         return x + F.dropout(self.down(hidden), self.dropout, self.training)
 

@@ -149,18 +149,19 @@ class Stubborn:
     def eval(self):
         return self
 
-    def cache(self, batch, length, dtype):
-        return SimpleNamespace(
-            keys=torch.zeros(1, batch, 1, length, 1), values=torch.zeros(1, batch, 1, length, 1), length=10**9
-        )
+    def cached(self):
+        return self
 
-    def step(self, ids, positions, cache, start, text_lens, length):
+    def cache(self, rows, length):
+        return SimpleNamespace(entries=torch.zeros(1, 1, rows, 1, length, 1), length=10**9)
+
+    def prefill(self, ids, positions, lengths, text_lens, cache, rows):
+        return torch.zeros(len(lengths), 1)
+
+    def step(self, ids, positions, cache, start, reach, level):
         return torch.zeros(*ids.shape[:2], 1)
 
-    def head(self):
-        return None
-
-    def logits(self, hidden, head):
+    def logits(self, hidden):
         return self.scores.expand(len(hidden), self.streams, -1)
 
 
@@ -171,7 +172,7 @@ def test_positions_are_those_of_the_plain_meaning(positions):
     for _ in range(30):
         script = fake_script(ordering, rng)
         model = Stubborn(ordering, 1)
-        fed = []
+        fed = list(zip(script.prefix.tolist(), script.positions.tolist(), strict=True))
         plain_step = model.step
 
         def step(ids, places, *rest, fed=fed, plain_step=plain_step):

@@ -57,34 +57,46 @@ def test_packed_sequences_are_as_alone(streams, combine, positions, attention, q
 
 
 @pytest.mark.parametrize(("streams", "combine", "positions", "attention"), CASES)
-def test_cached_steps_equal_the_whole(streams, combine, positions, attention):
-    """Right-padded prefill of ragged prefixes, then steps of width 1 and 2, rows at their own pace."""
-    model = ar(streams, combine, positions, attention)
+@pytest.mark.parametrize("qk_norm", [False, True])
+def test_cached_steps_equal_the_whole(streams, combine, positions, attention, qk_norm):
+    """Packed prefixes, then steps of one and two rows, sequences at their own pace."""
+    model = ar(streams, combine, positions, attention, qk_norm=qk_norm)
     parts, texts, prefixes = sequences([9, 14, 12], streams), [3, 6, 2], [4, 8, 5]
     whole = [model.logits(h) for h in packed(model, parts, texts)]
-    cache, text_lens = model.cache(3, 20), torch.tensor(texts)
-    batch = torch.full((3, max(prefixes), streams), 5)
-    for row, (part, n) in enumerate(zip(parts, prefixes, strict=True)):
-        batch[row, :n] = part[:n]
-    places = torch.arange(max(prefixes)).expand(3, -1)
-    start = torch.zeros(3, dtype=torch.long)
-    with torch.no_grad():
-        hidden = model.step(batch, places, cache, start, text_lens, length=max(prefixes))
-        for row, n in enumerate(prefixes):
-            torch.testing.assert_close(model.logits(hidden[row, :n]), whole[row][:n], atol=1e-4, rtol=1e-4)
-        start, turn = torch.tensor(prefixes), 0
-        while any(start[row] < len(part) for row, part in enumerate(parts)):
-            ids, real = torch.full((3, 2, streams), 7), []  # the second column may be padding
-            for row, part in enumerate(parts):
-                n = min(1 + (turn + row) % 2, len(part) - int(start[row]))
-                ids[row, :n] = part[start[row] : start[row] + n]
-                real.append(max(n, 0))
-            places = start[:, None] + torch.arange(2)
-            hidden = model.step(ids, places, cache, start, text_lens, length=int(start.max()) + 2)
-            for row, n in enumerate(real):
-                got, wanted = model.logits(hidden[row, :n]), whole[row][start[row] : start[row] + n]
-                torch.testing.assert_close(got, wanted, atol=1e-4, rtol=1e-4)
-            start, turn = start + torch.tensor(real), turn + 1
+    cached, rows = model.cached(), [2, 0, 3]  # of the cache, in no order; row 1 is nobody's
+    cache, start = cached.cache(4, 20), torch.zeros(4, dtype=torch.long)
+    begun = torch.cat([part[:n] for part, n in zip(parts, prefixes, strict=True)])
+    places = torch.cat([torch.arange(n) for n in prefixes])
+    hidden = cached.prefill(begun, places, prefixes, texts, cache, rows)
+    for logits, n, wanted in zip(cached.logits(hidden), prefixes, whole, strict=True):
+        torch.testing.assert_close(logits, wanted[n - 1], atol=1e-4, rtol=1e-4)
+    start[rows], turn = torch.tensor(prefixes), 0
+    while any(start[row] < len(part) for row, part in zip(rows, parts, strict=True)):
+        ids, real = torch.full((4, 2, streams), 7), [0] * 4  # the second column may be padding
+        for row, part in zip(rows, parts, strict=True):
+            real[row] = max(0, min(1 + (turn + row) % 2, len(part) - int(start[row])))
+            ids[row, : real[row]] = part[start[row] : start[row] + real[row]]
+        places = start[:, None] + torch.arange(2)
+        hidden = cached.step(ids, places, cache, start, int(start.max()) + 2)
+        for row, wanted in zip(rows, whole, strict=True):
+            n = int(start[row])
+            if real[row]:
+                got = cached.logits(hidden[row, : real[row]])
+                torch.testing.assert_close(got, wanted[n : n + real[row]], atol=1e-4, rtol=1e-4)
+        start, turn = start + torch.tensor(real), turn + 1
+
+
+def test_a_single_sequence_needs_no_mask():
+    model, ids = ar(), torch.randint(0, V, (9, 1))
+    cached = model.cached()
+    whole = model.logits(packed(model, [ids], [1])[0])
+    cache = cached.cache(1, 4)
+    cached.prefill(ids[:4], torch.arange(4), [4], [1], cache, [0])
+    for n in range(4, 9):
+        cache.grow(n + 1)
+        at = torch.tensor([n])
+        hidden = cached.step(ids[None, n : n + 1], at[None], cache, at, n + 1, level=True)
+        torch.testing.assert_close(cached.logits(hidden[0]), whole[n : n + 1], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("causal", [True, False])
@@ -99,14 +111,16 @@ def test_block_attention_is_attention(causal, length):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
-def test_a_row_of_a_step_does_not_depend_on_its_neighbours():
-    model = ar()
-    ids = torch.randint(0, V, (3, 6, 1))
-    places, start = torch.arange(6).expand(3, -1), torch.zeros(3, dtype=torch.long)
-    with torch.no_grad():
-        together = model.step(ids, places, model.cache(3, 8), start)
-        alone = model.step(ids[1:2], places[:1], model.cache(1, 8), start[:1])
-    torch.testing.assert_close(together[1:2], alone, atol=1e-5, rtol=1e-5)
+def test_a_sequence_does_not_depend_on_its_neighbours():
+    cached = ar().cached()
+    ids, start = torch.randint(0, V, (3, 1, 1)), torch.tensor([0, 4, 2])
+    together, alone = cached.cache(3, 8), cached.cache(1, 8)
+    together.entries.normal_()
+    alone.entries.copy_(together.entries[:, :, 1:2])
+    rows = cached.step(ids, start[:, None], together, start, 8)
+    torch.testing.assert_close(
+        rows[1:2], cached.step(ids[1:2], start[1:2, None], alone, start[1:2], 8), atol=1e-5, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("attention", ["causal", "full"])

@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import torch
 
+FEW = 128
+"""Ids among which a nucleus is looked for before all are sorted."""
+
 TINY = torch.finfo(torch.float32).tiny
 
 
@@ -32,11 +35,15 @@ def nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
 
     The likeliest id is always in the set, so top_p = 0 is greedy.
     """
-    ranked, ids = probabilities.sort(dim=-1, descending=True, stable=True)
-    before = ranked.cumsum(dim=-1) - ranked
-    kept = before < top_p * ranked.sum(dim=-1, keepdim=True)
+    wanted = top_p * probabilities.sum(dim=-1, keepdim=True)
+    # On a CPU sorting all ids of a batch takes five times as long as finding the likeliest few, which mostly do.
+    few = probabilities.device.type == "cpu" and probabilities.shape[-1] > 4 * FEW
+    ranked, ids = probabilities.topk(FEW, dim=-1) if few else (probabilities, None)
+    if ids is None or (ranked.sum(dim=-1, keepdim=True) < wanted).any():
+        ranked, ids = probabilities.sort(dim=-1, descending=True, stable=True)
+    kept = ranked.cumsum(dim=-1) - ranked < wanted
     kept[:, 0] = True
-    return torch.zeros_like(kept).scatter(-1, ids, kept)
+    return torch.zeros(probabilities.shape, dtype=torch.bool, device=probabilities.device).scatter_(-1, ids, kept)
 
 
 def weigh_kept(

@@ -1,0 +1,328 @@
+"""A session of slots: scripts are decoded side by side, and one that ends makes room for the next at once.
+
+The state of each slot (segment, place among the forced rows, counts) is a row of tensors of
+fixed shape, written in place. One step feeds up to `width` rows to every slot, so that a
+trigger and the forced row after it share a forward, then samples where nothing forced is
+left. Nothing in a step reads a value back from the device; what has ended is looked at every
+`look` steps. `ellav.testing.drive` says in plain Python what this computes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ellav.infer.uniforms import uniforms, utterance_key
+from ellav.types import NONE, DecodingScript
+
+if TYPE_CHECKING:
+    from ellav.infer.engine import Engine
+
+HEADROOM = 256
+"""Cache entries added when the cache has become too short."""
+
+PREFILL = 8192
+"""Rows of prefixes that are computed at once, where a single one is not longer."""
+
+COLUMNS, FORCED_END = 8, 7
+"""Of a script's table: its columns, and which one says where a segment's forced rows end."""
+
+_CHANGING = ("segment", "next_forced", "count", "position", "slot", "samples", "cuts")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """ids: (L, S) complete rows, closing rows included. cuts: segments ended by force.
+    last_cut: whether the last segment was. segments: K. steps: rows after the prefix."""
+
+    ids: np.ndarray
+    cuts: int
+    last_cut: bool
+    segments: int
+    steps: int
+
+
+@dataclass
+class _Job:
+    number: int
+    script: DecodingScript
+    key: int
+
+
+class Session:
+    """Decodes scripts with `engine` in `capacity` slots: `add` some, then `step` and `take` until none is left.
+
+    A script's result depends on nothing but itself, its name and its seed: not on its slot, not on what is decoded,
+    added or cancelled beside it.
+    """
+
+    def __init__(self, engine: Engine, capacity: int):
+        if capacity < 1:
+            raise ValueError(f"capacity must be at least 1, not {capacity}")
+        self.engine, self.capacity = engine, capacity
+        self._device, self._network = engine.device, engine.network
+        self._width, self._streams = engine.width, engine.ordering.streams
+        self._look = 16 if self._device.type == "cuda" else 1
+        self._waiting: deque[_Job] = deque()
+        self._jobs: list[_Job | None] = [None] * capacity  # what each slot decodes
+        self._reach = np.zeros(capacity, np.int64)  # cache entries of each slot, at most
+        self._results: dict[int, Decoded] = {}
+        self._added = self._steps = self._used = 0  # used: slots that a step computes, the first ones
+        self._cache = None
+        S, whole = self._streams, {"dtype": torch.int64, "device": self._device}
+        self._rows = {name: torch.zeros(capacity, **whole) for name in (*_CHANGING, "segments")}
+        for name in ("ready", "done", "has_token", "holds_frame", "last_cut"):
+            self._rows[name] = torch.zeros(capacity, dtype=torch.bool, device=self._device)
+        self._rows |= {
+            "now": torch.zeros(capacity, COLUMNS + S, **whole),
+            "token": torch.zeros(capacity, S, **whole),
+            "history": torch.full((capacity, S, engine.decoder.history), NONE, **whole),
+            "forced": torch.full((capacity, 1, S), NONE, **whole),
+            "table": torch.zeros(capacity, 1, COLUMNS + S, **whole),
+            "ids": torch.full((capacity, 1, S), NONE, **whole),
+            "uniforms": torch.zeros(capacity, 1, 2 * S, device=self._device),
+        }
+        self._hidden: Tensor | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a script waits or is being decoded."""
+        return bool(self._waiting) or any(job is not None for job in self._jobs)
+
+    def add(self, utterance: str, script: DecodingScript, seed: int = 0) -> int:
+        """Decode a script as soon as a slot is free. Returns the number by which `take` and `cancel` know it."""
+        self._added += 1
+        self._waiting.append(_Job(self._added, script, utterance_key(seed, utterance)))
+        return self._added
+
+    def cancel(self, number: int) -> None:
+        """Forget a script, wherever it is; one that is unknown or taken is no error."""
+        self._waiting = deque(job for job in self._waiting if job.number != number)
+        self._results.pop(number, None)
+        for slot, job in enumerate(self._jobs):
+            if job is not None and job.number == number:
+                self._free(slot)
+
+    def take(self) -> dict[int, Decoded]:
+        """What has ended since it was last asked for, by number."""
+        taken, self._results = self._results, {}
+        return taken
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Fill free slots, then sample a row in each slot that is ready, and feed up to `width` rows to each."""
+        self._fill()
+        if not self._used:
+            return
+        self._sample()
+        self._steps += 1
+        if self._steps % self._look == 0 or self._reach[: self._used].max() + self._width > self._cache.length:
+            self._collect()
+            if not self._used:
+                return
+        self._feed()
+
+    def _fill(self) -> None:
+        """Give free slots to scripts that wait, longest prefixes no more than PREFILL rows at once."""
+        free = [slot for slot, job in enumerate(self._jobs) if job is None]
+        while free and self._waiting:
+            slots, rows = [], 0
+            while free and self._waiting and (not slots or rows + len(self._waiting[0].script.prefix) <= PREFILL):
+                slot, job = free.pop(0), self._waiting.popleft()
+                self._jobs[slot] = job
+                self._write(slot, job)
+                slots.append(slot)
+                rows += len(job.script.prefix)
+            self._prefill(slots)
+            self._used = max(self._used, max(slots) + 1)
+
+    def _write(self, slot: int, job: _Job) -> None:
+        """A script and its state at the beginning, into a slot."""
+        script, engine = job.script, self.engine
+        segments, prefix, streams = len(script.state), len(script.prefix), self._streams
+        self._room("forced", len(script.forced) + self._width)
+        self._room("table", segments + 1)
+        self._room("uniforms", script.bound + 1)
+        self._room("ids", prefix + script.bound + self._width)
+        rows = self._rows
+        table = np.zeros((segments + 1, COLUMNS + streams), np.int64)
+        table[:segments] = engine.segments(script)
+        table[segments, FORCED_END] = NONE  # the closing rows are nobody's to feed
+        rows["table"][slot, : segments + 1] = self._to(table)
+        rows["forced"][slot, : len(script.forced)] = self._to(script.forced.astype(np.int64))
+        draws = torch.arange(script.bound + 1, device=self._device)
+        rows["uniforms"][slot, : len(draws)] = uniforms(torch.full_like(draws, job.key), draws, 2 * streams)
+        if engine.decoder.history:
+            rows["history"][slot] = self._to(engine.heard(script))
+        begin = {"segments": segments, "count": script.count, "position": script.next_position, "slot": prefix}
+        for name in (*_CHANGING, "segments", "last_cut", "done", "has_token", "holds_frame"):
+            rows[name][slot] = begin.get(name, 0)
+        rows["now"][slot] = rows["table"][slot, 0]
+        rows["ready"][slot] = bool(table[0, FORCED_END] == 0)
+        self._reach[slot] = prefix
+
+    def _room(self, name: str, size: int) -> None:
+        """Make a state tensor at least so long, in powers of two, so that shapes change seldom."""
+        old = self._rows[name]
+        if old.shape[1] < size:
+            grown = old.new_zeros(len(old), 1 << (size - 1).bit_length(), old.shape[2])
+            grown[:, : old.shape[1]] = old
+            self._rows[name] = grown
+
+    def _prefill(self, slots: list[int]) -> None:
+        scripts = [self._jobs[slot].script for slot in slots]
+        ids = self._to(np.concatenate([script.prefix for script in scripts]).astype(np.int64))
+        positions = self._to(np.concatenate([script.positions for script in scripts]).astype(np.int64))
+        lengths = [len(script.prefix) for script in scripts]
+        if self._cache is None:
+            self._cache = self._network.cache(self.capacity, max(lengths) + HEADROOM)
+        elif max(lengths) + self._width > self._cache.length:
+            self._cache.grow(max(lengths) + HEADROOM)
+        self.engine.forwards += 1
+        text_lens = [script.text_len for script in scripts]
+        hidden = self._network.prefill(ids, positions, lengths, text_lens, self._cache, slots)
+        if self._hidden is None:
+            self._hidden = hidden.new_zeros(self.capacity, hidden.shape[1])
+        self._hidden[torch.tensor(slots, device=self._device)] = hidden
+
+    def _sample(self) -> None:
+        """Sample where a slot is ready, and advance its pointers."""
+        rows, engine, streams = self._view(), self.engine, self._streams
+        batch = torch.arange(self._used, device=self._device)
+        state, trigger, own_row, stream, early_below, force_at, end_at, _ = rows["now"][:, :COLUMNS].unbind(1)
+        hold = rows["now"][:, COLUMNS:]  # (B, S)
+        active, count = rows["ready"], rows["count"]
+        force = count >= force_at
+        early = count < early_below
+
+        logits = self._network.logits(self._hidden[: self._used])  # (B, S, O)
+        logits = logits + engine.bias[state + early * len(engine.states)]
+        numbers = rows["uniforms"][batch, rows["samples"]]  # (B, 2 S)
+        chosen = [
+            engine.decoder(logits[:, s], numbers[:, 2 * s : 2 * s + 2], rows["history"][:, s], engine.codes)
+            for s in range(streams)
+        ]
+        chosen = torch.stack(chosen, dim=1)  # (B, S)
+        forced = force[:, None] & (engine.numbers == stream[:, None])
+        chosen = torch.where(forced, trigger[:, None], chosen)
+        held = (hold >= 0) & ~forced
+        ids = torch.where(held, hold, engine.sampled[chosen])
+        triggered = chosen == trigger[:, None]  # (B, S)
+        own_trigger = triggered[:, 0] & (own_row > 0)
+        ids[:, 1:].masked_fill_(own_trigger[:, None], NONE)
+
+        holds_frame = torch.logical_and(active, ~own_trigger, out=rows["holds_frame"])
+        if engine.decoder.history:
+            shifted = torch.cat([rows["history"][:, :, 1:], chosen[:, :, None]], dim=2)
+            is_code = holds_frame[:, None] & engine.codes[chosen] & (hold < 0)
+            rows["history"].copy_(torch.where(is_code[:, :, None], shifted, rows["history"]))
+        count += holds_frame
+        beside = triggered.any(dim=1) & (own_row == 0)
+        ended = active & (own_trigger | beside | (count >= end_at))
+        torch.where(active, force, rows["last_cut"], out=rows["last_cut"])
+        rows["cuts"] += active & force
+        count.masked_fill_(ended, 0)
+        rows["segment"] += ended
+        rows["samples"] += active
+        torch.ge(rows["segment"], rows["segments"], out=rows["done"])
+        torch.where(active[:, None], ids, rows["token"], out=rows["token"])
+        torch.logical_and(active, ~rows["done"], out=rows["has_token"])
+        table = rows["table"]
+        torch.index_select(
+            table.view(-1, table.shape[-1]), 0, batch * table.shape[1] + rows["segment"], out=rows["now"]
+        )
+
+    def _feed(self) -> None:
+        """Feed each live slot its sampled token and forced rows, up to `width`."""
+        rows, width = self._view(), self._width
+        batch = torch.arange(self._used, device=self._device)
+        places = torch.arange(width, device=self._device)
+        token, end = rows["has_token"], rows["now"][:, FORCED_END]
+        next_forced = (rows["next_forced"] - token.long())[:, None] + places  # (B, W), a place before for the token
+        forced = (next_forced < end[:, None]) & (next_forced >= rows["next_forced"][:, None])
+        ids = rows["forced"][batch[:, None], next_forced].masked_fill_(~forced[:, :, None], NONE)  # (B, W, S)
+        ids[:, 0] = torch.where(token[:, None], rows["token"], ids[:, 0])
+        count = forced.sum(dim=1)
+        fed = count + token
+        positions = rows["position"][:, None].expand(-1, width)  # (B, W)
+        if self.engine.ordering.positions == "token":
+            positions = positions + places
+            rows["position"] += fed
+        else:
+            moved = (token & rows["holds_frame"]).long()
+            positions = positions + moved[:, None] * (places > 0)
+            rows["position"] += moved
+        # What is written past the end of what was fed is overwritten by the next step.
+        slots = batch[:, None] * rows["ids"].shape[1] + rows["slot"][:, None] + places
+        rows["ids"].view(-1, ids.shape[-1]).index_copy_(0, slots.flatten(), ids.flatten(0, 1))
+        reach = int(self._reach[: self._used].max()) + width
+        if reach > self._cache.length:
+            self._cache.grow(reach + HEADROOM)
+        self.engine.forwards += 1
+        level = self._used == 1 and width == 1
+        hidden = self._network.step(ids, positions, self._cache, rows["slot"], reach, level)  # (B, W, D)
+        self._hidden[: self._used] = hidden[batch, (fed - 1).clamp(min=0)] if width > 1 else hidden[:, 0]
+        rows["slot"] += fed
+        rows["next_forced"] += count
+        torch.eq(rows["next_forced"], end, out=rows["ready"])
+        self._reach[: self._used] += width
+
+    def _collect(self) -> None:
+        """Take the results of slots whose scripts have ended, and free them; leave no more slots than half empty."""
+        wanted = ("done", "slot", "token", "cuts", "last_cut")
+        at = {name: self._rows[name][: self._used].cpu().numpy() for name in wanted}
+        self._reach[: self._used] = at["slot"]
+        for slot in np.flatnonzero(at["done"]).tolist():
+            job = self._jobs[slot]
+            if job is None:
+                continue
+            script, prefix = job.script, len(job.script.prefix)
+            fed = self._rows["ids"][slot, prefix : int(at["slot"][slot])].cpu().numpy()
+            closing = script.forced[script.offset[-2] : script.offset[-1]]
+            ids = np.concatenate([script.prefix, fed, at["token"][slot : slot + 1], closing]).astype(np.int32)
+            following = script.next(ids) if script.next else None
+            if following is not None:
+                self._waiting.appendleft(_Job(job.number, following, job.key))
+            else:
+                cuts, last_cut = int(at["cuts"][slot]), bool(at["last_cut"][slot])
+                self._results[job.number] = Decoded(ids, cuts, last_cut, len(script.state), len(ids) - prefix)
+            self._free(slot)
+        live = [slot for slot, job in enumerate(self._jobs) if job is not None]
+        if not self._waiting and len(live) * 2 <= self._used:
+            self._close_ranks(live)
+
+    def _free(self, slot: int) -> None:
+        """Empty a slot: it is computed still, but neither fed nor sampled."""
+        self._jobs[slot] = None
+        self._reach[slot] = 0
+        for name in ("ready", "has_token", "slot", "next_forced"):
+            self._rows[name][slot] = 0
+        self._rows["done"][slot] = True
+        self._rows["segment"][slot] = self._rows["segments"][slot]
+        self._rows["now"][slot, FORCED_END] = NONE
+
+    def _close_ranks(self, live: list[int]) -> None:
+        """Move what is decoded into the first slots, so that a step computes no others."""
+        reach = int(self._reach.max())
+        for to, source in enumerate(live):
+            if to != source:
+                for tensor in (*self._rows.values(), self._hidden):
+                    tensor[to] = tensor[source]
+                self._cache.entries[:, :, to, :, :reach] = self._cache.entries[:, :, source, :, :reach]
+                self._jobs[to], self._reach[to] = self._jobs[source], self._reach[source]
+                self._free(source)
+        self._used = len(live)
+
+    def _view(self) -> dict[str, Tensor]:
+        """The state of the slots that a step computes."""
+        if self._used == self.capacity:
+            return self._rows
+        return {name: tensor[: self._used] for name, tensor in self._rows.items()}
+
+    def _to(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)

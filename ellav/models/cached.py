@@ -1,0 +1,206 @@
+"""An AR model as decoding uses it: its weights laid out for a few rows at a time, and a key-value cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ellav.models.transformer import ROWS, Block, LevelNorm, packed_attention
+
+if TYPE_CHECKING:
+    from ellav.models.ar import ARModel
+
+
+@dataclass
+class KVCache:
+    """Keys, then values, of all layers: entries (layers, 2, B, H, L, hd)."""
+
+    entries: Tensor
+
+    @property
+    def length(self) -> int:
+        """Entries that a row has room for."""
+        return self.entries.shape[4]
+
+    def grow(self, length: int) -> None:
+        """Make room for `length` entries a row."""
+        if length > self.length:
+            self.entries = F.pad(self.entries, (0, 0, 0, length - self.length))
+
+
+class Layer:
+    """The weights of a block, transposed (a third faster for few rows), with its norms' scales and shifts inside."""
+
+    def __init__(self, block: Block, order: Tensor | None, dtype: torch.dtype):
+        qkv, qkv_bias = folded(block.attention_norm, block.qkv.weight)
+        if order is not None:
+            qkv, qkv_bias = qkv[order], qkv_bias[order]
+        up, up_bias = folded(block.ffn_norm, block.up.weight)
+        weights = (qkv, qkv_bias, block.out.weight, up, up_bias, block.down.weight)
+        self.qkv, self.qkv_bias, self.out, self.up, self.up_bias, self.down = (
+            weight.to(dtype).t().contiguous() for weight in weights
+        )
+
+
+class CachedAR:
+    """What `model` computes, a few rows at a time, with the keys and values of the rows before them kept.
+
+    dtype: of weights and products; keys, values and attention are float32 on a CPU, where that is faster, and
+    rotations everywhere. The weights are copies: later changes of `model` are not seen.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, model: ARModel, dtype: torch.dtype | None = None):
+        self.options, self.streams = model.options, model.streams
+        transformer = model.transformer
+        self.device, self.dtype = model.table.device, dtype or model.table.dtype
+        self.cache_dtype = torch.float32 if self.device.type == "cpu" else self.dtype
+        width, heads = self.options.width, self.options.heads
+        self._heads, self._size, self._norm = heads, (width // heads,), (width,)
+        self._rotary = self.options.positions == "rotary"
+        self._frequencies = transformer.frequencies.float()
+        self._wave = None if self._rotary else transformer.position_scale.to(self.dtype)
+        order = pairs_side_by_side(width, heads).to(self.device) if self._rotary else None
+        self._layers = [Layer(block, order, self.dtype) for block in transformer.blocks]
+        self._owned: tuple[tuple, Tensor | None] = (), None
+        self._table = (model.table * width**0.5).to(self.dtype)
+        self._join = model.join.weight.to(self.dtype) if model.join is not None else None
+        last = model.split.weight if model.split is not None else model.head()
+        last, bias = folded(transformer.norm, last)
+        self._last, self._last_bias = last.to(self.dtype).t().contiguous(), bias.to(self.dtype)
+        self._head = model.head().to(self.dtype).t().contiguous() if model.split is not None else None
+
+    def cache(self, rows: int, length: int) -> KVCache:
+        """An empty cache for `rows` sequences of at most `length` entries."""
+        o = self.options
+        shape = (o.layers, 2, rows, o.heads, length, o.width // o.heads)
+        return KVCache(torch.zeros(shape, dtype=self.cache_dtype, device=self.device))
+
+    @torch.inference_mode()
+    def prefill(
+        self, ids: Tensor, positions: Tensor, lengths: list[int], text_lens: list[int], cache: KVCache, rows: list[int]
+    ) -> Tensor:
+        """Begin sequences, packed one after the other: hidden states (N, D) of the last row of each.
+
+        ids: (T, S). positions: (T,). lengths: N, summing to T. text_lens: leading rows of each that see each other
+        in both directions, where the options ask for it. rows: of the cache that the sequences fill from 0 on.
+        """
+        text = text_lens if self.options.text_attention == "full" else None
+        count, more = len(ids), -len(ids) % ROWS
+
+        def attend(layer: int, q: Tensor, kv: Tensor) -> Tensor:
+            first = 0
+            for row, length in zip(rows, lengths, strict=True):
+                new = kv[first : first + length].permute(1, 2, 0, 3)  # (2, H, n, hd)
+                cache.entries[layer, :, row, :, :length] = new.to(self.cache_dtype)
+                first += length
+            k, v = kv[:count].unbind(1)
+            out = packed_attention(q[:count], k, v, lengths, True, text)
+            return F.pad(out, (0, 0, 0, 0, 0, more))
+
+        hidden = self._run(self._embed(F.pad(ids, (0, 0, 0, more))), F.pad(positions, (0, more)), attend)
+        ends = np.cumsum(lengths) - 1
+        return hidden[torch.from_numpy(ends).to(self.device)]
+
+    @torch.inference_mode()
+    def step(
+        self, ids: Tensor, positions: Tensor, cache: KVCache, start: Tensor, reach: int, level: bool = False
+    ) -> Tensor:
+        """Hidden states (B, W, D) of W new rows of each sequence; B may be less than the cache has.
+
+        ids: (B, W, S). positions: (B, W). start: (B,), where in the cache each sequence's new entries go; the row at
+        place p sees the entries up to p. What is written beyond a sequence's real end may be anything finite: a later
+        step overwrites it. reach: entries that are read, at least max(start) + W. level: W is 1 and every
+        sequence's new entry goes to reach - 1, so that nothing has to be hidden.
+        """
+        count, width = ids.shape[:2]
+        places = start[:, None] + torch.arange(width, device=self.device)  # (B, W)
+        # Where entries go, with those of keys and values, all rows and heads laid end to end: (B, W, 2, H).
+        owner = self._owners(cache, count)
+        flat = (owner + places[:, :, None, None]).flatten()
+        mask = None
+        if not level:
+            hidden = torch.arange(reach, device=self.device) > places[:, None, :, None]  # (B, 1, W, L)
+            mask = torch.zeros(hidden.shape, dtype=self.cache_dtype, device=self.device)
+            mask.masked_fill_(hidden, float("-inf"))
+
+        def attend(layer: int, q: Tensor, kv: Tensor) -> Tensor:
+            entries = cache.entries[layer]  # (2, rows, H, L, hd)
+            entries.view(-1, entries.shape[-1]).index_copy_(0, flat, kv.to(self.cache_dtype).flatten(0, 2))
+            keys, values = entries[:, :count, :, :reach].unbind(0)
+            q = q.to(self.cache_dtype).view(count, width, self._heads, -1).transpose(1, 2)
+            out = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+            return out.transpose(1, 2)
+
+        return self._run(self._embed(ids.flatten(0, 1)), positions.flatten(), attend).view(count, width, -1)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(N, D) -> (N, S, O) float32: scores of the model's `sampled` ids in each stream."""
+        out = torch.addmm(self._last_bias, hidden, self._last)
+        if self._head is not None:
+            out = out.view(-1, self.options.width) @ self._head
+        return out.float().view(len(hidden), self.streams, -1)
+
+    def _owners(self, cache: KVCache, count: int) -> Tensor:
+        """(B, 1, 2, H): the flat place of entry 0 of each sequence's keys and values."""
+        rows, heads, length = cache.entries.shape[2:5]
+        key = (rows, heads, length, count)
+        if self._owned[0] != key:
+            kind = torch.arange(2, device=self.device)[:, None] * rows * heads
+            head = torch.arange(heads, device=self.device)
+            row = torch.arange(count, device=self.device)[:, None, None, None] * heads
+            self._owned = key, (kind + head + row) * length
+        return self._owned[1]
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        """(N, S) ids, -1 for none -> (N, D)."""
+        each = self._table[ids]  # (N, S, D); the last row of the table, which -1 names, is zeros
+        if self._join is not None:
+            return F.linear(each.flatten(1), self._join)
+        return each.squeeze(1) if self.streams == 1 else each.sum(1)
+
+    def _run(self, x: Tensor, positions: Tensor, attend: Callable[[int, Tensor, Tensor], Tensor]) -> Tensor:
+        """Rows (N, D) at positions (N,) -> normal hidden states (N, D).
+
+        attend: of a layer, queries (N, H, hd) and keys and values (N, 2, H, hd) -> N times (H, hd).
+        """
+        angles = positions[:, None].float() * self._frequencies  # (N, half)
+        turn = None
+        if self._rotary:
+            turn = torch.polar(torch.ones_like(angles), angles)[:, None, None]  # (N, 1, 1, hd/2)
+        else:
+            x = x + self._wave * torch.cat([angles.sin(), angles.cos()], dim=-1).to(x.dtype)
+        for number, layer in enumerate(self._layers):
+            qkv = torch.addmm(layer.qkv_bias, F.layer_norm(x, self._norm), layer.qkv)
+            qkv = qkv.view(len(x), 3, self._heads, -1)  # (N, 3, H, hd)
+            if self.options.qk_norm:
+                qkv[:, :2] = F.layer_norm(qkv[:, :2], self._size)
+            if turn is not None:
+                turned = qkv if qkv.dtype == torch.float32 else qkv.float()
+                torch.view_as_complex(turned[:, :2].unflatten(-1, (-1, 2))).mul_(turn)
+                qkv = turned
+            out = attend(number, qkv[:, 0], qkv[:, 1:])
+            x = torch.addmm(x, out.reshape(len(x), -1).to(x.dtype), layer.out)
+            hidden = F.gelu(torch.addmm(layer.up_bias, F.layer_norm(x, self._norm), layer.up))
+            x = torch.addmm(x, hidden, layer.down)
+        return F.layer_norm(x, self._norm)
+
+
+def folded(norm: LevelNorm, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """A norm's scale and shift moved into the product after it: its new weight (O, D) and bias (O,)."""
+    return weight * norm.weight, weight @ norm.bias
+
+
+def pairs_side_by_side(width: int, heads: int) -> Tensor:
+    """(3 D,): the outputs of queries, keys and values reordered so that what a rotation turns together, i and
+    i + hd / 2 of a head of queries or keys, becomes a complex number."""
+    size = width // heads
+    pairs = torch.arange(size).view(2, -1).t().flatten()
+    turned = (torch.arange(2 * heads)[:, None] * size + pairs).flatten()
+    return torch.cat([turned, torch.arange(2 * width, 3 * width)])
