@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ellav.bin.options import add_choice, add_which, parse, parser
+from ellav.bin.options import add_choice, add_quantize, add_which, parse, parser
 from ellav.infer.protocols import add_options, requests_of
 
 
@@ -19,6 +19,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--width", type=int, help="rows fed a step; chosen by the engine if left out")
     made.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="batch sizes")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
+    add_quantize(made)
     add_choice(made, "decoder", "nucleus", "decoders")
     add_options(made)
     options = parse(made, argv)
@@ -37,5 +38,5 @@ def main(argv: list[str]) -> None:
     scripts = [trained.ordering.script(request.decode) for request in requests_of(dataset, tokens, options)]
     decoder = decoders.create(options.decoder, options.decoder_conf)
     device = choose_device(options.device)
-    engine = Engine(trained.model.to(device), trained.ordering, decoder, width=options.width)
+    engine = Engine(trained.model.to(device), trained.ordering, decoder, width=options.width, quantize=options.quantize)
     print(json.dumps(measure_decoding(engine, scripts, tuple(options.batches)), indent=1))

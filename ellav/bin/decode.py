@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from ellav.bin.options import add_choice, add_which, parse, parse_bool, parser
+from ellav.bin.options import add_choice, add_quantize, add_which, parse, parse_bool, parser
 from ellav.data.audio import write_wav
 from ellav.data.codes import CodesWriter
 from ellav.data.dataset import Dataset, Tokens
@@ -49,6 +49,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--batch", type=int, default=32, help="utterances decoded together")
     made.add_argument("--measure", type=parse_bool, default=True, help="measure decoding speed afterwards (true|false)")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
+    add_quantize(made)
     add_choice(made, "decoder", "nucleus", "decoders")
     options = parse(made, argv)
 
@@ -57,7 +58,17 @@ def main(argv: list[str]) -> None:
     for path, stage in zip(checkpoints, STAGES.values(), strict=True):
         need(path, stage)
     decoder = decoders.create(options.decoder, options.decoder_conf)
-    plain = ("mode", "prompt_seconds", "least_seconds", "most_seconds", "seed", "limit", "decoder", "decoder_conf")
+    plain = (
+        "mode",
+        "prompt_seconds",
+        "least_seconds",
+        "most_seconds",
+        "seed",
+        "limit",
+        "quantize",
+        "decoder",
+        "decoder_conf",
+    )
     kept = {name: getattr(options, name) for name in plain}
     kept["which"] = which["ar"] if which["ar"] == which["nar"] else f"{which['ar']} (AR) and {which['nar']} (NAR)"
     kept["plugin"] = decoders.record(options.decoder)
@@ -85,7 +96,7 @@ def _decode(options, which: dict[str, str], decoder, folder: Path) -> None:
         trained.check_fits(tokens, path, options.tokens, options.codec)
         if not (path / "summary.json").exists():
             print(f"{path}: its training did not come to its end; decoding what it knows so far", file=sys.stderr)
-    engine = Engine(ar.model.to(device), ar.ordering, decoder, options.batch)
+    engine = Engine(ar.model.to(device), ar.ordering, decoder, options.batch, quantize=options.quantize)
     longest = round(prompt_bounds(nar.config)[1] * codec.frame_rate)
     pipeline = Pipeline(engine, nar.model.to(device), codec, longest)
     whole = options.mode == "continuation"

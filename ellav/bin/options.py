@@ -48,6 +48,16 @@ def add_which(made: argparse.ArgumentParser) -> None:
     )
 
 
+def add_quantize(made: argparse.ArgumentParser) -> None:
+    """`--quantize`: what the AR model's weights are rounded to while decoding (`ellav.infer.engine.Engine`)."""
+    made.add_argument(
+        "--quantize",
+        default="none",
+        choices=["none", "int8"],
+        help="round the AR model's weights: int8 is faster on a CPU, most of all for large models",
+    )
+
+
 def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
     """Parse, with `--config` below the command line, and import the plugins.
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from ellav import machine
-from ellav.bin.options import add_choice, parse, parser
+from ellav.bin.options import add_choice, add_quantize, parse, parser
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, prompt_seconds, read_bundle
 from ellav.text_files import decoded
@@ -33,6 +33,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--textgrid", type=Path, help="write the times of phones and words here")
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
+    add_quantize(made)
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
     add_choice(made, "transcriber", "pocketsphinx", "transcribers, for --prompt_text auto")
     options = parse(made, argv)
@@ -71,6 +72,7 @@ def main(argv: list[str]) -> None:
         options.device,
         options.transcriber,
         options.transcriber_conf,
+        options.quantize,
     )
     ready = time.perf_counter()
     speech = voice(text, options.prompt, options.prompt_text, options.seed)

@@ -34,16 +34,26 @@ class Engine:
 
     batch: scripts decoded together. width: rows fed a step, or None for 2 on a GPU, where a
     step costs the same, and 1 on a CPU, where two rows take half as long again as one.
+    quantize: "int8" rounds weights to 8 bits, on a CPU only.
     forwards: steps of the model so far, prefixes included. The model's weights are copied:
     make a new engine for changed ones.
     """
 
-    def __init__(self, model: ARModel, ordering: Ordering, decoder: Decoder, batch: int = 32, width: int | None = None):
+    def __init__(
+        self,
+        model: ARModel,
+        ordering: Ordering,
+        decoder: Decoder,
+        batch: int = 32,
+        width: int | None = None,
+        quantize: str = "none",
+    ):
         self.model, self.ordering, self.decoder = model.eval(), ordering, decoder
         self.batch, self.device = batch, model.table.device
         self.width = width or (2 if self.device.type == "cuda" else 1)
         self.forwards = 0
-        self.network = model.cached()
+        self.quantize = quantize
+        self.network = model.cached(torch.int8 if quantize == "int8" else None)
         sampled = model.sampled.cpu().numpy()
         self._column = model.column.cpu().numpy()
         self.states = [

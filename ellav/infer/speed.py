@@ -23,7 +23,7 @@ def measure_decoding(engine: Engine, scripts: list[DecodingScript], batches: tup
     for batch in batches:
         chosen = scripts[: max(3, batch)]
         names = [str(i) for i in range(len(chosen))]
-        alone = Engine(engine.model, engine.ordering, engine.decoder, batch, engine.width)
+        alone = Engine(engine.model, engine.ordering, engine.decoder, batch, engine.width, engine.quantize)
         alone.decode(names[:1], chosen[:1])
         warm = alone.forwards
         began = time.perf_counter()

@@ -53,7 +53,8 @@ class Synthesizer:
 
     decoder, decoder_conf: another decoding strategy than the packed one. device: "cpu",
     "cuda", or None to take a GPU where there is one. transcriber, transcriber_conf: what
-    recognises a prompt with the text "auto". `prompts` holds the built-in prompts by
+    recognises a prompt with the text "auto". quantize: "int8" rounds the AR model's
+    weights, which is faster on a CPU, most of all for large models. `prompts` holds the built-in prompts by
     name, the default first.
     """
 
@@ -65,6 +66,7 @@ class Synthesizer:
         device: str | None = None,
         transcriber: str = "pocketsphinx",
         transcriber_conf: dict | None = None,
+        quantize: str = "none",
     ):
         bundle = read_bundle(folder)
         folder, model = bundle.folder, bundle.model
@@ -80,7 +82,7 @@ class Synthesizer:
         check_codec(self.codec, self.tokens, folder)
         choice = {"name": decoder, "conf": decoder_conf} if decoder else model["decoder"]
         made = decoders.create(choice["name"], choice["conf"])
-        engine = Engine(ar.model.to(device), ar.ordering, made)
+        engine = Engine(ar.model.to(device), ar.ordering, made, quantize=quantize)
         shortest, most = prompt_bounds(nar.config)
         self.pipeline = Pipeline(engine, nar.model.to(device), self.codec, round(most * self.codec.frame_rate))
         self.longest = longest_seen(ar.config)

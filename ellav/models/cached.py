@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ellav.models.products import product
 from ellav.models.transformer import ROWS, Block, LevelNorm, packed_attention
 
 if TYPE_CHECKING:
@@ -35,31 +36,29 @@ class KVCache:
 
 
 class Layer:
-    """The weights of a block, transposed (a third faster for few rows), with its norms' scales and shifts inside."""
+    """The products of a block, with its norms' scales and shifts inside."""
 
     def __init__(self, block: Block, order: Tensor | None, dtype: torch.dtype):
-        qkv, qkv_bias = folded(block.attention_norm, block.qkv.weight)
-        if order is not None:
-            qkv, qkv_bias = qkv[order], qkv_bias[order]
-        up, up_bias = folded(block.ffn_norm, block.up.weight)
-        weights = (qkv, qkv_bias, block.out.weight, up, up_bias, block.down.weight)
-        self.qkv, self.qkv_bias, self.out, self.up, self.up_bias, self.down = (
-            weight.to(dtype).t().contiguous() for weight in weights
-        )
+        weight, bias = folded(block.attention_norm, block.qkv.weight)
+        self.qkv = product(weight, bias, dtype) if order is None else product(weight[order], bias[order], dtype)
+        self.out = product(block.out.weight, None, dtype)
+        self.up = product(*folded(block.ffn_norm, block.up.weight), dtype)
+        self.down = product(block.down.weight, None, dtype)
 
 
 class CachedAR:
     """What `model` computes, a few rows at a time, with the keys and values of the rows before them kept.
 
-    dtype: of weights and products; keys, values and attention are float32 on a CPU, where that is faster, and
-    rotations everywhere. The weights are copies: later changes of `model` are not seen.
+    dtype: of weights and products, int8 too; keys, values and attention are float32 on a CPU, where that is faster,
+    and rotations everywhere. The weights are copies: later changes of `model` are not seen.
     """
 
     @torch.inference_mode()
     def __init__(self, model: ARModel, dtype: torch.dtype | None = None):
         self.options, self.streams = model.options, model.streams
         transformer = model.transformer
-        self.device, self.dtype = model.table.device, dtype or model.table.dtype
+        self.device, dtype = model.table.device, dtype or model.table.dtype
+        self.dtype = torch.float32 if dtype == torch.int8 else dtype  # of what is between the products
         self.cache_dtype = torch.float32 if self.device.type == "cpu" else self.dtype
         width, heads = self.options.width, self.options.heads
         self._heads, self._size, self._norm = heads, (width // heads,), (width,)
@@ -67,14 +66,13 @@ class CachedAR:
         self._frequencies = transformer.frequencies.float()
         self._wave = None if self._rotary else transformer.position_scale.to(self.dtype)
         order = pairs_side_by_side(width, heads).to(self.device) if self._rotary else None
-        self._layers = [Layer(block, order, self.dtype) for block in transformer.blocks]
+        self._layers = [Layer(block, order, dtype) for block in transformer.blocks]
         self._owned: tuple[tuple, Tensor | None] = (), None
         self._table = (model.table * width**0.5).to(self.dtype)
         self._join = model.join.weight.to(self.dtype) if model.join is not None else None
         last = model.split.weight if model.split is not None else model.head()
-        last, bias = folded(transformer.norm, last)
-        self._last, self._last_bias = last.to(self.dtype).t().contiguous(), bias.to(self.dtype)
-        self._head = model.head().to(self.dtype).t().contiguous() if model.split is not None else None
+        self._last = product(*folded(transformer.norm, last), dtype)
+        self._head = product(model.head(), None, dtype) if model.split is not None else None
 
     def cache(self, rows: int, length: int) -> KVCache:
         """An empty cache for `rows` sequences of at most `length` entries."""
@@ -142,9 +140,9 @@ class CachedAR:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(N, D) -> (N, S, O) float32: scores of the model's `sampled` ids in each stream."""
-        out = torch.addmm(self._last_bias, hidden, self._last)
+        out = self._last(hidden)
         if self._head is not None:
-            out = out.view(-1, self.options.width) @ self._head
+            out = self._head(out.view(-1, self.options.width))
         return out.float().view(len(hidden), self.streams, -1)
 
     def _owners(self, cache: KVCache, count: int) -> Tensor:
@@ -177,7 +175,7 @@ class CachedAR:
         else:
             x = x + self._wave * torch.cat([angles.sin(), angles.cos()], dim=-1).to(x.dtype)
         for number, layer in enumerate(self._layers):
-            qkv = torch.addmm(layer.qkv_bias, F.layer_norm(x, self._norm), layer.qkv)
+            qkv = layer.qkv(F.layer_norm(x, self._norm))
             qkv = qkv.view(len(x), 3, self._heads, -1)  # (N, 3, H, hd)
             if self.options.qk_norm:
                 qkv[:, :2] = F.layer_norm(qkv[:, :2], self._size)
@@ -186,9 +184,8 @@ class CachedAR:
                 torch.view_as_complex(turned[:, :2].unflatten(-1, (-1, 2))).mul_(turn)
                 qkv = turned
             out = attend(number, qkv[:, 0], qkv[:, 1:])
-            x = torch.addmm(x, out.reshape(len(x), -1).to(x.dtype), layer.out)
-            hidden = F.gelu(torch.addmm(layer.up_bias, F.layer_norm(x, self._norm), layer.up))
-            x = torch.addmm(x, hidden, layer.down)
+            x = layer.out(out.reshape(len(x), -1).to(x.dtype), onto=x)
+            x = layer.down(F.gelu(layer.up(F.layer_norm(x, self._norm))), onto=x)
         return F.layer_norm(x, self._norm)
 
 

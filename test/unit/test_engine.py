@@ -118,8 +118,8 @@ def test_engine_equals_the_plain_meaning(streams, width):
 
 
 @pytest.mark.parametrize(("name", "options"), BUILT_IN)
-@pytest.mark.parametrize("attention", ["causal", "full"])
-def test_rows_do_not_depend_on_their_neighbours(name, options, attention):
+@pytest.mark.parametrize(("attention", "quantize"), [("causal", "none"), ("full", "none"), ("causal", "int8")])
+def test_rows_do_not_depend_on_their_neighbours(name, options, attention, quantize):
     ordering = orderings.create(name, options)
     ordering.bind(PHONES, 16)
     model = tiny(ordering, text_attention=attention)
@@ -128,11 +128,12 @@ def test_rows_do_not_depend_on_their_neighbours(name, options, attention):
     scripts = [ordering.script(request_at(u, u.frames // 3)) for u in said]
     names = [f"u{i}" for i in range(9)]
     decoder = decoders.create("ras", {"top_p": 0.9})
-    together = Engine(model, ordering, decoder, batch=9).decode(names, scripts)
+    together = Engine(model, ordering, decoder, 9, quantize=quantize).decode(names, scripts)
     for i in range(9):
-        alone = Engine(model, ordering, decoder, batch=1).decode(names[i : i + 1], scripts[i : i + 1])[0]
+        single = Engine(model, ordering, decoder, 1, quantize=quantize)
+        alone = single.decode(names[i : i + 1], scripts[i : i + 1])[0]
         assert np.array_equal(alone.ids, together[i].ids)
-    again = Engine(model, ordering, decoder, batch=4).decode(names, scripts, seed=1)
+    again = Engine(model, ordering, decoder, 4, quantize=quantize).decode(names, scripts, seed=1)
     assert any(not np.array_equal(a.ids, b.ids) for a, b in zip(again, together, strict=True))
 
 
@@ -149,7 +150,7 @@ class Stubborn:
     def eval(self):
         return self
 
-    def cached(self):
+    def cached(self, dtype):
         return self
 
     def cache(self, rows, length):

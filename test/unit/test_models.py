@@ -6,6 +6,7 @@ from ellav.models.ar import ARModel, sampled_ids
 from ellav.models.cpu_attention import BlockAttention
 from ellav.models.nar import NARInput, NARModel
 from ellav.models.options import ModelOptions
+from ellav.models.products import product
 from ellav.plugins.orderings import orderings
 
 V, SAMPLED = 60, np.arange(20, 60)
@@ -109,6 +110,22 @@ def test_block_attention_is_attention(causal, length):
     weight = torch.randn_like(ours)
     for a, b in zip(*(torch.autograd.grad((o * weight).sum(), inputs) for o in (ours, wanted)), strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [127, 63])
+def test_products_of_8_bits_are_near_and_each_row_s_own(steps, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: steps == 127)
+    x, weight, bias = torch.randn(7, 64), torch.randn(50, 64), torch.randn(50)
+    x[2] *= 1000
+    x[3] = 0
+    rounded = product(weight, bias, torch.int8)
+    exact = product(weight, bias, torch.float32)
+    assert rounded.steps == steps
+    error = (rounded(x) - exact(x)).norm(dim=1) / exact(x).norm(dim=1)
+    assert error.max() < 3 / steps
+    assert torch.equal(rounded(x)[4:5], rounded(x[4:5]))
+    torch.testing.assert_close(rounded(x, onto=exact(x)), rounded(x) - bias + exact(x))
+    assert torch.equal(rounded(x)[3], bias)
 
 
 def test_a_sequence_does_not_depend_on_its_neighbours():
