@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class KVCache:
-    """Keys, then values, of all layers: entries (layers, 2, B, H, L, hd)."""
+    """Keys, then values, of all layers: entries (layers, 2, B, G, L, hd), G heads of keys and values."""
 
     entries: Tensor
 
@@ -61,11 +61,12 @@ class CachedAR:
         self.dtype = torch.float32 if dtype == torch.int8 else dtype  # of what is between the products
         self.cache_dtype = torch.float32 if self.device.type == "cpu" else self.dtype
         width, heads = self.options.width, self.options.heads
-        self._heads, self._size, self._norm = heads, (width // heads,), (width,)
+        self._heads, self._groups = heads, self.options.groups
+        self._size, self._norm = (width // heads,), (width,)
         self._rotary = self.options.positions == "rotary"
         self._frequencies = transformer.frequencies.float()
         self._wave = None if self._rotary else transformer.position_scale.to(self.dtype)
-        order = pairs_side_by_side(width, heads).to(self.device) if self._rotary else None
+        order = pairs_side_by_side(width // heads, heads, self._groups).to(self.device) if self._rotary else None
         self._layers = [Layer(block, order, dtype) for block in transformer.blocks]
         self._owned: tuple[tuple, Tensor | None] = (), None
         self._table = (model.table * width**0.5).to(self.dtype)
@@ -77,7 +78,7 @@ class CachedAR:
     def cache(self, rows: int, length: int) -> KVCache:
         """An empty cache for `rows` sequences of at most `length` entries."""
         o = self.options
-        shape = (o.layers, 2, rows, o.heads, length, o.width // o.heads)
+        shape = (o.layers, 2, rows, o.groups, length, o.width // o.heads)
         return KVCache(torch.zeros(shape, dtype=self.cache_dtype, device=self.device))
 
     @torch.inference_mode()
@@ -95,10 +96,10 @@ class CachedAR:
         def attend(layer: int, q: Tensor, kv: Tensor) -> Tensor:
             first = 0
             for row, length in zip(rows, lengths, strict=True):
-                new = kv[first : first + length].permute(1, 2, 0, 3)  # (2, H, n, hd)
+                new = kv[first : first + length].permute(1, 2, 0, 3)  # (2, G, n, hd)
                 cache.entries[layer, :, row, :, :length] = new.to(self.cache_dtype)
                 first += length
-            k, v = kv[:count].unbind(1)
+            k, v = kv[:count].repeat_interleave(self._heads // self._groups, dim=2).unbind(1)  # (T, H, hd)
             out = packed_attention(q[:count], k, v, lengths, True, text)
             return F.pad(out, (0, 0, 0, 0, 0, more))
 
@@ -119,22 +120,25 @@ class CachedAR:
         """
         count, width = ids.shape[:2]
         places = start[:, None] + torch.arange(width, device=self.device)  # (B, W)
-        # Where entries go, with those of keys and values, all rows and heads laid end to end: (B, W, 2, H).
+        # Where entries go, with those of keys and values, all rows and heads laid end to end: (B, W, 2, G).
         owner = self._owners(cache, count)
         flat = (owner + places[:, :, None, None]).flatten()
         mask = None
         if not level:
-            hidden = torch.arange(reach, device=self.device) > places[:, None, :, None]  # (B, 1, W, L)
+            shared = places.repeat_interleave(self._heads // self._groups, dim=1)  # (B, W H/G)
+            hidden = torch.arange(reach, device=self.device) > shared[:, None, :, None]  # (B, 1, W H/G, L)
             mask = torch.zeros(hidden.shape, dtype=self.cache_dtype, device=self.device)
             mask.masked_fill_(hidden, float("-inf"))
 
         def attend(layer: int, q: Tensor, kv: Tensor) -> Tensor:
-            entries = cache.entries[layer]  # (2, rows, H, L, hd)
+            entries = cache.entries[layer]  # (2, rows, G, L, hd)
             entries.view(-1, entries.shape[-1]).index_copy_(0, flat, kv.to(self.cache_dtype).flatten(0, 2))
             keys, values = entries[:, :count, :, :reach].unbind(0)
-            q = q.to(self.cache_dtype).view(count, width, self._heads, -1).transpose(1, 2)
+            # The queries that share keys stand one below the other, as if they were rows: (B, G, W H/G, hd).
+            q = q.to(self.cache_dtype).view(count, width, self._groups, -1, self._size[0])
+            q = q.transpose(1, 2).flatten(2, 3)
             out = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
-            return out.transpose(1, 2)
+            return out.unflatten(2, (width, -1)).transpose(1, 2)
 
         return self._run(self._embed(ids.flatten(0, 1)), positions.flatten(), attend).view(count, width, -1)
 
@@ -146,7 +150,7 @@ class CachedAR:
         return out.float().view(len(hidden), self.streams, -1)
 
     def _owners(self, cache: KVCache, count: int) -> Tensor:
-        """(B, 1, 2, H): the flat place of entry 0 of each sequence's keys and values."""
+        """(B, 1, 2, G): the flat place of entry 0 of each sequence's keys and values."""
         rows, heads, length = cache.entries.shape[2:5]
         key = (rows, heads, length, count)
         if self._owned[0] != key:
@@ -166,24 +170,24 @@ class CachedAR:
     def _run(self, x: Tensor, positions: Tensor, attend: Callable[[int, Tensor, Tensor], Tensor]) -> Tensor:
         """Rows (N, D) at positions (N,) -> normal hidden states (N, D).
 
-        attend: of a layer, queries (N, H, hd) and keys and values (N, 2, H, hd) -> N times (H, hd).
+        attend: of a layer, queries (N, H, hd) and keys and values (N, 2, G, hd) -> N times (H, hd).
         """
+        heads, groups = self._heads, self._groups
         angles = positions[:, None].float() * self._frequencies  # (N, half)
         turn = None
         if self._rotary:
-            turn = torch.polar(torch.ones_like(angles), angles)[:, None, None]  # (N, 1, 1, hd/2)
+            turn = torch.polar(torch.ones_like(angles), angles)[:, None]  # (N, 1, hd/2)
         else:
             x = x + self._wave * torch.cat([angles.sin(), angles.cos()], dim=-1).to(x.dtype)
         for number, layer in enumerate(self._layers):
             qkv = layer.qkv(F.layer_norm(x, self._norm))
-            qkv = qkv.view(len(x), 3, self._heads, -1)  # (N, 3, H, hd)
+            qkv = qkv.view(len(x), heads + 2 * groups, -1)  # (N, H + 2 G, hd)
             if self.options.qk_norm:
-                qkv[:, :2] = F.layer_norm(qkv[:, :2], self._size)
+                qkv[:, : heads + groups] = F.layer_norm(qkv[:, : heads + groups], self._size)
             if turn is not None:
-                turned = qkv if qkv.dtype == torch.float32 else qkv.float()
-                torch.view_as_complex(turned[:, :2].unflatten(-1, (-1, 2))).mul_(turn)
-                qkv = turned
-            out = attend(number, qkv[:, 0], qkv[:, 1:])
+                qkv = qkv.float()
+                torch.view_as_complex(qkv[:, : heads + groups].unflatten(-1, (-1, 2))).mul_(turn)
+            out = attend(number, qkv[:, :heads], qkv[:, heads:].unflatten(1, (2, groups)))
             x = layer.out(out.reshape(len(x), -1).to(x.dtype), onto=x)
             x = layer.down(F.gelu(layer.up(F.layer_norm(x, self._norm))), onto=x)
         return F.layer_norm(x, self._norm)
@@ -194,10 +198,9 @@ def folded(norm: LevelNorm, weight: Tensor) -> tuple[Tensor, Tensor]:
     return weight * norm.weight, weight @ norm.bias
 
 
-def pairs_side_by_side(width: int, heads: int) -> Tensor:
-    """(3 D,): the outputs of queries, keys and values reordered so that what a rotation turns together, i and
-    i + hd / 2 of a head of queries or keys, becomes a complex number."""
-    size = width // heads
+def pairs_side_by_side(size: int, heads: int, groups: int) -> Tensor:
+    """(hd (H + 2 G),): the outputs of queries, keys and values reordered so that what a rotation turns together, i
+    and i + hd / 2 of a head of queries or keys, becomes a complex number. size: hd."""
     pairs = torch.arange(size).view(2, -1).t().flatten()
-    turned = (torch.arange(2 * heads)[:, None] * size + pairs).flatten()
-    return torch.cat([turned, torch.arange(2 * width, 3 * width)])
+    turned = (torch.arange(heads + groups)[:, None] * size + pairs).flatten()
+    return torch.cat([turned, torch.arange((heads + groups) * size, (heads + 2 * groups) * size)])

@@ -10,7 +10,9 @@ from typing import Literal
 class ModelOptions:
     """Size and kind of a model; raises ValueError for what cannot be built.
 
-    layers, width, heads, ffn: of the Transformer. dropout: on the input and on what each
+    layers, width, heads, ffn: of the Transformer. kv_heads: heads of keys and values, each for as many heads of
+    queries (grouped-query attention, arXiv 2305.13245): a cache of kv_heads / heads the size, which decoding in
+    batches mostly waits for; None: every head has its own. dropout: on the input and on what each
     block adds. positions: absolute sinusoids added to the input, or rotary attention.
     qk_norm: normalise queries and keys of each head, which allows larger learning rates.
     text_attention (AR only): causal everywhere, or full among the rows of the text prefix.
@@ -23,6 +25,7 @@ class ModelOptions:
     width: int = 256
     heads: int = 4
     ffn: int = 1024
+    kv_heads: int | None = None
     dropout: float = 0.0
     positions: Literal["sinusoidal", "rotary"] = "rotary"
     qk_norm: bool = False
@@ -39,3 +42,10 @@ class ModelOptions:
             raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"width {self.width} must be {self.heads} heads times an even number")
+        if self.kv_heads is not None and (self.kv_heads < 1 or self.heads % self.kv_heads):
+            raise ValueError(f"kv_heads {self.kv_heads} must divide heads {self.heads}")
+
+    @property
+    def groups(self) -> int:
+        """Heads of keys and values."""
+        return self.kv_heads or self.heads

@@ -63,9 +63,9 @@ class Transformer(nn.Module):
             waves = torch.cat([angles.sin(), angles.cos()], dim=-1)  # (..., D)
             x = x + self.position_scale.to(x.dtype) * waves.to(x.dtype)
         else:
-            angles = angles[..., None, None, :]  # (..., 1, 1, hd/2)
+            angles = angles[..., None, :]  # (..., 1, hd/2)
             cos, sin = angles.cos(), angles.sin()
-            rotation = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)  # (..., 1, 1, hd) each
+            rotation = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)  # (..., 1, hd) each
         x = F.dropout(x, self.options.dropout, self.training)
         for block in self.blocks:
             x = block(x, attend, rotation, level)
@@ -78,9 +78,10 @@ class Block(nn.Module):
     def __init__(self, options: ModelOptions, levels: int):
         super().__init__()
         width = options.width
-        self.heads, self.dropout, self.qk_norm = options.heads, options.dropout, options.qk_norm
+        self.heads, self.groups = options.heads, options.groups
+        self.dropout, self.qk_norm = options.dropout, options.qk_norm
         self.attention_norm = LevelNorm(width, levels)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.qkv = nn.Linear(width, width + 2 * self.groups * (width // self.heads), bias=False)
         self.out = nn.Linear(width, width, bias=False)
         self.ffn_norm = LevelNorm(width, levels)
         self.up = nn.Linear(width, options.ffn, bias=False)
@@ -92,13 +93,16 @@ class Block(nn.Module):
             nn.init.zeros_(linear.weight)
 
     def forward(self, x: Tensor, attend: Callable, rotation, level: Tensor | None) -> Tensor:
-        qkv = self.qkv(self.attention_norm(x, level))  # (..., 3D)
-        qk, v = qkv.unflatten(-1, (3, self.heads, -1)).split([2, 1], dim=-3)  # (..., 2, H, hd), (..., 1, H, hd)
+        heads, groups = self.heads, self.groups
+        qkv = self.qkv(self.attention_norm(x, level)).unflatten(-1, (heads + 2 * groups, -1))
+        qk, v = qkv.split([heads + groups, groups], dim=-2)  # (..., H + G, hd), (..., G, hd)
         if self.qk_norm:
             qk = F.layer_norm(qk, qk.shape[-1:])
         if rotation is not None:
             qk = rotate(qk, *rotation)
-        q, k, v = *qk.unbind(-3), v.squeeze(-3)  # (..., H, hd) each
+        q, k = qk.split([heads, groups], dim=-2)
+        if groups < heads:
+            k, v = (each.repeat_interleave(heads // groups, dim=-2) for each in (k, v))  # (..., H, hd)
         x = x + F.dropout(self.out(attend(q, k, v).flatten(-2)), self.dropout, self.training)
         hidden = F.gelu(self.up(self.ffn_norm(x, level)))  # (..., ffn)
         return x + F.dropout(self.down(hidden), self.dropout, self.training)

@@ -46,6 +46,7 @@ def main(argv: list[str] | None = None) -> list[dict]:
         "--dtype", nargs="+", default=["float32"], help="of the reference; the engine's is float32 on a CPU"
     )
     made.add_argument("--quantize", nargs="+", default=["none", "int8"], choices=["none", "int8"])
+    made.add_argument("--kv-heads", type=int, help="heads of keys and values of the engine's model")
     made.add_argument("--repeats", type=int, default=3)
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--device", default="cpu")
@@ -56,7 +57,8 @@ def main(argv: list[str] | None = None) -> list[dict]:
     size = ModelOptions(**PRESETS[options.preset])
     ordering = orderings.create("concat")
     ordering.bind(PHONES, SIZE)
-    model = ARModel.of(ordering, size).to(options.device)
+    grouped = dataclasses.replace(size, kv_heads=options.kv_heads)
+    model = ARModel.of(ordering, grouped).to(options.device)
     bandwidth = reading_bandwidth(torch.device(options.device))
     print(f"{options.preset}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, {options.device}, ")
     print(f"{options.threads} threads, {bandwidth / 1e9:.1f} GB/s read; prefix {options.prefix}, {options.rows} rows")
@@ -75,7 +77,7 @@ def main(argv: list[str] | None = None) -> list[dict]:
         for quantize in options.quantize:
             engine = Engine(model, ordering, decoders.create("nucleus"), batch, quantize=quantize)
             seconds = fastest(options, lambda e=engine, n=names, s=scripts: e.decode(n, s))
-            floor = floor_of(options, size, batch, 1 if quantize == "int8" else 4) / bandwidth
+            floor = floor_of(options, grouped, batch, 1 if quantize == "int8" else 4) / bandwidth
             name = "engine, int8" if quantize == "int8" else "engine, float32"
             table.append(row(name, batch, seconds, options.rows, floor))
     return table
@@ -102,9 +104,10 @@ def script_of(ordering, options, seed: int):
 
 def floor_of(options, size: ModelOptions, batch: int, width: int) -> float:
     """Bytes that a decode must read: all weights of the blocks and the output once a step, the cache as it grows."""
-    weights = size.layers * (4 * size.width**2 + 2 * size.width * size.ffn) + (SIZE + 100) * size.width
+    share = size.groups / size.heads
+    weights = size.layers * ((2 + 2 * share) * size.width**2 + 2 * size.width * size.ffn) + (SIZE + 100) * size.width
     lengths = options.prefix + options.rows / 2
-    cache = batch * size.layers * 2 * lengths * size.width * (2 if width == 2 else 4)
+    cache = batch * size.layers * 2 * lengths * size.width * share * (2 if width == 2 else 4)
     return options.rows * (weights * width + cache)
 
 

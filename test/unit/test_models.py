@@ -47,9 +47,9 @@ def packed(model, parts, texts):
 
 
 @pytest.mark.parametrize(("streams", "combine", "positions", "attention"), CASES)
-@pytest.mark.parametrize("qk_norm", [False, True])
-def test_packed_sequences_are_as_alone(streams, combine, positions, attention, qk_norm):
-    model = ar(streams, combine, positions, attention, qk_norm=qk_norm)
+@pytest.mark.parametrize("changes", [{}, {"qk_norm": True}, {"kv_heads": 2}, {"kv_heads": 1, "qk_norm": True}])
+def test_packed_sequences_are_as_alone(streams, combine, positions, attention, changes):
+    model = ar(streams, combine, positions, attention, **changes)
     parts, texts = sequences([7, 1, 12], streams), [3, 1, 5]
     for part, text, hidden in zip(parts, texts, packed(model, parts, texts), strict=True):
         alone = packed(model, [part], [text])[0]
@@ -58,10 +58,10 @@ def test_packed_sequences_are_as_alone(streams, combine, positions, attention, q
 
 
 @pytest.mark.parametrize(("streams", "combine", "positions", "attention"), CASES)
-@pytest.mark.parametrize("qk_norm", [False, True])
-def test_cached_steps_equal_the_whole(streams, combine, positions, attention, qk_norm):
+@pytest.mark.parametrize("changes", [{}, {"qk_norm": True}, {"kv_heads": 2}, {"kv_heads": 1, "qk_norm": True}])
+def test_cached_steps_equal_the_whole(streams, combine, positions, attention, changes):
     """Packed prefixes, then steps of one and two rows, sequences at their own pace."""
-    model = ar(streams, combine, positions, attention, qk_norm=qk_norm)
+    model = ar(streams, combine, positions, attention, **changes)
     parts, texts, prefixes = sequences([9, 14, 12], streams), [3, 6, 2], [4, 8, 5]
     whole = [model.logits(h) for h in packed(model, parts, texts)]
     cached, rows = model.cached(), [2, 0, 3]  # of the cache, in no order; row 1 is nobody's
@@ -110,6 +110,20 @@ def test_block_attention_is_attention(causal, length):
     weight = torch.randn_like(ours)
     for a, b in zip(*(torch.autograd.grad((o * weight).sum(), inputs) for o in (ours, wanted)), strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_grouped_queries_are_heads_with_the_same_keys():
+    torch.manual_seed(0)
+    few, many = ar(kv_heads=2), ar()
+    weights = few.state_dict()
+    for name in [name for name in weights if name.endswith("qkv.weight")]:
+        q, k, v = weights[name].unflatten(0, (8, 8)).split([4, 2, 2])  # heads of 8
+        weights[name] = torch.cat([q, k.repeat_interleave(2, 0), v.repeat_interleave(2, 0)]).flatten(0, 1)
+    many.load_state_dict(weights)
+    parts = sequences([7, 12], 1)
+    for a, b in zip(packed(few, parts, [3, 5]), packed(many, parts, [3, 5]), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+    assert few.cached().cache(3, 10).entries.numel() * 2 == many.cached().cache(3, 10).entries.numel()
 
 
 @pytest.mark.parametrize("steps", [127, 63])
@@ -236,3 +250,5 @@ def test_aligned_text_follows_the_durations():
 def test_options_that_cannot_be_built_are_refused():
     with pytest.raises(ValueError, match="heads"):
         ModelOptions(width=30, heads=4)
+    with pytest.raises(ValueError, match="kv_heads"):
+        ModelOptions(heads=4, kv_heads=3)
