@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     tokens = Tokens.read(options.tokens)
     dataset = Dataset(options.data, tokens)
     trained = load_trained(options.ar, options.which)
-    options.limit = options.limit or max(options.batches)
+    options.limit = options.limit or 2 * max(options.batches)
     scripts = [trained.ordering.script(request.decode) for request in requests_of(dataset, tokens, options)]
     decoder = decoders.create(options.decoder, options.decoder_conf)
     device = choose_device(options.device)

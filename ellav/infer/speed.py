@@ -11,7 +11,7 @@ from ellav.types import DecodingScript
 
 
 def measure_decoding(engine: Engine, scripts: list[DecodingScript], batches: tuple[int, ...] = (1, 32)) -> dict:
-    """Decode the scripts with each batch size; plain figures for results and `ellav bench`.
+    """Decode twice as many scripts as each batch size, at least 3; plain figures for results and `ellav bench`.
 
     For each batch size: forwards (steps) and rows (tokens) a second. For one utterance at a
     time also the share of a step that reading every weight once from memory would take at
@@ -21,7 +21,7 @@ def measure_decoding(engine: Engine, scripts: list[DecodingScript], batches: tup
     bandwidth = reading_bandwidth(engine.device)
     figures: dict = {"weights_mib": round(weights / 2**20, 2), "memory_reading_gb_per_s": round(bandwidth / 1e9, 1)}
     for batch in batches:
-        chosen = scripts[: max(3, batch)]
+        chosen = scripts[: max(3, 2 * batch)]
         names = [str(i) for i in range(len(chosen))]
         alone = Engine(engine.model, engine.ordering, engine.decoder, batch, engine.width, engine.quantize)
         alone.decode(names[:1], chosen[:1])
