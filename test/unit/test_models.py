@@ -112,6 +112,19 @@ def test_block_attention_is_attention(causal, length):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("dtype", "near"), [(torch.bfloat16, 0.05), (torch.int8, 0.1)])
+def test_weights_of_fewer_bits_decode_nearly_alike(dtype, near):
+    model, ids = ar(), torch.randint(0, V, (9, 1))
+    cached = model.cached(dtype)
+    whole = model.logits(packed(model, [ids], [1])[0])
+    cache, at = cached.cache(1, 9), torch.tensor([8])
+    begun = cached.logits(cached.prefill(ids[:8], torch.arange(8), [8], [1], cache, [0]))
+    stepped = cached.logits(cached.step(ids[None, 8:], at[None], cache, at, 9)[0])
+    assert begun.dtype == stepped.dtype == torch.float32 and cache.entries.dtype == torch.float32
+    for made, right in ((begun, whole[7:8]), (stepped, whole[8:])):
+        assert (made - right).norm() < near * right.norm()
+
+
 def test_grouped_queries_are_heads_with_the_same_keys():
     torch.manual_seed(0)
     few, many = ar(kv_heads=2), ar()
