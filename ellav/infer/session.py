@@ -128,7 +128,7 @@ class Session:
         self._feed()
 
     def _fill(self) -> None:
-        """Give free slots to scripts that wait, longest prefixes no more than PREFILL rows at once."""
+        """Give free slots to scripts that wait. Prefixes are computed together, about PREFILL rows at once."""
         free = [slot for slot, job in enumerate(self._jobs) if job is None]
         while free and self._waiting:
             slots, rows = [], 0
