@@ -91,7 +91,7 @@ class CachedAR:
         in both directions, where the options ask for it. rows: of the cache that the sequences fill from 0 on.
         """
         text = text_lens if self.options.text_attention == "full" else None
-        count, more = len(ids), -len(ids) % ROWS
+        more = -len(ids) % ROWS
 
         def attend(layer: int, q: Tensor, kv: Tensor) -> Tensor:
             first = 0
@@ -99,9 +99,7 @@ class CachedAR:
                 new = kv[first : first + length].permute(1, 2, 0, 3)  # (2, G, n, hd)
                 cache.entries[layer, :, row, :, :length] = new.to(self.cache_dtype)
                 first += length
-            k, v = kv[:count].repeat_interleave(self._heads // self._groups, dim=2).unbind(1)  # (T, H, hd)
-            out = packed_attention(q[:count], k, v, lengths, True, text)
-            return F.pad(out, (0, 0, 0, 0, 0, more))
+            return packed_attention(q, *kv.unbind(1), lengths, True, text)
 
         hidden = self._run(self._embed(F.pad(ids, (0, 0, 0, more))), F.pad(positions, (0, more)), attend)
         ends = np.cumsum(lengths) - 1

@@ -51,8 +51,7 @@ class Transformer(nn.Module):
         rows, more = len(x), -len(x) % ROWS
 
         def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            out = packed_attention(q[:rows], k[:rows], v[:rows], lengths, causal, text_lens)
-            return F.pad(out, (0, 0, 0, 0, 0, more))
+            return packed_attention(q, k, v, lengths, causal, text_lens)
 
         if level is not None and level.ndim:
             level = F.pad(level, (0, more))
@@ -101,8 +100,6 @@ class Block(nn.Module):
         if rotation is not None:
             qk = rotate(qk, *rotation)
         q, k = qk.split([heads, groups], dim=-2)
-        if groups < heads:
-            k, v = (each.repeat_interleave(heads // groups, dim=-2) for each in (k, v))  # (..., H, hd)
         x = x + F.dropout(self.out(attend(q, k, v).flatten(-2)), self.dropout, self.training)
         hidden = F.gelu(self.up(self.ffn_norm(x, level)))  # (..., ffn)
         return x + F.dropout(self.down(hidden), self.dropout, self.training)
@@ -141,16 +138,23 @@ def embedding_table(entries: int, width: int, scale: float) -> nn.Parameter:
 def packed_attention(
     q: Tensor, k: Tensor, v: Tensor, lengths: list[int], causal: bool, text_lens: list[int] | None
 ) -> Tensor:
-    """Attention (T, H, hd) of each packed sequence to itself alone."""
+    """Attention (T, H, hd) of each packed sequence to itself alone; zeros in rows behind the last one.
+
+    q: (T, H, hd). k, v: (T, G, hd), each head of them for H / G heads of queries.
+    """
+    rows, shared = sum(lengths), q.shape[1] // k.shape[1]
+    more = len(q) - rows
+    if shared > 1:
+        k, v = (each.repeat_interleave(shared, dim=1) for each in (k, v))  # (T, H, hd)
     out = []
-    pieces = zip(*(t.transpose(0, 1).split(lengths, dim=1) for t in (q, k, v)), strict=True)
+    pieces = zip(*(t[:rows].transpose(0, 1).split(lengths, dim=1) for t in (q, k, v)), strict=True)
     for index, (a, b, c) in enumerate(pieces):  # (H, n, hd) each
         seen = attention(a, b, c, causal)
         if causal and text_lens is not None:
             n = text_lens[index]
             seen = torch.cat([attention(a[:, :n], b[:, :n], c[:, :n], False), seen[:, n:]], dim=1)
         out.append(seen.transpose(0, 1))
-    return torch.cat(out)
+    return F.pad(torch.cat(out), (0, 0, 0, 0, 0, more))
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
