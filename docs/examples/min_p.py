@@ -25,8 +25,6 @@ class MinP:
     def __call__(self, logits: torch.Tensor, uniforms: torch.Tensor, history, codes: torch.Tensor) -> torch.Tensor:
         """(B, V) logits and (B, 2) uniforms -> (B,) ids."""
         probabilities = (logits / self.temperature).softmax(dim=-1)
-
-        def kept(weights):
-            return weights >= self.least * weights.amax(dim=-1, keepdim=True)
-
+        of_codes = probabilities * codes
+        kept = of_codes >= self.least * of_codes.amax(dim=-1, keepdim=True)
         return draw(weigh_kept(probabilities, kept, codes), uniforms[:, 0])

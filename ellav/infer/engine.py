@@ -14,8 +14,6 @@ from ellav.plugins.decoders import Decoder
 from ellav.plugins.orderings import Ordering
 from ellav.types import NONE, DecodingScript
 
-__all__ = ["Decoded", "Engine"]
-
 NEVER = 2**30
 """A count that no segment reaches."""
 

@@ -82,6 +82,11 @@ def test_a_trigger_is_as_likely_as_the_model_has_it(name):
         assert (found - logits.softmax(0))[~codes].abs().max() < 2e-3
 
 
+def test_topk_tells_logits_apart_whose_probabilities_are_one():
+    decoder = decoders.create("topk", {"k": 1})
+    assert chances(decoder, torch.tensor([0.0, 1e-30]))[1] == 1
+
+
 def test_greedy_and_the_limits_of_the_others_agree():
     logits = torch.tensor([0.1, 2.0, -1.0, 1.9])
     for name, options in (("greedy", {}), ("topk", {"k": 1}), ("nucleus", {"top_p": 0.0})):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ellav.plugins.decoders import decoders
-from ellav.plugins.decoders.sampling import check_temperature, draw, nucleus, weigh_kept
+from ellav.plugins.decoders.sampling import check_temperature, check_top_p, draw_nucleus
 
 
 @decoders.register("nucleus")
@@ -19,8 +19,7 @@ class Nucleus:
     history = 0
 
     def __init__(self, top_p: float = 0.8, temperature: float = 1.0, keep_triggers: bool = True):
-        if not 0 <= top_p <= 1:
-            raise ValueError(f"top_p must lie between 0 and 1, not {top_p}")
+        check_top_p(top_p)
         check_temperature(temperature)
         self.top_p = top_p
         self.temperature = temperature
@@ -32,5 +31,4 @@ class Nucleus:
         """(B, V) logits, (B, 2) uniforms -> (B,) ids."""
         probabilities = (logits / self.temperature).softmax(dim=-1)
         chosen = codes if self.keep_triggers else torch.ones_like(codes)
-        weights = weigh_kept(probabilities, lambda p: nucleus(p, self.top_p), chosen)
-        return draw(weights, uniforms[:, 0])
+        return draw_nucleus(probabilities, self.top_p, chosen, uniforms[:, 0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ellav.plugins.decoders import decoders
-from ellav.plugins.decoders.sampling import check_temperature, draw, nucleus, weigh_kept
+from ellav.plugins.decoders.sampling import check_temperature, check_top_p, draw, draw_nucleus
 
 
 @decoders.register("ras")
@@ -30,8 +30,7 @@ class RepetitionAware:
         temperature: float = 1.0,
         keep_triggers: bool = True,
     ):
-        if not 0 <= top_p <= 1:
-            raise ValueError(f"top_p must lie between 0 and 1, not {top_p}")
+        check_top_p(top_p)
         if not 1 <= window <= 10_000:
             raise ValueError(f"window must be 1 to 10000, not {window}")
         check_temperature(temperature)
@@ -47,7 +46,7 @@ class RepetitionAware:
         """(B, V) logits, (B, 2) uniforms, (B, window) history, (V,) codes -> (B,) ids."""
         probabilities = (logits / self.temperature).softmax(dim=-1)
         chosen = codes if self.keep_triggers else torch.ones_like(codes)
-        ids = draw(weigh_kept(probabilities, lambda p: nucleus(p, self.top_p), chosen), uniforms[:, 0])
+        ids = draw_nucleus(probabilities, self.top_p, chosen, uniforms[:, 0])
         share = (history == ids[:, None]).sum(dim=-1) / self.history
         repeated = (share > self.threshold) & codes[ids]
         return torch.where(repeated, draw(probabilities * chosen, uniforms[:, 1]), ids)

@@ -30,10 +30,8 @@ class TopK:
         self, logits: torch.Tensor, uniforms: torch.Tensor, history: torch.Tensor, codes: torch.Tensor
     ) -> torch.Tensor:
         """(B, V) logits, (B, 2) uniforms -> (B,) ids."""
-        probabilities = (logits / self.temperature).softmax(dim=-1)
+        scaled = logits / self.temperature
         chosen = codes if self.keep_triggers else torch.ones_like(codes)
-        return draw(weigh_kept(probabilities, self._likeliest, chosen), uniforms[:, 0])
-
-    def _likeliest(self, weights: torch.Tensor) -> torch.Tensor:
-        """(B, V) weights -> (B, V) boolean: the k highest, and those as high as the k-th."""
-        return weights >= weights.topk(min(self.k, weights.shape[-1]), dim=-1).values[:, -1:]
+        among = scaled.masked_fill(~chosen, float("-inf"))
+        kept = among >= among.topk(min(self.k, among.shape[-1]), dim=-1).values[:, -1:]
+        return draw(weigh_kept(scaled.softmax(dim=-1), kept, chosen), uniforms[:, 0])
