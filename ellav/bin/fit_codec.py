@@ -17,7 +17,7 @@ from ellav.errors import UserError
 from ellav.models.device import choose_device
 from ellav.plugins.codecs import codecs
 from ellav.plugins.registry import is_outside
-from ellav.train.codec import HELD_OUT, STATE, train_codec
+from ellav.train.codec import HELD_OUT, STATE, learns_phones, train_codec
 
 
 def main(argv: list[str]) -> None:
@@ -32,6 +32,9 @@ def main(argv: list[str]) -> None:
         default=1.0,
         help="learn from at most so much, whole utterances at random; a codec that learns by gradient reads pieces of"
         " all speech instead",
+    )
+    made.add_argument(
+        "--align", type=Path, help="the set's folder of stage 3, for a codec that learns which phones are spoken"
     )
     made.add_argument("--device", default=None, help="of such a codec: cpu or cuda; a GPU is used where there is one")
     made.add_argument("--seed", type=int, default=0, help="of the choice and of the training")
@@ -50,12 +53,20 @@ def main(argv: list[str]) -> None:
         settings |= {"seed": options.seed} if by_gradient else {"hours": options.hours, "seed": options.seed}
     files = [Path(value) for value in conf.values() if isinstance(value, str) and Path(value).is_file()]
     inputs = [*files, options.data] if codec.trainable else files
+    align = None
+    if learns_phones(codec):
+        if options.align is None:
+            raise UserError(
+                f"codec {options.codec} learns which phones are spoken: give --align, the folder of stage 3"
+            )
+        align = need(options.align, "3 (phones and alignment)")
+        inputs.append(align)
     with writing(options.out, "4 (codes)", settings, inputs) as folder:
         if folder is None:
             return
         started = time.monotonic()
         if by_gradient:
-            speech = Speech(options.data, codec.sample_rate, HELD_OUT, options.seed)
+            speech = Speech(options.data, codec.sample_rate, HELD_OUT, options.seed, align)
             figures = train_codec(codec, speech, folder, options.seed, str(choose_device(options.device)))
             (folder / STATE).unlink(missing_ok=True)
             write_text(folder / "summary.json", json.dumps({"valid": figures}, indent=1) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import mmap
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from ellav.config import read_yaml
 from ellav.data.codes import FRAMES, CodesReader
+from ellav.data.lines import Lines
 from ellav.errors import UserError, one_line
 from ellav.types import SILENCE, Utterance
 
@@ -143,7 +143,7 @@ class Dataset:
             raise UserError(f"{self.folder}: no such folder; run stage 5 (tokens) first")
         self.tokens = tokens
         self._tables = {
-            name: _Lines(self.folder / name)
+            name: Lines(self.folder / name)
             for name in ("phones", "word_of_phone", "durations", "codes.scp", "utt2spk", "text", "utt2num_frames")
         }
         speakers, lengths = self._tables.pop("utt2spk"), self._tables.pop("utt2num_frames")
@@ -217,46 +217,5 @@ class Dataset:
 
     def _optional(self, table: str, index: int, missing: str) -> str:
         if table not in self._tables and (self.folder / table).exists():
-            self._tables[table] = _Lines(self.folder / table)
+            self._tables[table] = Lines(self.folder / table)
         return self._value(table, index) if table in self._tables else missing
-
-
-class _Lines:
-    """Rows of a table by their number, from the mapped file."""
-
-    def __init__(self, path: Path):
-        if not path.exists():
-            raise UserError(f"{path}: no such file; run stage 5 (tokens) first")
-        self.path = path
-        self._open()
-        content = np.frombuffer(self._map, np.uint8) if len(self._map) else np.zeros(0, np.uint8)
-        steps = range(0, len(content), 1 << 24)
-        ends = [np.flatnonzero(content[step : step + (1 << 24)] == 10) + step for step in steps]
-        self._ends = np.concatenate([np.array([-1]), *ends])
-        if len(content) and content[-1] != 10:
-            raise UserError(f"{path}: its last line is torn; rerun stage 5 (tokens)")
-
-    def _open(self) -> None:
-        with open(self.path, "rb") as stream:
-            empty = not self.path.stat().st_size
-            self._map = b"" if empty else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-
-    def __getstate__(self) -> dict:
-        return {"path": self.path, "_ends": self._ends}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state)
-        self._open()
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    def row(self, index: int) -> tuple[str, str]:
-        line = bytes(self._map[self._ends[index] + 1 : self._ends[index + 1]]).decode()
-        key, _, value = line.partition(" ")
-        return key, value
-
-    def columns(self) -> tuple[list[str], list[str]]:
-        rows = [self.row(i) for i in range(len(self))]
-        shared: dict[str, str] = {}  # one string per speaker, not per utterance
-        return [key for key, _ in rows], [shared.setdefault(value, value) for _, value in rows]

@@ -2,48 +2,91 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from ellav.data.audio import read_recording, resample
+from ellav.data.audio import opened, resample
 from ellav.data.kaldi import read_table
+from ellav.data.lines import Lines
 from ellav.errors import UserError
+from ellav.plugins.codecs import UNKNOWN
+
+
+class Piece(NamedTuple):
+    """wav: (samples,) float32, zeros behind an utterance that ends earlier. start: second of the utterance at which it
+    begins."""
+
+    wav: np.ndarray
+    utterance: str
+    start: float
 
 
 class Speech:
     """The utterances of a folder that `ellav format-wavs` wrote.
 
     sample_rate: Hz of the pieces. held_out: utterances, drawn by `seed`, that `piece` never reads; an eighth of them
-    at most.
+    at most. align: the folder that `ellav align` made of them, for `phones_in`; `phones` are its phones then, sorted.
     """
 
-    def __init__(self, folder: Path, sample_rate: int, held_out: int = 0, seed: int = 0):
+    def __init__(self, folder: Path, sample_rate: int, held_out: int = 0, seed: int = 0, align: Path | None = None):
         self.sample_rate = sample_rate
-        wavs, samples = read_table(folder / "wav.scp"), read_table(folder / "utt2num_samples")
-        held_out = min(held_out, max(1, len(wavs) // 8))
-        if len(wavs) <= held_out or wavs.keys() != samples.keys():
-            raise UserError(f"{folder}: {len(wavs)} utterances are too few to learn a codec from; rerun stage 2")
-        order = np.random.default_rng(seed).permutation(len(wavs))
-        paths, lengths = list(wavs.values()), np.array([int(count) for count in samples.values()])
-        self.held_out = [paths[i] for i in order[:held_out]]
-        self._paths = [paths[i] for i in order[held_out:]]
+        self._wavs, samples = read_table(folder / "wav.scp"), read_table(folder / "utt2num_samples")
+        held_out = min(held_out, max(1, len(self._wavs) // 8))
+        if len(self._wavs) <= held_out or self._wavs.keys() != samples.keys():
+            raise UserError(f"{folder}: {len(self._wavs)} utterances are too few to learn a codec from; rerun stage 2")
+        order = np.random.default_rng(seed).permutation(len(self._wavs))
+        ids, lengths = list(self._wavs), np.array([int(count) for count in samples.values()])
+        self.held_out = [ids[i] for i in order[:held_out]]
+        self._read = [ids[i] for i in order[held_out:]]
         self._ends = np.cumsum(lengths[order[held_out:]])
+        self._times = None if align is None else _Times(align)
+        self.phones = [] if align is None else self._times.phones
 
-    def piece(self, seconds: float, rng: np.random.Generator) -> np.ndarray:
-        """(round(seconds * sample_rate),) float32 of a random place; behind an utterance that ends earlier, zeros."""
+    def piece(self, seconds: float, rng: np.random.Generator) -> Piece:
+        """round(seconds * sample_rate) samples of a random place."""
         at = int(rng.integers(self._ends[-1]))
-        path = self._paths[int(np.searchsorted(self._ends, at, side="right"))]
-        return read_piece(path, rng.random(), seconds, self.sample_rate)
+        utterance = self._read[int(np.searchsorted(self._ends, at, side="right"))]
+        return self._piece(utterance, rng.random(), seconds)
+
+    def held_out_pieces(self, seconds: float) -> list[Piece]:
+        """The middle of each utterance that is held out."""
+        return [self._piece(utterance, 0.5, seconds) for utterance in self.held_out]
+
+    def phones_in(self, piece: Piece, frame_rate: float) -> np.ndarray:
+        """(T,) int64: the phone spoken in the middle of each frame of a piece, as index into `phones`, UNKNOWN where
+        there is none; T = ceil of the piece's seconds * frame_rate."""
+        count = math.ceil(len(piece.wav) * frame_rate / self.sample_rate - 1e-9)
+        return self._times.at(piece.utterance, piece.start + (np.arange(count) + 0.5) / frame_rate)
+
+    def _piece(self, utterance: str, place: float, seconds: float) -> Piece:
+        """The first possible piece at place 0, the last at 1. It may well be silent."""
+        with opened(self._wavs[utterance]) as file:
+            rate = file.samplerate
+            start = place * max(0.0, file.length / rate - seconds)
+            wav = file.part(round(start * rate), math.ceil(seconds * rate))
+        samples = round(seconds * self.sample_rate)
+        made = resample(wav.mean(axis=1), rate, self.sample_rate)[:samples]
+        return Piece(np.pad(made, (0, samples - len(made))), utterance, start)
 
 
-def read_piece(path: str, place: float, seconds: float, sample_rate: int) -> np.ndarray:
-    """A piece of a file: the first possible one at place 0, the last at 1."""
-    import soundfile
+class _Times:
+    """When which phone of an aligned set is spoken, from the mapped tables."""
 
-    about = soundfile.info(path)
-    start = place * max(0.0, about.frames / about.samplerate - seconds)
-    wav, rate = read_recording(path, start, start + seconds if start > 0 else None)
-    samples = round(seconds * sample_rate)
-    made = resample(wav.mean(axis=1), rate, sample_rate)[:samples]
-    return np.pad(made, (0, samples - len(made)))
+    def __init__(self, folder: Path):
+        self._tables = [Lines(folder / name, "stage 3 (alignment)") for name in ("phones", "ends")]
+        self._rows = [{table.row(i)[0]: i for i in range(len(table))} for table in self._tables]
+        said = self._tables[0]
+        self.phones = sorted({phone for i in range(len(said)) for phone in said.row(i)[1].split()})
+        self._index = {phone: i for i, phone in enumerate(self.phones)}
+
+    def at(self, utterance: str, times: np.ndarray) -> np.ndarray:
+        """(T,) seconds -> (T,) int64 indices of phones, or UNKNOWN."""
+        rows = [index.get(utterance) for index in self._rows]
+        if None in rows:
+            return np.full(len(times), UNKNOWN)
+        said, ends = (table.row(row)[1].split() for table, row in zip(self._tables, rows, strict=True))
+        found = np.searchsorted(np.array(ends, dtype=np.float64), times, side="right")
+        return np.array([*(self._index[phone] for phone in said), UNKNOWN])[found]

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ellav.data.speech import Speech, read_piece
+from ellav.data.speech import Piece, Speech
 from ellav.errors import UserError
-from ellav.plugins.codecs import LearnedCodec
+from ellav.plugins.codecs import Codec, LearnedCodec
 from ellav.train.checkpoint import STATE, load_state, save_state
 from ellav.train.log import Log
 from ellav.train.precision import multiplies_bfloat16, set_threads
 
-__all__ = ["HELD_OUT", "STATE", "train_codec"]
+__all__ = ["HELD_OUT", "STATE", "learns_phones", "train_codec"]
 
 HELD_OUT = 32
 """Utterances that are never trained on; the middle of each is for the validation loss."""
@@ -27,35 +27,40 @@ _WARMUP, _SAVE_EVERY, _LOG_EVERY, _VALID_EVERY, _SAMPLES = 100, 200, 25, 500, 2
 def train_codec(codec: LearnedCodec, speech: Speech, folder: Path, seed: int = 0, device: str = "cpu") -> dict:
     """Train `codec.network` until it has read `frames_seen` frames; the learning rate rises, then falls to zero.
 
+    Where the codec learns phones, `speech` has an alignment.
+
     folder: gets state.pt, from which an interrupted training goes on bit for bit, losses.tsv and tensorboard/. Returns
     the last validation figures. Raises UserError where the loss is no number.
     """
     set_threads(torch.device(device), 0)
     plan = codec.training
     steps = max(1, round(plan.frames_seen / (plan.batch * plan.seconds * codec.frame_rate)))
+    if learns_phones(codec):
+        codec.expect_phones(len(speech.phones))
     network = codec.network.to(device).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.lr, betas=(0.9, 0.98), weight_decay=0.01)
     state = load_state(folder)
     if state is None:
         first = np.random.default_rng([seed, 0])
-        codec.begin([speech.piece(plan.seconds, first) for _ in range(4 * plan.batch)])
+        codec.begin([speech.piece(plan.seconds, first).wav for _ in range(4 * plan.batch)])
         done, before = 0, 0.0
     else:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         done, before = state["step"], state["seconds"]
     fast = device != "cpu" or multiplies_bfloat16()
-    held_out = np.stack([read_piece(path, 0.5, plan.seconds, speech.sample_rate) for path in speech.held_out])
+    held_out = _tensors(codec, speech, speech.held_out_pieces(plan.seconds))
     log, figures = Log(folder, "train codec", done, "frames"), {}
     frames = plan.batch * plan.seconds * codec.frame_rate  # a step
     begun = lapped = time.monotonic()
     try:
-        for step, pieces in enumerate(_batches(speech, plan, seed, done, steps), done):
+        for step, batch in enumerate(_batches(codec, speech, seed, done, steps), done):
             for group in optimizer.param_groups:
                 group["lr"] = plan.lr * min(1, (step + 1) / _WARMUP) * (1 - step / steps)
             rng = torch.Generator(device).manual_seed(seed * 1_000_003 + step)
             with torch.autocast(device, torch.bfloat16, enabled=fast):
-                loss, parts = codec.loss(torch.from_numpy(pieces).to(device), rng)
+                wavs, *phones = (some.to(device) for some in batch)
+                loss, parts = codec.loss(wavs, rng, *phones)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -63,7 +68,7 @@ def train_codec(codec: LearnedCodec, speech: Speech, folder: Path, seed: int = 0
             last, now = step + 1 == steps, time.monotonic()
             passed = before + now - begun
             if (step + 1) % _LOG_EVERY == 0 or last:
-                value = float(loss)
+                value = float(loss.detach())
                 if not np.isfinite(value):
                     raise UserError(f"train codec: the loss is {value} in step {step + 1}; lower lr ({plan.lr:g})")
                 speed, lapped = frames * min(_LOG_EVERY, step + 1 - done) / (now - lapped), now
@@ -72,7 +77,7 @@ def train_codec(codec: LearnedCodec, speech: Speech, folder: Path, seed: int = 0
             if (step + 1) % _VALID_EVERY == 0 or last:
                 figures = _validate(codec, held_out, device)
                 log.scalars(step + 1, passed, {f"valid/{name}": value for name, value in figures.items()})
-                _add_samples(log, codec, held_out, step + 1)
+                _add_samples(log, codec, held_out[0][:_SAMPLES].numpy(), step + 1)
             if (step + 1) % _SAVE_EVERY == 0 and not last:
                 log.flush()
                 state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
@@ -84,25 +89,39 @@ def train_codec(codec: LearnedCodec, speech: Speech, folder: Path, seed: int = 0
     return figures
 
 
-def _batches(speech: Speech, plan, seed: int, done: int, steps: int) -> Iterator[np.ndarray]:
-    """(batch, samples) float32 for each step that is left; read by a thread while the step before is computed."""
+def learns_phones(codec: Codec) -> bool:
+    """Whether a codec is told which phones are spoken."""
+    return getattr(codec, "learns_phones", False)
 
-    def read(step: int) -> np.ndarray:
+
+def _tensors(codec: LearnedCodec, speech: Speech, pieces: list[Piece]) -> list[torch.Tensor]:
+    """(B, samples) float32, and (B, T) int64 phones where the codec learns them."""
+    made = [torch.from_numpy(np.stack([piece.wav for piece in pieces]))]
+    if learns_phones(codec):
+        made.append(torch.from_numpy(np.stack([speech.phones_in(piece, codec.frame_rate) for piece in pieces])))
+    return made
+
+
+def _batches(codec: LearnedCodec, speech: Speech, seed: int, done: int, steps: int) -> Iterator[list[torch.Tensor]]:
+    """The tensors of each step that is left; read by a thread while the step before is computed."""
+    plan = codec.training
+
+    def read(step: int) -> list[torch.Tensor]:
         rng = np.random.default_rng([seed, 1, step])
-        return np.stack([speech.piece(plan.seconds, rng) for _ in range(plan.batch)])
+        return _tensors(codec, speech, [speech.piece(plan.seconds, rng) for _ in range(plan.batch)])
 
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(read, done)
         for step in range(done, steps):
-            pieces = coming.result()
+            batch = coming.result()
             coming = reader.submit(read, min(step + 1, steps - 1))
-            yield pieces
+            yield batch
 
 
-def _validate(codec: LearnedCodec, wavs: np.ndarray, device: str) -> dict[str, float]:
+def _validate(codec: LearnedCodec, held_out: list[torch.Tensor], device: str) -> dict[str, float]:
     codec.network.eval()
     with torch.inference_mode():
-        figures = codec.measure(torch.from_numpy(wavs).to(device))
+        figures = codec.measure(*(some.to(device) for some in held_out))
     codec.network.train()
     return figures
 
@@ -112,6 +131,6 @@ def _add_samples(log: Log, codec: LearnedCodec, wavs: np.ndarray, step: int) -> 
     if not log.board:
         return
     codec.network.eval()
-    for number, wav in enumerate(codec.decode(codec.encode(list(wavs[:_SAMPLES])))):
+    for number, wav in enumerate(codec.decode(codec.encode(list(wavs)))):
         log.board.add_audio(f"held_out/{number}", torch.from_numpy(wav).clamp(-1, 1)[None], step, codec.sample_rate)
     codec.network.train()

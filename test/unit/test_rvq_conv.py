@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ellav.bin.main import main
 from ellav.data.kaldi import DataFolder, write_table
-from ellav.data.speech import Speech
+from ellav.data.speech import Piece, Speech
 from ellav.errors import UserError
-from ellav.plugins.codecs import codecs, load_codec
+from ellav.plugins.codecs import UNKNOWN, codecs, load_codec
 from ellav.plugins.codecs.rvq_conv import WEIGHTS
 from ellav.plugins.codecs.rvq_conv_net import ResidualVQ
 from ellav.testing import check_codec
@@ -96,19 +96,86 @@ def test_pieces_are_of_the_utterances_and_those_held_out_are_not_read(speech):
     made = Speech(speech, RATE, held_out=4)
     assert len(set(made.held_out)) == 4
     rng, read = np.random.default_rng(0), []
-    kept = {path: sf.read(path, dtype="float32")[0] for path in map(str, Path(speech).glob("*.flac"))}
+    kept = {path.stem: sf.read(path, dtype="float32")[0] for path in Path(speech).glob("*.flac")}
     for _ in range(60):
-        piece = made.piece(0.5, rng)
+        piece = made.piece(0.5, rng).wav
         assert piece.shape == (8000,) and piece.dtype == np.float32
         wanted = np.trim_zeros(piece)[:200]
-        read += [path for path, wav in kept.items() if _holds(wav, wanted)]
+        read += [name for name, wav in kept.items() if _holds(wav, wanted)]
     assert len(read) == 60 and not set(read) & set(made.held_out) and len(set(read)) > 20
-    assert made.piece(0.5, np.random.default_rng(7)).tolist() == made.piece(0.5, np.random.default_rng(7)).tolist()
+    twice = [made.piece(0.5, np.random.default_rng(7)).wav.tolist() for _ in range(2)]
+    assert twice[0] == twice[1]
+
+
+def test_a_silent_part_of_an_utterance_is_a_piece_too(speech):
+    wav = sf.read(speech / "u03.flac")[0]
+    wav[4000:] = 0
+    sf.write(speech / "u03.flac", wav, RATE)
+    made = Speech(speech, RATE)
+    rng = np.random.default_rng(0)
+    pieces = [piece for piece in (made.piece(0.2, rng) for _ in range(300)) if piece.utterance == "u03"]
+    assert any(not piece.wav.any() for piece in pieces) and any(piece.wav.any() for piece in pieces)
 
 
 def _holds(wav, part):
     starts = np.flatnonzero(wav == part[0])
     return any(np.array_equal(wav[at : at + len(part)], part) for at in starts)
+
+
+@pytest.fixture
+def tones(tmp_path):
+    """A folder of stage 2 and its alignment: 30 utterances of a low, a high and a low tone; the last has no times."""
+    rng, folder, align = np.random.default_rng(0), tmp_path / "raw", tmp_path / "align"
+    folder.mkdir(), align.mkdir()
+    names = [f"u{i:02}" for i in range(30)]
+    ends = {name: np.cumsum([0.2 + 0.3 * rng.random(), 0.3, 0.2]) for name in names}
+    for name in names:
+        time = np.arange(int(ends[name][-1] * RATE)) / RATE
+        low = np.searchsorted(ends[name], time, side="right") != 1
+        noise = 0.01 * rng.standard_normal(len(time))
+        sf.write(folder / f"{name}.flac", 0.3 * np.sin(2 * np.pi * np.where(low, 300, 2000) * time) + noise, RATE)
+    write_table(folder / "utt2num_samples", {name: int(ends[name][-1] * RATE) for name in names})
+    DataFolder({n: f"{folder}/{n}.flac" for n in names}, dict.fromkeys(names, "Hi."), dict.fromkeys(names, "s")).write(
+        folder
+    )
+    write_table(align / "phones", {name: "LO HI LO" for name in names})
+    write_table(align / "ends", {name: ends[name].tolist() for name in names[:-1]})
+    (align / "done.json").write_text('{"key": "k", "inputs": {}}')
+    return folder, align, ends
+
+
+def test_frames_of_a_piece_have_the_phones_of_the_alignment(tones):
+    folder, align, ends = tones
+    speech, rng, seen = Speech(folder, RATE, align=align), np.random.default_rng(0), set()
+    assert speech.phones == ["HI", "LO"]
+    for _ in range(80):
+        piece = speech.piece(0.4, rng)
+        phones = speech.phones_in(piece, 50.0)
+        assert phones.shape == (20,)
+        times = piece.start + (np.arange(20) + 0.5) / 50
+        told = [speech.phones.index(["LO", "HI", "LO"][i]) for i in np.searchsorted(ends[piece.utterance], times)]
+        assert phones.tolist() == ([UNKNOWN] * 20 if piece.utterance == "u29" else told)
+        seen |= {piece.utterance}
+    assert "u29" in seen
+    whole = speech.phones_in(Piece(np.zeros(3 * RATE, np.float32), "u00", 0.0), 50.0)
+    assert (whole[: int(ends["u00"][-1] * 50)] != UNKNOWN).all() and (whole[-50:] == UNKNOWN).all()
+
+
+def test_codebook_1_learns_the_phones(tones, tmp_path, capsys):
+    folder, align, _ = tones
+    given = ("phone_loss=1", "first_size=4", "frames_seen=8000", "lr=0.005")
+    assert fit(folder, tmp_path / "codec", *given) == 1
+    assert "learns which phones are spoken: give --align" in capsys.readouterr().err
+    assert fit(folder, tmp_path / "codec", *given, "--align", str(align)) == 0
+    assert json.loads((tmp_path / "codec/summary.json").read_text())["valid"]["phone"] < 0.3
+    speech, codec, rng = Speech(folder, RATE, align=align), load_codec(tmp_path / "codec"), np.random.default_rng(1)
+    counts = np.zeros((4, 2), int)
+    for _ in range(30):
+        piece = speech.piece(0.5, rng)
+        phones = speech.phones_in(piece, 50.0)
+        known = phones != UNKNOWN
+        np.add.at(counts, (codec.encode([piece.wav])[0][:, 0][known], phones[known]), 1)
+    assert counts.max(axis=1).sum() > 0.9 * counts.sum()
 
 
 def test_a_folder_without_speech_is_one_line(speech, tmp_path, capsys):
@@ -135,27 +202,30 @@ def test_before_training_it_says_so():
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 2**20), st.integers(1, 3), st.integers(2, 9))
-def test_the_quantiser_decodes_what_it_learns_and_passes_gradients_on(seed, codebooks, size):
+@given(st.integers(0, 2**20), st.integers(1, 3), st.integers(2, 9), st.integers(2, 9))
+def test_the_quantiser_decodes_what_it_learns_and_passes_gradients_on(seed, codebooks, size, first_size):
     rng = torch.Generator().manual_seed(seed)
-    quantiser, z = ResidualVQ(codebooks, size, 4), torch.randn(30, 4, generator=rng, requires_grad=True)
+    first_size = min(first_size, size)
+    quantiser, z = ResidualVQ(codebooks, size, 4, first_size), torch.randn(30, 4, generator=rng, requires_grad=True)
     levels = torch.randint(1, codebooks + 1, (30,), generator=rng)
     quantiser.learn(z, levels, rng)  # takes its entries from z
     kept = quantiser.entries.clone()
-    made, lost = quantiser.learn(z, levels, rng)
+    made, first, lost = quantiser.learn(z, levels, rng)
     quantiser.entries.copy_(kept)
     codes = quantiser.encode(z.detach())
+    assert codes[:, 0].max() < first_size
+    assert torch.allclose(first, quantiser.decode(codes[:, :1]), atol=1e-5)
     for level in range(1, codebooks + 1):
         chosen = levels == level
         assert torch.allclose(made[chosen], quantiser.decode(codes[chosen, :level]), atol=1e-5)
     assert float(lost) >= 0
-    made.sum().backward()
-    assert torch.equal(z.grad, torch.ones(30, 4))
+    (made + 2 * first).sum().backward()
+    assert torch.equal(z.grad, torch.full((30, 4), 3.0))
 
 
 def test_entries_become_the_means_of_what_falls_to_them_and_dead_ones_are_drawn_anew():
     rng = torch.Generator().manual_seed(0)
-    quantiser = ResidualVQ(1, 12, 2, momentum=0.5)
+    quantiser = ResidualVQ(1, 12, 2, 12, momentum=0.5)
     centres = torch.tensor([[5.0, 0], [-5, 0], [0, 5], [0, -5]])
     for _ in range(40):
         z = centres[torch.randint(4, (64,), generator=rng)] + 0.1 * torch.randn(64, 2, generator=rng)

@@ -357,7 +357,8 @@ fi
 if prepares 4; then
     begin 4 "codes -> ${expdir}/codec, ${dumpdir}/codes"
     need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
-    on "${cuda_cmd}" fit-codec --data "${dumpdir}/raw/${train_set}" --out "${expdir}/codec" "${codec_options[@]}"
+    on "${cuda_cmd}" fit-codec --data "${dumpdir}/raw/${train_set}" --align "${dumpdir}/align/${train_set}" \
+        --out "${expdir}/codec" "${codec_options[@]}"
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
         on "${cuda_cmd}" encode --data "${dumpdir}/raw/${set}" --codec "${expdir}/codec" \

@@ -64,11 +64,17 @@ class LearnedCodec(Codec, Protocol):
     """A codec that learns by gradient has these instead of `fit`; `ellav fit-codec` does the rest: reading, steps,
     checkpoints, TensorBoard.
 
-    network: a torch module, which holds all that is learned. training: how.
+    network: a torch module, which holds all that is learned. training: how. learns_phones: whether it is told which
+    phone is spoken in each frame, by the alignment of stage 3; then `loss` and `measure` are also given `phones`,
+    (B, T) int64 below the count that `expect_phones` was told, UNKNOWN where no phone is known.
     """
 
     network: torch.nn.Module
     training: CodecTraining
+    learns_phones: bool = False
+
+    def expect_phones(self, count: int) -> None:
+        """Before all else, where it learns phones: how many there are."""
 
     def begin(self, wavs: list[np.ndarray]) -> None:
         """Before the first step: take what it needs from some pieces, for example means."""
@@ -79,6 +85,9 @@ class LearnedCodec(Codec, Protocol):
     def measure(self, wavs: torch.Tensor) -> dict[str, float]:
         """(B, samples) that it has not learned from -> figures by name, the lower the better."""
 
+
+UNKNOWN = -1
+"""Stands for a phone where none is known: outside an utterance, or in one without an alignment."""
 
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""

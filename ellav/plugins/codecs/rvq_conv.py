@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from ellav.errors import UserError
-from ellav.plugins.codecs import CodecTraining, codecs
+from ellav.plugins.codecs import UNKNOWN, CodecTraining, codecs
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.codecs.mel import MelGrid, check
 from ellav.plugins.codecs.rvq_conv_net import Network
@@ -27,12 +28,15 @@ class RVQConv:
     """Residual vector quantisation of what a convolutional encoder makes of a log-mel spectrum.
 
     sample_rate: Hz. frame_rate: codes per second. codebooks, size: how many codebooks of how many entries.
+    first_size: entries of the first codebook, 0: as many. The fewer, the easier for the AR model.
     dimensions: of the vectors that are quantised. width, blocks: of the convolutions; blocks on each of two time
     scales in encoder and decoder. subframes: spectra that one code frame describes. mel_bins, window_ms: resolution
     in frequency and time. floor_db: level below full scale under which spectra are cut off.
 
     Training: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the learning rate at its
-    peak; commitment, weight of that loss.
+    peak; commitment, weight of that loss. phone_loss, weight of the cross-entropy of the phone that is spoken, told
+    from codebook 1 alone by one linear map (after PAST, arXiv 2505.14470), so that what is said is the AR model's and
+    how it sounds the NAR model's; 0 for a codec that learns without an alignment.
 
     griffin_lim_iterations, momentum: of decoding; more iterations are slower and slightly better.
     """
@@ -45,6 +49,7 @@ class RVQConv:
         frame_rate: float = 50.0,
         codebooks: int = 8,
         size: int = 1024,
+        first_size: int = 0,
         dimensions: int = 64,
         width: int = 256,
         blocks: int = 3,
@@ -57,6 +62,7 @@ class RVQConv:
         seconds: float = 2.0,
         lr: float = 1.5e-3,
         commitment: float = 0.25,
+        phone_loss: float = 0.0,
         griffin_lim_iterations: int = 40,
         momentum: float = 0.99,
     ):
@@ -72,16 +78,21 @@ class RVQConv:
             ("seconds", seconds, 0.2, 60),
             ("lr", lr, 1e-9, 1),
             ("commitment", commitment, 0, 100),
+            ("phone_loss", phone_loss, 0, 100),
+            ("first_size", first_size, 0, size),
         ):
             check(name, value, least, most)
         self.mel = MelGrid(
             sample_rate, frame_rate, subframes, mel_bins, window_ms, floor_db, griffin_lim_iterations, momentum
         )
         self.sample_rate, self.frame_rate, self.codebooks, self.size = sample_rate, frame_rate, codebooks, size
-        self.training, self.commitment = CodecTraining(frames_seen, batch, seconds, lr), commitment
+        self.training = CodecTraining(frames_seen, batch, seconds, lr)
+        self.commitment, self.phone_loss, self.learns_phones = commitment, phone_loss, phone_loss > 0
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            self.network = Network(mel_bins, subframes, width, blocks, dimensions, codebooks, size).eval()
+            self.network = Network(
+                mel_bins, subframes, width, blocks, dimensions, codebooks, size, first_size or size
+            ).eval()
 
     def frames(self, samples: int) -> int:
         """ceil(samples * frame_rate / sample_rate): frame t covers the time from t to t + 1 frames."""
@@ -93,22 +104,35 @@ class RVQConv:
         self.network.mean.copy_(mels.mean(dim=0))
         self.network.spread.copy_(mels.std(dim=0).clamp(min=1e-3))
 
-    def loss(self, wavs: torch.Tensor, rng: torch.Generator) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """(B, samples) -> L1 of the normal spectra and the commitment loss. Half of the pieces are coded with a random
-        number of codebooks, so that the first ones alone are worth something (SoundStream, arXiv 2107.03312)."""
+    def expect_phones(self, count: int) -> None:
+        """A map from codebook 1 to so many phones, for the training alone: `save` leaves it out."""
+        self.network.phone = torch.nn.Linear(self.network.quantiser.entries.shape[-1], count)
+
+    def loss(
+        self, wavs: torch.Tensor, rng: torch.Generator, phones: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """(B, samples), phones (B, T) or None -> L1 of the normal spectra, the commitment loss and that of the phones.
+
+        Half of the pieces are coded with a random number of codebooks, so that the first ones alone are worth something
+        (SoundStream, arXiv 2107.03312)."""
         x = self._normal(wavs)  # (B, T * subframes, mel_bins)
         z = self.network.encode(x)  # (B, T, D)
         some = torch.randint(1, self.codebooks + 1, (len(z),), generator=rng, device=z.device)
         whole = torch.rand(len(z), generator=rng, device=z.device) < 0.5
         levels = torch.where(whole, self.codebooks, some).repeat_interleave(z.shape[1])
         with torch.autocast(z.device.type, enabled=False):
-            coded, commitment = self.network.quantiser.learn(z.float().flatten(0, 1), levels, rng)
+            coded, first, commitment = self.network.quantiser.learn(z.float().flatten(0, 1), levels, rng)
         made = self.network.normal(self.network.decode(coded.view(z.shape)))
         error = (made - x).abs().mean()
-        return error + self.commitment * commitment, {"spectrum": error.detach(), "commitment": commitment.detach()}
+        loss, parts = error + self.commitment * commitment, {"spectrum": error, "commitment": commitment}
+        if self.learns_phones:
+            parts["phone"] = _phone_loss(self.network.phone(first), phones)
+            loss = loss + self.phone_loss * parts["phone"]
+        return loss, {name: part.detach() for name, part in parts.items()}
 
-    def measure(self, wavs: torch.Tensor) -> dict[str, float]:
-        """(B, samples) -> L1 of the normal spectra from the first 1, 2, 4, ... codebooks."""
+    def measure(self, wavs: torch.Tensor, phones: torch.Tensor | None = None) -> dict[str, float]:
+        """(B, samples), phones (B, T) or None -> L1 of the normal spectra from the first 1, 2, 4, ... codebooks, and
+        the loss of the phones."""
         x = self._normal(wavs)
         z = self.network.encode(x)
         codes = self.network.quantiser.encode(z.flatten(0, 1))
@@ -116,6 +140,10 @@ class RVQConv:
         for count in sorted({*(2**i for i in range(7) if 2**i < self.codebooks), self.codebooks}):
             made = self.network.decode(self.network.quantiser.decode(codes[:, :count]).view(z.shape))
             figures[f"spectrum_{count}"] = float((self.network.normal(made) - x).abs().mean())
+        if self.learns_phones:
+            figures["phone"] = float(
+                _phone_loss(self.network.phone(self.network.quantiser.decode(codes[:, :1])), phones)
+            )
         return figures
 
     @torch.inference_mode()
@@ -153,7 +181,11 @@ class RVQConv:
         from safetensors.torch import save_file
 
         self._check()
-        weights = {name: weight.contiguous() for name, weight in self.network.state_dict().items()}
+        weights = {
+            name: weight.contiguous()
+            for name, weight in self.network.state_dict().items()
+            if not name.startswith("phone.")
+        }
         save_file(weights, str(Path(folder) / WEIGHTS))
 
     def load(self, folder: Path) -> None:
@@ -172,3 +204,11 @@ class RVQConv:
     def _check(self) -> None:
         if not self.network.quantiser.uses.any():
             raise UserError("codec rvq_conv: not trained yet; train or load it (`ellav fit-codec`)")
+
+
+def _phone_loss(logits: torch.Tensor, phones: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of (B * T, phones) logits, over the frames whose phone (B, T) is known."""
+    wanted = phones.flatten()
+    return F.cross_entropy(logits, wanted, ignore_index=UNKNOWN, reduction="sum") / (wanted != UNKNOWN).sum().clamp(
+        min=1
+    )

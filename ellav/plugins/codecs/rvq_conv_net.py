@@ -33,7 +33,15 @@ class Network(nn.Module):
     """Encoder, quantiser and decoder. spectra: mel spectra a frame. D = dimensions, Q = codebooks."""
 
     def __init__(
-        self, mel_bins: int, spectra: int, width: int, blocks: int, dimensions: int, codebooks: int, size: int
+        self,
+        mel_bins: int,
+        spectra: int,
+        width: int,
+        blocks: int,
+        dimensions: int,
+        codebooks: int,
+        size: int,
+        first_size: int,
     ):
         super().__init__()
         self.mel_bins, self.spectra = mel_bins, spectra
@@ -45,7 +53,7 @@ class Network(nn.Module):
 
         self.enter, self.fine_in, self.join = nn.Linear(mel_bins, width), stack(), nn.Linear(spectra * width, width)
         self.coarse_in, self.last_in = stack(), nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dimensions))
-        self.quantiser = ResidualVQ(codebooks, size, dimensions)
+        self.quantiser = ResidualVQ(codebooks, size, dimensions, first_size)
         self.first_out, self.coarse_out = nn.Linear(dimensions, width), stack()
         self.part, self.fine_out = nn.Linear(width, spectra * width), stack()
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, mel_bins))
@@ -68,18 +76,22 @@ class Network(nn.Module):
 
 
 class ResidualVQ(nn.Module):
-    """Q codebooks, each of what those before it left over. Entries are running means of what falls to them."""
+    """Q codebooks, each of what those before it left over. Entries are running means of what falls to them.
 
-    def __init__(self, codebooks: int, size: int, dimensions: int, momentum: float = 0.98):
+    first_size: entries of the first codebook that are in use.
+    """
+
+    def __init__(self, codebooks: int, size: int, dimensions: int, first_size: int, momentum: float = 0.98):
         super().__init__()
-        self.momentum = momentum
+        self.momentum, self.first_size = momentum, first_size
         self.register_buffer("entries", torch.zeros(codebooks, size, dimensions))
         self.register_buffer("uses", torch.zeros(codebooks, size))  # running mean of how many vectors a step
 
     def encode(self, z: Tensor) -> Tensor:
         """(N, D) -> codes (N, Q) int64."""
         codes = torch.empty(len(z), len(self.entries), dtype=torch.int64, device=z.device)
-        for level, book in enumerate(self.entries):
+        for level in range(len(self.entries)):
+            book = self._book(level)
             codes[:, level] = nearest(z, book)
             z = z - book[codes[:, level]]
         return codes
@@ -88,13 +100,14 @@ class ResidualVQ(nn.Module):
         """Codes (N, q), q <= Q -> (N, D)."""
         return sum(self.entries[level][codes[:, level]] for level in range(codes.shape[1]))
 
-    def learn(self, z: Tensor, levels: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def learn(self, z: Tensor, levels: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Quantise for training, and move the entries.
 
-        z: (N, D). levels: (N,) codebooks used for each. Returns what is decoded, (N, D), whose gradient is passed
-        on to z as it is, and the commitment loss: mean square of what is left over after each codebook.
+        z: (N, D). levels: (N,) codebooks used for each, one at least. Returns what is decoded, (N, D), what the first
+        codebook alone makes of it, (N, D), both with gradients passed on to z as they are, and the commitment loss:
+        mean square of what is left over after each codebook.
         """
-        left, total, lost = z, torch.zeros_like(z), z.new_zeros(())
+        left, total, first, lost = z, torch.zeros_like(z), z, z.new_zeros(())
         for level in range(len(self.entries)):
             used = (levels > level).nonzero().flatten()
             if not len(used):
@@ -104,21 +117,27 @@ class ResidualVQ(nn.Module):
             with torch.no_grad():
                 if not self.uses[level].any():
                     self._begin(level, known, rng)
-                code = nearest(known, self.entries[level])
-                chosen = self.entries[level][code]
+                code = nearest(known, self._book(level))
+                chosen = self._book(level)[code]
                 self._move(level, known, code, rng)
             lost = lost + (vectors - chosen).square().mean()
             total = total.index_add(0, used, chosen)
+            if level == 0:
+                first = total
             left = left.index_add(0, used, -chosen)
-        return z + (total - z).detach(), lost / len(self.entries)
+        return z + (total - z).detach(), z + (first - z).detach(), lost / len(self.entries)
+
+    def _book(self, level: int) -> Tensor:
+        return self.entries[level][: self.first_size] if level == 0 else self.entries[level]
 
     def _begin(self, level: int, vectors: Tensor, rng: torch.Generator) -> None:
-        count = len(self.entries[level])
-        self.entries[level] = vectors[torch.randint(len(vectors), (count,), generator=rng)]
-        self.uses[level] = len(vectors) / count
+        book = self._book(level)
+        book.copy_(vectors[torch.randint(len(vectors), (len(book),), generator=rng)])
+        self.uses[level, : len(book)] = len(vectors) / len(book)
 
     def _move(self, level: int, vectors: Tensor, code: Tensor, rng: torch.Generator) -> None:
-        book, uses, keep = self.entries[level], self.uses[level], self.momentum
+        book, keep = self._book(level), self.momentum
+        uses = self.uses[level, : len(book)]
         count = torch.bincount(code, minlength=len(book)).to(uses.dtype)
         total = torch.zeros_like(book).index_add_(0, code, vectors)
         weighted = keep * uses[:, None] * book + (1 - keep) * total
