@@ -86,12 +86,13 @@ class RVQConv:
             sample_rate, frame_rate, subframes, mel_bins, window_ms, floor_db, griffin_lim_iterations, momentum
         )
         self.sample_rate, self.frame_rate, self.codebooks, self.size = sample_rate, frame_rate, codebooks, size
+        self.first_size = first_size or size
         self.training = CodecTraining(frames_seen, batch, seconds, lr)
         self.commitment, self.phone_loss, self.learns_phones = commitment, phone_loss, phone_loss > 0
         with torch.random.fork_rng():
             torch.manual_seed(0)
             self.network = Network(
-                mel_bins, subframes, width, blocks, dimensions, codebooks, size, first_size or size
+                mel_bins, subframes, width, blocks, dimensions, codebooks, size, self.first_size
             ).eval()
 
     def frames(self, samples: int) -> int:
