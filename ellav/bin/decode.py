@@ -17,15 +17,14 @@ from ellav.data.journal import Journal
 from ellav.data.kaldi import write_table
 from ellav.data.outputs import need, write_text, writing
 from ellav.errors import UserError
-from ellav.infer.engine import Engine
-from ellav.infer.pipeline import Pipeline
+from ellav.infer.loading import load_voice
 from ellav.infer.protocols import TABLES, add_options, requests_of
 from ellav.infer.speed import measure_decoding
 from ellav.infer.textgrid import write_textgrid
 from ellav.models.device import choose_device
-from ellav.models.model_config import prompt_bounds, read_model_config
-from ellav.models.trained import STAGES, choose_weights, load_pair
-from ellav.plugins.codecs import code_of_codec, load_codec
+from ellav.models.model_config import read_model_config
+from ellav.models.trained import STAGES, choose_weights
+from ellav.plugins.codecs import code_of_codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.orderings import orderings
 from ellav.types import DecodingRequest
@@ -90,15 +89,14 @@ def _decode(options, which: dict[str, str], decoder, folder: Path) -> None:
     device = choose_device(options.device)
     tokens = Tokens.read(options.tokens)
     dataset = Dataset(options.data, tokens)
-    codec = load_codec(options.codec)
-    ar, nar = load_pair(options.ar, options.nar, which)
-    for path, trained in ((options.ar, ar), (options.nar, nar)):
-        trained.check_fits(tokens, path, options.tokens, options.codec)
+    pipeline, ar, _ = load_voice(
+        options.ar, options.nar, options.codec, tokens, decoder, which, device, options.quantize, options.batch,
+        options.tokens,
+    )  # fmt: skip
+    codec = pipeline.codec
+    for path in (options.ar, options.nar):
         if not (path / "summary.json").exists():
             print(f"{path}: its training did not come to its end; decoding what it knows so far", file=sys.stderr)
-    engine = Engine(ar.model.to(device), ar.ordering, decoder, options.batch, quantize=options.quantize)
-    longest = round(prompt_bounds(nar.config)[1] * codec.frame_rate)
-    pipeline = Pipeline(engine, nar.model.to(device), codec, longest)
     whole = options.mode == "continuation"
     asked = requests_of(dataset, tokens, options)
     requests, of_id = [one.decode for one in asked], {one.decode.id: one for one in asked}

@@ -49,12 +49,12 @@ def add_which(made: argparse.ArgumentParser) -> None:
 
 
 def add_quantize(made: argparse.ArgumentParser) -> None:
-    """`--quantize`: what the AR model's weights are rounded to while decoding (`ellav.infer.engine.Engine`)."""
+    """`--quantize`: what the weights of the models are rounded to while decoding."""
     made.add_argument(
         "--quantize",
         default="none",
         choices=["none", "int8"],
-        help="round the AR model's weights: int8 is faster on a CPU, most of all for large models",
+        help="round the weights of the models: int8 is faster on a CPU for large models",
     )
 
 

@@ -14,18 +14,17 @@ from ellav.data.option_files import resolve_files
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import split
-from ellav.infer.engine import Engine
 from ellav.infer.known_phones import with_known_phones
-from ellav.infer.pipeline import Pipeline, Speech
+from ellav.infer.loading import load_voice
+from ellav.infer.pipeline import Speech
 from ellav.infer.prompts import PromptReader, recognised
 from ellav.infer.recordings import Sound, read_given
 from ellav.infer.requests import cross_sentence
 from ellav.infer.synthesis import Synthesis, joined
 from ellav.models.device import choose_device
 from ellav.models.model_config import prompt_bounds
-from ellav.models.trained import load_pair
 from ellav.plugins.aligners import aligners
-from ellav.plugins.codecs import Codec, load_codec
+from ellav.plugins.codecs import Codec
 from ellav.plugins.decoders import decoders
 from ellav.plugins.registry import Registry
 from ellav.plugins.text import Phones
@@ -53,8 +52,8 @@ class Synthesizer:
 
     decoder, decoder_conf: another decoding strategy than the packed one. device: "cpu",
     "cuda", or None to take a GPU where there is one. transcriber, transcriber_conf: what
-    recognises a prompt with the text "auto". quantize: "int8" rounds the AR model's
-    weights, which is faster on a CPU, most of all for large models. `prompts` holds the built-in prompts by
+    recognises a prompt with the text "auto". quantize: "int8" rounds both models'
+    weights, which is faster on a CPU for large models. `prompts` holds the built-in prompts by
     name, the default first.
     """
 
@@ -74,17 +73,14 @@ class Synthesizer:
         self.bundle = bundle
         self.prompts = bundle.prompts
         self.tokens = Tokens.read(folder / "list")
-        self.codec = load_codec(folder / "codec")
         self.text = _packed(text_front_ends, model["text"], folder)
-        ar, nar = load_pair(folder / "ar", folder / "nar", model["which"])
-        for name, trained in (("ar", ar), ("nar", nar)):
-            trained.check_fits(self.tokens, folder / name, codec=folder / "codec")
-        check_codec(self.codec, self.tokens, folder)
         choice = {"name": decoder, "conf": decoder_conf} if decoder else model["decoder"]
         made = decoders.create(choice["name"], choice["conf"])
-        engine = Engine(ar.model.to(device), ar.ordering, made, quantize=quantize)
-        shortest, most = prompt_bounds(nar.config)
-        self.pipeline = Pipeline(engine, nar.model.to(device), self.codec, round(most * self.codec.frame_rate))
+        parts = (folder / name for name in ("ar", "nar", "codec"))
+        self.pipeline, ar, nar = load_voice(*parts, self.tokens, made, model["which"], device, quantize)
+        self.codec = self.pipeline.codec
+        check_codec(self.codec, self.tokens, folder)
+        shortest, _ = prompt_bounds(nar.config)
         self.longest = longest_seen(ar.config)
         aligner = _packed(aligners, model["aligner"], folder)
         self.prompt = PromptReader(self.text, aligner, self.codec, self.tokens, shortest, self.longest // 2)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ellav.errors import UserError
 
@@ -55,3 +56,26 @@ class Int8Product:
 def product(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Product | Int8Product:
     """The product for weights of `dtype`: int8, or a type of floating point."""
     return Int8Product(weight, bias) if dtype == torch.int8 else Product(weight, bias, dtype)
+
+
+class Int8Linear(nn.Module):
+    """In place of a linear layer, with its weights rounded to 8 bits."""
+
+    def __init__(self, linear: nn.Linear):
+        super().__init__()
+        self.product = Int8Product(linear.weight.detach(), None if linear.bias is None else linear.bias.detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) float32 -> (..., O) float32."""
+        return self.product(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
+
+
+def quantised(model: nn.Module) -> nn.Module:
+    """A copy of a model on the CPU whose linear layers have weights of 8 bits; it shares all other weights."""
+    shared = {id(place): place for place in (*model.parameters(), *model.buffers())}
+    made = copy.deepcopy(model, shared)
+    for module in [module for module in made.modules() if not isinstance(module, nn.Linear)]:
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Linear):
+                setattr(module, name, Int8Linear(child))
+    return made

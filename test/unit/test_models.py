@@ -6,7 +6,7 @@ from ellav.models.ar import ARModel, sampled_ids
 from ellav.models.cpu_attention import BlockAttention
 from ellav.models.nar import NARInput, NARModel
 from ellav.models.options import ModelOptions
-from ellav.models.products import product
+from ellav.models.products import product, quantised
 from ellav.plugins.orderings import orderings
 
 V, SAMPLED = 60, np.arange(20, 60)
@@ -224,6 +224,23 @@ def test_generate_keeps_what_is_known_and_no_item_sees_another(text, positions):
         assert codes.shape == (len(item.codes), 4) and codes.dtype == np.int16
         assert (codes[:, :1] == item.codes).all() and (codes[:3] == item.prompt).all()
         assert (codes == model.generate([item])[0]).all()
+
+
+@pytest.mark.parametrize("text", ["prefix", "aligned"])
+def test_a_nar_model_of_8_bits_is_a_copy_near_it_and_no_item_sees_another(text):
+    model, items = nar(text), nar_items((40, 31))
+    kept = {name: value.clone() for name, value in model.state_dict().items()}
+    rounded = quantised(model)
+    assert rounded.table is model.table and not any(isinstance(m, torch.nn.Linear) for m in rounded.modules())
+    rows = model.rows(items[0].phones, items[0].durations, np.tile(items[0].codes, (1, 4)), 3, 1)
+    given = torch.from_numpy(rows.ids), torch.from_numpy(rows.positions), [len(rows)], torch.tensor(0)
+    with torch.inference_mode():
+        exact, near = model(*given), rounded(*given)
+    assert 0 < (exact - near).norm() < 0.1 * exact.norm()
+    together = rounded.generate(items)
+    for item, codes in zip(items, together, strict=True):
+        assert (codes == rounded.generate([item])[0]).all()
+    assert all(torch.equal(kept[name], value) for name, value in model.state_dict().items())
 
 
 @pytest.mark.parametrize("text", ["prefix", "aligned"])
