@@ -14,6 +14,9 @@ MOST_HEADER = 10_000_000
 LARGEST = 1e6
 """Of a weight's magnitude."""
 FLOATS = ("F32", "F16", "BF16")
+INT8 = "I8"
+SCALE = ".scale"
+"""Behind the name of a matrix (O, D) of 8 bits: its scales (O,), one a row, as float32."""
 
 
 class Header(NamedTuple):
@@ -57,9 +60,9 @@ def read_weights(
 ) -> dict:
     """Name -> float32 tensor (torch's, or a numpy array) of the `wanted` shape, each a copy in memory.
 
-    types: in which the file may store them. Raises UserError naming file and tensor, before
-    any is read, where they are not those that are wanted; and for one that holds NaN,
-    infinity or numbers beyond `largest`.
+    types: in which the file may store them; INT8 only matrices, beside their scales. Raises UserError naming file and
+    tensor, before any is read, where they are not those that are wanted; and for one that holds NaN, infinity or
+    numbers beyond `largest`.
     """
     found = read_header(path, remedy).tensors
     for name, shape in wanted.items():
@@ -73,7 +76,14 @@ def read_weights(
                 f"{path}: does not fit what is beside it: {name} should be {tuple(shape)} {' or '.join(types)},"
                 f" found {there} {kind}; {remedy}"
             )
-    odd = next((name for name in found if name not in wanted), None)
+    rounded = [name for name in wanted if found[name][0] == INT8]
+    for name in rounded:
+        if len(wanted[name]) != 2 or found.get(name + SCALE) != ("F32", wanted[name][:1]):
+            raise UserError(
+                f"{path}: does not fit what is beside it: {name} has 8 bits and no scales of them; {remedy}"
+            )
+    known = wanted.keys() | {name + SCALE for name in rounded}
+    odd = next((name for name in found if name not in known), None)
     if odd is not None:
         raise UserError(f"{path}: does not fit what is beside it: nothing there needs {one_line(odd, 100)!r}; {remedy}")
 
@@ -85,6 +95,8 @@ def read_weights(
             tensor = file.get_tensor(name)
             # The file is mapped into memory: a copy stays as it is when the file is written over.
             made = tensor.clone().float() if framework == "pt" else tensor.astype("float32")
+            if name in rounded:
+                made = made * file.get_tensor(name + SCALE)[:, None]
             if 0 not in made.shape and not abs(made).max() <= largest:
                 raise UserError(f"{path}: {name} holds values that are not numbers, or far too large; {remedy}")
             read[name] = made

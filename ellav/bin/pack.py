@@ -38,8 +38,9 @@ def main(argv: list[str]) -> None:
     made.add_argument(
         "--dtype",
         default="float32",
-        choices=["float32", "bfloat16"],
-        help="how the weights of AR and NAR model are stored; they are computed with in float32 on a CPU",
+        choices=["float32", "bfloat16", "int8"],
+        help="how the weights of AR and NAR model are stored (int8: matrices, with a scale for each row); on a CPU they"
+        " are computed with in float32",
     )
     made.add_argument(
         "--prompt",

@@ -15,6 +15,7 @@ from ellav.data.outputs import naming
 from ellav.errors import UserError
 from ellav.infer.bundle import check_name, check_text
 from ellav.infer.prompts import PromptReader, PromptWarning
+from ellav.weights import SCALE
 
 MOST_SPEAKERS = 12
 """Prompts that are taken from a data folder where none is named."""
@@ -35,9 +36,17 @@ class Recording:
 
 
 def store_weights(source: Path, target: Path, dtype: str) -> None:
-    """Copy safetensors, floating-point numbers as `dtype` ("float32" or "bfloat16")."""
-    wanted = getattr(torch, dtype)
-    weights = {name: w.to(wanted) if w.is_floating_point() else w for name, w in load_file(source).items()}
+    """Copy safetensors as `dtype`: "float32", "bfloat16", or "int8", which rounds matrices to 8 bits a row and keeps
+    all else as float32."""
+    weights = load_file(source)
+    if dtype == "int8":
+        for name in [name for name, weight in weights.items() if weight.ndim == 2]:
+            matrix = weights[name].float()
+            scale = matrix.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / 127
+            weights[name], weights[name + SCALE] = (matrix / scale[:, None]).round().to(torch.int8), scale
+    else:
+        wanted = getattr(torch, dtype)
+        weights = {name: w.to(wanted) if w.is_floating_point() else w for name, w in weights.items()}
     with naming(target):
         target.write_bytes(save({name: w.contiguous() for name, w in weights.items()}))
 

@@ -20,7 +20,7 @@ from ellav.models.model_config import read_model_config
 from ellav.models.nar import NARModel
 from ellav.models.options import ModelOptions
 from ellav.plugins.orderings import Ordering, orderings
-from ellav.weights import read_weights
+from ellav.weights import FLOATS, INT8, read_weights
 
 TRAIN = "6 or 7 (train)"
 WEIGHTS = ("averaged", "best", "last")
@@ -147,10 +147,11 @@ def load_pair(ar: Path, nar: Path, which: str | dict[str, str] = "auto") -> tupl
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Read safetensors into `model`, as float32, whether or not it has memory yet (device `meta`).
+    """Read safetensors into `model`, as float32 however they are stored, whether or not it has memory yet (device
+    `meta`).
 
     Raises UserError naming the file where they do not fit.
     """
     wanted = {name: tuple(place.shape) for name, place in model.state_dict().items()}
-    weights = read_weights(path, wanted, f"rerun stage {TRAIN}, or take another --which")
+    weights = read_weights(path, wanted, f"rerun stage {TRAIN}, or take another --which", types=(*FLOATS, INT8))
     model.load_state_dict(weights, assign=True)

@@ -168,11 +168,22 @@ def test_weights_that_are_not_numbers_or_of_another_type_are_named(model):
     name = "transformer.blocks.0.up.weight"
     for odd, said in (
         (weights[name].index_fill(0, torch.tensor([2]), float("nan")), "holds values that are not numbers"),
-        (weights[name].to(torch.int64), f"{name} should be (16, 16) F32 or F16 or BF16, found (16, 16) I64"),
-        (weights[name][:3], f"{name} should be (16, 16) F32 or F16 or BF16, found (3, 16) F32"),
+        (weights[name].to(torch.int64), f"{name} should be (16, 16) F32 or F16 or BF16 or I8, found (16, 16) I64"),
+        (weights[name][:3], f"{name} should be (16, 16) F32 or F16 or BF16 or I8, found (3, 16) F32"),
     ):
         save_file({**weights, name: odd.contiguous()}, path)
         assert said in refused(model)
+    rounded = {**weights, name: weights[name].to(torch.int8)}
+    norm = "transformer.norm.weight"
+    for added in ({}, {f"{name}.scale": torch.ones(15)}, {f"{name}.scale": torch.ones(16, dtype=torch.int8)}):
+        save_file({**rounded, **added}, path)
+        assert f"{name} has 8 bits and no scales of them" in refused(model)
+    save_file({**rounded, f"{name}.scale": torch.full((16,), float("inf"))}, path)
+    assert "holds values that are not numbers" in refused(model)
+    save_file({**weights, norm: weights[norm].to(torch.int8), f"{norm}.scale": torch.ones(())}, path)
+    assert f"{norm} has 8 bits and no scales of them" in refused(model)
+    save_file({**weights, f"{name}.scale": torch.ones(16)}, path)
+    assert f"nothing there needs '{name}.scale'" in refused(model)
     save_file({**weights, "more": torch.zeros(3)}, path)
     assert "nothing there needs 'more'" in refused(model)
     path.write_bytes((2**40).to_bytes(8, "little") + b"{}")
