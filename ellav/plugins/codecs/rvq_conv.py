@@ -178,12 +178,14 @@ class RVQConv:
         return self.network.decode(self.network.quantiser.decode(codes)[None])[0]
 
     def save(self, folder: Path) -> None:
-        """Write the network into an existing folder."""
+        """Write the network into an existing folder, its weights rounded to 16 bits here too, so that what is loaded
+        makes the same codes."""
         from safetensors.torch import save_file
 
         self._check()
+        self.network.half().float()
         weights = {
-            name: weight.contiguous()
+            name: weight.half().contiguous()
             for name, weight in self.network.state_dict().items()
             if not name.startswith("phone.")
         }
@@ -193,7 +195,7 @@ class RVQConv:
         """Read what `save` wrote; raises UserError naming the file where it does not fit."""
         wanted = {name: tuple(weight.shape) for name, weight in self.network.state_dict().items()}
         self.network.load_state_dict(
-            read_weights(Path(folder) / WEIGHTS, wanted, "rerun stage 4 (codes)", types=("F32",))
+            read_weights(Path(folder) / WEIGHTS, wanted, "rerun stage 4 (codes)", types=("F16", "F32"))
         )
 
     def _normal(self, wavs: torch.Tensor) -> torch.Tensor:
