@@ -44,11 +44,11 @@ def train_codec(codec: LearnedCodec, speech: Speech, folder: Path, seed: int = 0
         first = np.random.default_rng([seed, 0])
         codec.begin([speech.piece(plan.seconds, first).wav for _ in range(4 * plan.batch)])
         done, before = 0, 0.0
+        fast = device != "cpu" or multiplies_bfloat16()
     else:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
-        done, before = state["step"], state["seconds"]
-    fast = device != "cpu" or multiplies_bfloat16()
+        done, before, fast = state["step"], state["seconds"], state["bfloat16"]
     held_out = _tensors(codec, speech, speech.held_out_pieces(plan.seconds))
     log, figures = Log(folder, "train codec", done, "frames"), {}
     frames = plan.batch * plan.seconds * codec.frame_rate  # a step
@@ -81,7 +81,7 @@ def train_codec(codec: LearnedCodec, speech: Speech, folder: Path, seed: int = 0
             if (step + 1) % _SAVE_EVERY == 0 and not last:
                 log.flush()
                 state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-                save_state({**state, "step": step + 1, "seconds": passed}, folder)
+                save_state({**state, "step": step + 1, "seconds": passed, "bfloat16": fast}, folder)
     finally:
         log.close()
         network.eval()

@@ -16,7 +16,7 @@ from ellav.data.speech import Piece, Speech
 from ellav.errors import UserError
 from ellav.plugins.codecs import UNKNOWN, codecs, load_codec
 from ellav.plugins.codecs.rvq_conv import WEIGHTS
-from ellav.plugins.codecs.rvq_conv_net import ResidualVQ
+from ellav.plugins.codecs.rvq_conv_net import ResidualVQ, SplitRVQ
 from ellav.testing import check_codec
 from ellav.testing.codec import sound
 from ellav.train import codec as training
@@ -202,30 +202,35 @@ def test_before_training_it_says_so():
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 2**20), st.integers(1, 3), st.integers(2, 9), st.integers(2, 9))
-def test_the_quantiser_decodes_what_it_learns_and_passes_gradients_on(seed, codebooks, size, first_size):
+@given(st.integers(0, 2**20), st.integers(1, 3), st.integers(2, 9), st.booleans())
+def test_the_quantiser_decodes_what_it_learns_and_passes_gradients_on(seed, codebooks, size, split):
     rng = torch.Generator().manual_seed(seed)
-    first_size = min(first_size, size)
-    quantiser, z = ResidualVQ(codebooks, size, 4, first_size), torch.randn(30, 4, generator=rng, requires_grad=True)
+    parts = [ResidualVQ(codebooks, size, 4)]
+    if split:
+        parts, codebooks = [ResidualVQ(1, 5, 3), *parts], codebooks + 1
+    quantiser = SplitRVQ(parts)
+    z = torch.randn(30, quantiser.dimensions, generator=rng, requires_grad=True)
     levels = torch.randint(1, codebooks + 1, (30,), generator=rng)
     quantiser.learn(z, levels, rng)  # takes its entries from z
-    kept = quantiser.entries.clone()
-    made, first, lost = quantiser.learn(z, levels, rng)
-    quantiser.entries.copy_(kept)
+    kept = {name: value.clone() for name, value in quantiser.state_dict().items()}
+    made, lost = quantiser.learn(z, levels, rng)
+    quantiser.load_state_dict(kept)
     codes = quantiser.encode(z.detach())
-    assert codes[:, 0].max() < first_size
-    assert torch.allclose(first, quantiser.decode(codes[:, :1]), atol=1e-5)
+    assert codes.shape == (30, codebooks) and (codes[:, 0] < (5 if split else size)).all()
     for level in range(1, codebooks + 1):
         chosen = levels == level
         assert torch.allclose(made[chosen], quantiser.decode(codes[chosen, :level]), atol=1e-5)
     assert float(lost.detach()) >= 0
-    (made + 2 * first).sum().backward()
-    assert torch.equal(z.grad, torch.full((30, 4), 3.0))
+    made.sum().backward()
+    wanted = torch.ones(30, quantiser.dimensions)
+    if split:
+        wanted[:, 3:] = (levels > 1)[:, None].float()  # what has no code says nothing
+    assert torch.equal(z.grad, wanted)
 
 
 def test_entries_become_the_means_of_what_falls_to_them_and_dead_ones_are_drawn_anew():
     rng = torch.Generator().manual_seed(0)
-    quantiser = ResidualVQ(1, 12, 2, 12, momentum=0.5)
+    quantiser = ResidualVQ(1, 12, 2, momentum=0.5)
     centres = torch.tensor([[5.0, 0], [-5, 0], [0, 5], [0, -5]])
     for _ in range(40):
         z = centres[torch.randint(4, (64,), generator=rng)] + 0.1 * torch.randn(64, 2, generator=rng)

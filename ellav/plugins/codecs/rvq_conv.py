@@ -17,7 +17,7 @@ from ellav.errors import UserError
 from ellav.plugins.codecs import UNKNOWN, CodecTraining, codecs
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.codecs.mel import MelGrid, check
-from ellav.plugins.codecs.rvq_conv_net import Network
+from ellav.plugins.codecs.rvq_conv_net import Network, ResidualVQ, SplitRVQ
 from ellav.weights import read_weights
 
 WEIGHTS = "rvq_conv.safetensors"
@@ -28,15 +28,17 @@ class RVQConv:
     """Residual vector quantisation of what a convolutional encoder makes of a log-mel spectrum.
 
     sample_rate: Hz. frame_rate: codes per second. codebooks, size: how many codebooks of how many entries.
-    first_size: entries of the first codebook, 0: as many. The fewer, the easier for the AR model.
     dimensions: of the vectors that are quantised. width, blocks: of the convolutions; blocks on each of two time
     scales in encoder and decoder. subframes: spectra that one code frame describes. mel_bins, window_ms: resolution
     in frequency and time. floor_db: level below full scale under which spectra are cut off.
 
     Training: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the learning rate at its
-    peak; commitment, weight of that loss. phone_loss, weight of the cross-entropy of the phone that is spoken, told
-    from codebook 1 alone by one linear map (after PAST, arXiv 2505.14470), so that what is said is the AR model's and
-    how it sounds the NAR model's; 0 for a codec that learns without an alignment.
+    peak; commitment, weight of that loss.
+
+    phone_loss: above 0, codebook 1 stands beside the residual quantiser of the others and also learns to tell which
+    phone is spoken, by one linear map (weight of that cross-entropy; after Mimi, arXiv 2410.00037, and PAST, arXiv
+    2505.14470). What is said is then the AR model's matter, how it sounds the NAR model's. first_size: entries of such
+    a codebook 1; the fewer, the easier to foretell.
 
     griffin_lim_iterations, momentum: of decoding; more iterations are slower and slightly better.
     """
@@ -49,7 +51,6 @@ class RVQConv:
         frame_rate: float = 50.0,
         codebooks: int = 8,
         size: int = 1024,
-        first_size: int = 0,
         dimensions: int = 64,
         width: int = 256,
         blocks: int = 3,
@@ -63,6 +64,7 @@ class RVQConv:
         lr: float = 1.5e-3,
         commitment: float = 0.25,
         phone_loss: float = 0.0,
+        first_size: int = 256,
         griffin_lim_iterations: int = 40,
         momentum: float = 0.99,
     ):
@@ -79,21 +81,24 @@ class RVQConv:
             ("lr", lr, 1e-9, 1),
             ("commitment", commitment, 0, 100),
             ("phone_loss", phone_loss, 0, 100),
-            ("first_size", first_size, 0, size),
+            ("first_size", first_size, 2, size if phone_loss else 32_768),
+            ("codebooks", codebooks, 2 if phone_loss else 1, 64),
         ):
             check(name, value, least, most)
         self.mel = MelGrid(
             sample_rate, frame_rate, subframes, mel_bins, window_ms, floor_db, griffin_lim_iterations, momentum
         )
         self.sample_rate, self.frame_rate, self.codebooks, self.size = sample_rate, frame_rate, codebooks, size
-        self.first_size = first_size or size
+        self.first_size = first_size if phone_loss else size
         self.training = CodecTraining(frames_seen, batch, seconds, lr)
         self.commitment, self.phone_loss, self.learns_phones = commitment, phone_loss, phone_loss > 0
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            self.network = Network(
-                mel_bins, subframes, width, blocks, dimensions, codebooks, size, self.first_size
-            ).eval()
+            if phone_loss:
+                parts = [ResidualVQ(1, first_size, dimensions), ResidualVQ(codebooks - 1, size, dimensions)]
+            else:
+                parts = [ResidualVQ(codebooks, size, dimensions)]
+            self.network = Network(mel_bins, subframes, width, blocks, SplitRVQ(parts)).eval()
 
     def frames(self, samples: int) -> int:
         """ceil(samples * frame_rate / sample_rate): frame t covers the time from t to t + 1 frames."""
@@ -107,7 +112,7 @@ class RVQConv:
 
     def expect_phones(self, count: int) -> None:
         """A map from codebook 1 to so many phones, for the training alone: `save` leaves it out."""
-        self.network.phone = torch.nn.Linear(self.network.quantiser.entries.shape[-1], count)
+        self.network.phone = torch.nn.Linear(self.network.quantiser.widths[0], count)
 
     def loss(
         self, wavs: torch.Tensor, rng: torch.Generator, phones: torch.Tensor | None = None
@@ -122,12 +127,12 @@ class RVQConv:
         whole = torch.rand(len(z), generator=rng, device=z.device) < 0.5
         levels = torch.where(whole, self.codebooks, some).repeat_interleave(z.shape[1])
         with torch.autocast(z.device.type, enabled=False):
-            coded, first, commitment = self.network.quantiser.learn(z.float().flatten(0, 1), levels, rng)
+            coded, commitment = self.network.quantiser.learn(z.float().flatten(0, 1), levels, rng)
         made = self.network.normal(self.network.decode(coded.view(z.shape)))
         error = (made - x).abs().mean()
         loss, parts = error + self.commitment * commitment, {"spectrum": error, "commitment": commitment}
         if self.learns_phones:
-            parts["phone"] = _phone_loss(self.network.phone(first), phones)
+            parts["phone"] = self._phone_loss(coded, phones)
             loss = loss + self.phone_loss * parts["phone"]
         return loss, {name: part.detach() for name, part in parts.items()}
 
@@ -142,9 +147,7 @@ class RVQConv:
             made = self.network.decode(self.network.quantiser.decode(codes[:, :count]).view(z.shape))
             figures[f"spectrum_{count}"] = float((self.network.normal(made) - x).abs().mean())
         if self.learns_phones:
-            figures["phone"] = float(
-                _phone_loss(self.network.phone(self.network.quantiser.decode(codes[:, :1])), phones)
-            )
+            figures["phone"] = float(self._phone_loss(self.network.quantiser.decode(codes[:, :1]), phones))
         return figures
 
     @torch.inference_mode()
@@ -204,14 +207,12 @@ class RVQConv:
             mels = torch.stack([self.mel.analyse(wav) for wav in wavs.cpu()])
         return self.network.normal(mels.to(wavs.device))
 
+    def _phone_loss(self, coded: torch.Tensor, phones: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of what codebook 1's part of (B * T, D) tells, over the frames whose phone (B, T) is known."""
+        logits, wanted = self.network.phone(coded[:, : self.network.quantiser.widths[0]]), phones.flatten()
+        loss = F.cross_entropy(logits, wanted, ignore_index=UNKNOWN, reduction="sum")
+        return loss / (wanted != UNKNOWN).sum().clamp(min=1)
+
     def _check(self) -> None:
-        if not self.network.quantiser.uses.any():
+        if not self.network.quantiser.trained():
             raise UserError("codec rvq_conv: not trained yet; train or load it (`ellav fit-codec`)")
-
-
-def _phone_loss(logits: torch.Tensor, phones: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of (B * T, phones) logits, over the frames whose phone (B, T) is known."""
-    wanted = phones.flatten()
-    return F.cross_entropy(logits, wanted, ignore_index=UNKNOWN, reduction="sum") / (wanted != UNKNOWN).sum().clamp(
-        min=1
-    )

@@ -30,19 +30,12 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Encoder, quantiser and decoder. spectra: mel spectra a frame. D = dimensions, Q = codebooks."""
+    """Encoder, quantiser and decoder. spectra: mel spectra a frame. D = dimensions, of each of the quantiser's parts.
 
-    def __init__(
-        self,
-        mel_bins: int,
-        spectra: int,
-        width: int,
-        blocks: int,
-        dimensions: int,
-        codebooks: int,
-        size: int,
-        first_size: int,
-    ):
+    quantiser: what lies between encoder and decoder.
+    """
+
+    def __init__(self, mel_bins: int, spectra: int, width: int, blocks: int, quantiser: SplitRVQ):
         super().__init__()
         self.mel_bins, self.spectra = mel_bins, spectra
         self.register_buffer("mean", torch.zeros(mel_bins))
@@ -52,9 +45,10 @@ class Network(nn.Module):
             return nn.Sequential(*(Block(width, 1 / (4 * blocks)) for _ in range(blocks)))
 
         self.enter, self.fine_in, self.join = nn.Linear(mel_bins, width), stack(), nn.Linear(spectra * width, width)
-        self.coarse_in, self.last_in = stack(), nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dimensions))
-        self.quantiser = ResidualVQ(codebooks, size, dimensions, first_size)
-        self.first_out, self.coarse_out = nn.Linear(dimensions, width), stack()
+        self.quantiser = quantiser
+        D = quantiser.dimensions
+        self.coarse_in, self.last_in = stack(), nn.Sequential(nn.LayerNorm(width), nn.Linear(width, D))
+        self.first_out, self.coarse_out = nn.Linear(D, width), stack()
         self.part, self.fine_out = nn.Linear(width, spectra * width), stack()
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, mel_bins))
 
@@ -75,39 +69,79 @@ class Network(nn.Module):
         return self.leave(self.fine_out(x)) * self.spread + self.mean
 
 
-class ResidualVQ(nn.Module):
-    """Q codebooks, each of what those before it left over. Entries are running means of what falls to them.
+class SplitRVQ(nn.Module):
+    """Residual quantisers side by side, each of its own part of a vector (Mimi, arXiv 2410.00037).
 
-    first_size: entries of the first codebook that are in use.
+    parts: one behind the other they have the Q codebooks of a frame.
     """
 
-    def __init__(self, codebooks: int, size: int, dimensions: int, first_size: int, momentum: float = 0.98):
+    def __init__(self, parts: list[ResidualVQ]):
         super().__init__()
-        self.momentum, self.first_size = momentum, first_size
+        self.parts = nn.ModuleList(parts)
+        self.widths = [part.entries.shape[2] for part in parts]
+        self.dimensions = sum(self.widths)
+
+    def trained(self) -> bool:
+        """Whether there are entries."""
+        return all(bool(part.uses.any()) for part in self.parts)
+
+    def encode(self, z: Tensor) -> Tensor:
+        """(N, D) -> codes (N, Q) int64."""
+        return torch.cat(
+            [part.encode(x) for part, x in zip(self.parts, z.split(self.widths, dim=1), strict=True)], dim=1
+        )
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (N, q), q <= Q -> (N, D), zeros where a part has no code."""
+        made, begin = [], 0
+        for part in self.parts:
+            made.append(part.decode(codes[:, begin : begin + len(part.entries)]))
+            begin += len(part.entries)
+        return torch.cat(made, dim=1)
+
+    def learn(self, z: Tensor, levels: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """`ResidualVQ.learn` of each part; levels count the codebooks of all."""
+        made, losses, begin = [], [], 0
+        for part, x in zip(self.parts, z.split(self.widths, dim=1), strict=True):
+            decoded, lost = part.learn(x, levels - begin, rng)
+            made.append(decoded)
+            losses.append(lost)
+            begin += len(part.entries)
+        return torch.cat(made, dim=1), sum(losses)
+
+
+class ResidualVQ(nn.Module):
+    """Q codebooks, each of what those before it left over. Entries are running means of what falls to them."""
+
+    def __init__(self, codebooks: int, size: int, dimensions: int, momentum: float = 0.98):
+        super().__init__()
+        self.momentum = momentum
         self.register_buffer("entries", torch.zeros(codebooks, size, dimensions))
         self.register_buffer("uses", torch.zeros(codebooks, size))  # running mean of how many vectors a step
 
     def encode(self, z: Tensor) -> Tensor:
         """(N, D) -> codes (N, Q) int64."""
         codes = torch.empty(len(z), len(self.entries), dtype=torch.int64, device=z.device)
-        for level in range(len(self.entries)):
-            book = self._book(level)
+        for level, book in enumerate(self.entries):
             codes[:, level] = nearest(z, book)
             z = z - book[codes[:, level]]
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (N, q), q <= Q -> (N, D)."""
-        return sum(self.entries[level][codes[:, level]] for level in range(codes.shape[1]))
+        made = self.entries.new_zeros(len(codes), self.entries.shape[2])
+        for level in range(codes.shape[1]):
+            made = made + self.entries[level][codes[:, level]]
+        return made
 
-    def learn(self, z: Tensor, levels: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def learn(self, z: Tensor, levels: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Quantise for training, and move the entries.
 
-        z: (N, D). levels: (N,) codebooks used for each, one at least. Returns what is decoded, (N, D), what the first
-        codebook alone makes of it, (N, D), both with gradients passed on to z as they are, and the commitment loss:
-        mean square of what is left over after each codebook.
+        z: (N, D). levels: (N,) codebooks used for each, none where that is not above 0. Returns what is decoded,
+        (N, D), whose gradient is passed on to z as it is, and the commitment loss: mean square of what is left over
+        after each codebook.
         """
-        left, total, first, lost = z, torch.zeros_like(z), z, z.new_zeros(())
+        left, total, lost = z, torch.zeros_like(z), z.new_zeros(())
         for level in range(len(self.entries)):
             used = (levels > level).nonzero().flatten()
             if not len(used):
@@ -117,27 +151,22 @@ class ResidualVQ(nn.Module):
             with torch.no_grad():
                 if not self.uses[level].any():
                     self._begin(level, known, rng)
-                code = nearest(known, self._book(level))
-                chosen = self._book(level)[code]
+                code = nearest(known, self.entries[level])
+                chosen = self.entries[level][code]
                 self._move(level, known, code, rng)
             lost = lost + (vectors - chosen).square().mean()
             total = total.index_add(0, used, chosen)
-            if level == 0:
-                first = total
             left = left.index_add(0, used, -chosen)
-        return z + (total - z).detach(), z + (first - z).detach(), lost / len(self.entries)
-
-    def _book(self, level: int) -> Tensor:
-        return self.entries[level][: self.first_size] if level == 0 else self.entries[level]
+        passed = z * (levels > 0)[:, None]
+        return passed + (total - passed).detach(), lost / len(self.entries)
 
     def _begin(self, level: int, vectors: Tensor, rng: torch.Generator) -> None:
-        book = self._book(level)
-        book.copy_(vectors[torch.randint(len(vectors), (len(book),), generator=rng)])
-        self.uses[level, : len(book)] = len(vectors) / len(book)
+        count = len(self.entries[level])
+        self.entries[level] = vectors[torch.randint(len(vectors), (count,), generator=rng)]
+        self.uses[level] = len(vectors) / count
 
     def _move(self, level: int, vectors: Tensor, code: Tensor, rng: torch.Generator) -> None:
-        book, keep = self._book(level), self.momentum
-        uses = self.uses[level, : len(book)]
+        book, uses, keep = self.entries[level], self.uses[level], self.momentum
         count = torch.bincount(code, minlength=len(book)).to(uses.dtype)
         total = torch.zeros_like(book).index_add_(0, code, vectors)
         weighted = keep * uses[:, None] * book + (1 - keep) * total
