@@ -297,7 +297,7 @@ WRONG = {
     MostTooSmall: ("the script retells what arrange wrote", "row", "least and most"),
     WithoutRestore: ("attributes of the contract", "restore is None; it must be a method", "in the class body"),
     RestoresTuple: ("restore reads rows back", "a tuple comes back", "Return a Restored"),
-    EndsAtTheMark: ("what is read of rows so far stays true", "in the end phone", "`restore_begun` return fewer frames"),
+    EndsAtTheMark: ("what is read of rows so far stays true", "in the end phone", "return fewer frames"),
     ShortOnly: ("arrange takes every utterance", "too long for me .* phones in .* frames", "return a TokenSequence"),
     NoLookahead: ("attributes of the contract", "lookahead is missing", "in the class body"),
 }  # fmt: skip
