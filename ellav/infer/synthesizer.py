@@ -205,7 +205,7 @@ class Synthesizer:
                 said = True
                 yield sentence
         if not said:
-            raise UserError("the text is empty; give at least one word, in pieces that are strings")
+            raise UserError("the text is empty; give at least one word")
 
     def _audible(self, requests: Sequence[DecodingRequest], seed: int) -> tuple[list[Speech], list[int]]:
         """The speech of each request, and with which seed it is: the first of TRIES seeds with which it sounds."""
