@@ -201,7 +201,7 @@ class Synthesizer:
         """What can be spoken of a text that comes in pieces; raises UserError where there is nothing."""
         said = False
         for sentence in sentences(pieces):
-            if self._size(sentence):
+            if self._size(sentence) or any(map(str.isalnum, sentence)):  # whose words cannot be spoken is refused later
                 said = True
                 yield sentence
         if not said:

@@ -20,6 +20,8 @@ from ellav.models.options import ModelOptions
 from ellav.plugins.codecs import codecs
 from ellav.plugins.decoders import decoders
 from ellav.plugins.orderings import orderings
+from ellav.testing import ContractError
+from ellav.testing.codec import windows_sound
 from ellav.testing.ordering import PHONES, random_utterance
 
 KINDS = [
@@ -125,6 +127,21 @@ def test_samples_of_windows_are_those_of_all_codes_in_the_same_windows(name, siz
     if name == "smooth" and len(codes):
         np.testing.assert_allclose(made, codec.decode([codes])[0], rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(made, joined_windows(codec, codes, [len(part) for part in parts]))
+
+
+def test_a_codec_that_can_be_streamed_is_told_from_one_that_only_says_so():
+    codes = np.random.default_rng(0).integers(0, 16, (23, 3)).astype(np.int16)
+    codec = Smooth()
+    for context, found in (((2, 1), None), ((3, 5), None), ((1, 1), "sound otherwise"), (2, "not two numbers")):
+        codec.stream_context = context
+        if found is None:
+            windows_sound(codec, [codes, codes[:1], codes[:0]])
+        else:
+            with pytest.raises(ContractError, match=found):
+                windows_sound(codec, [codes])
+    codec.stream_context, codec.sample_rate = (2, 1), 510
+    with pytest.raises(ContractError, match=r"a frame has 10\.200 samples"):
+        windows_sound(codec, [codes])
 
 
 def test_a_window_alone_is_decoded_as_it_is():

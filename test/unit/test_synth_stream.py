@@ -63,6 +63,13 @@ def test_text_may_come_in_pieces_and_what_is_complete_is_spoken_at_once(voice): 
     np.testing.assert_array_equal(made, heard(voice.stream([text])))
 
 
+def test_a_sentence_that_cannot_be_spoken_is_named_when_its_turn_has_come(voice):  # noqa: F811
+    pieces = voice.stream([f"{TEXT} ... \u041f\u0440\u0438\u0432\u0435\u0442. {TEXT}"])
+    assert len(next(pieces))
+    with pytest.raises(UserError, match="\u041f\u0440\u0438\u0432\u0435\u0442"):
+        list(pieces)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("", "the text is empty"), (b"A boat.", "must be strings"), (["A", 1], "must be strings, not int")],
