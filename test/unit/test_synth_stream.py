@@ -1,21 +1,26 @@
 """`Synthesizer.stream` and `ellav synth --stream` on a miniature model."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from test_synth import LONG, SAID, folder, synth, voice  # noqa: F401
 
 from ellav.bin.synth_stream import pcm
 from ellav.errors import UserError
+from ellav.infer import bundle
 from ellav.infer.prompts import PromptWarning
 from ellav.infer.stream import Windows
 from ellav.infer.synthesizer import Synthesizer
 
+DOC = Path(__file__).parents[2] / "docs/synthesis.md"
 TEXT = "The old sailor bought a boat."
 
 
@@ -86,6 +91,17 @@ def test_what_can_be_refused_is_refused_before_the_first_piece_is_asked_for(voic
     for empty in ([], ["  ", "\n"], ["..."]):
         with pytest.raises(UserError, match="the text is empty"):
             next(voice.stream(empty))
+
+
+def test_what_the_documentation_shows_works(folder, tmp_path, monkeypatch):  # noqa: F811
+    section = DOC.read_text(encoding="utf-8").partition("## Streaming")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"```python\n(.*?)```", section, re.S)
+    monkeypatch.setattr(bundle, "PRETRAINED", folder / "packed")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, str(DOC), "exec"), {})
+    assert soundfile.info("speech.wav").duration > 1
+    sizes = ", ".join(f"{name}={value}" for name, value in vars(Windows()).items())
+    assert f"windows=Windows({sizes})" in section and all(f"`{name}`" in section for name in vars(Windows()))
 
 
 def test_samples_are_rounded_and_cut_off():
