@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ellav import machine
 from ellav.bin.options import add_choice, add_quantize, parse, parser
+from ellav.bin.synth_files import check_files, check_stream
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, prompt_seconds, read_bundle
 from ellav.text_files import decoded
 
-FORMATS = (".wav", ".flac")
+OUT = Path("speech.wav")
 
 
 def main(argv: list[str]) -> None:
@@ -29,7 +30,13 @@ def main(argv: list[str]) -> None:
         "--prompt_text", help="what the recording says (a built-in prompt knows it); `auto` recognises it"
     )
     made.add_argument("--list_prompts", action="store_true", help="list the model's built-in prompts and end")
-    made.add_argument("--out", type=Path, default=Path("speech.wav"), help="wav or flac file to write")
+    made.add_argument("--out", type=Path, help=f"wav or flac file to write; {OUT} if left out")
+    made.add_argument(
+        "--stream",
+        metavar="FILE",
+        help="instead of --out: write samples as they are made, without a header, into a file or a named pipe, or - for"
+        " standard output",
+    )
     made.add_argument("--textgrid", type=Path, help="write the times of phones and words here")
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
@@ -45,21 +52,14 @@ def main(argv: list[str]) -> None:
     if options.decoder is None and options.decoder_conf:
         raise UserError("--decoder_conf needs --decoder NAME beside it")
     check_prompt(bundle, options.prompt, options.prompt_text)
-    if options.out.suffix.lower() not in FORMATS:
-        raise UserError(f"{options.out}: must end in {' or '.join(FORMATS)}")
-    if options.textgrid is not None and options.textgrid.suffix.lower() != ".textgrid":
-        raise UserError(f"{options.textgrid}: must end in .TextGrid")
-    for option in ("out", "textgrid"):
-        path = getattr(options, option)
-        if path is not None:
-            check_writable(path)
-            if (
-                options.prompt
-                and os.path.exists(options.prompt)
-                and os.path.realpath(path) == os.path.realpath(options.prompt)
-            ):
-                raise UserError(f"--{option} {path}: is the prompt itself, which would be lost; name another file")
-    text = read_text(options.text)
+    if options.stream is not None:
+        check_stream(options.stream, options.out, options.textgrid, options.prompt)
+    else:
+        options.out = options.out or OUT
+        check_files(options.out, options.textgrid, options.prompt)
+    # What is streamed may begin before all of the text is there.
+    as_it_comes = options.stream is not None and options.text is None and not sys.stdin.isatty()
+    text = None if as_it_comes else read_text(options.text)
     limit_threads()
 
     from ellav.data.audio import write_wav
@@ -75,6 +75,11 @@ def main(argv: list[str]) -> None:
         options.quantize,
     )
     ready = time.perf_counter()
+    if options.stream is not None:
+        from ellav.bin.synth_stream import stream, text_in_pieces
+
+        stream(voice, text_in_pieces() if as_it_comes else text, options, ready)
+        return
     speech = voice(text, options.prompt, options.prompt_text, options.seed)
     for remark in speech.remarks:
         print(f"ellav synth: {remark}", file=sys.stderr)
@@ -114,20 +119,6 @@ def check_prompt(bundle: Bundle, prompt: str | None, text: str | None) -> None:
         raise UserError(f"--prompt {prompt}: no such file{built_in}")
     elif text is None:
         raise UserError(f"--prompt {prompt}: needs its transcript; give its words with --prompt_text, or `auto`")
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a file that cannot be written, before there is anything to lose."""
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; name a file in it")
-    beside = path.with_name(path.name + ".tmp")
-    try:
-        beside.open("wb").close()
-        beside.unlink()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}; name another place with --out") from None
 
 
 def read_text(given: str | None) -> str:

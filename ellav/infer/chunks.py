@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from ellav.errors import UserError
 from ellav.plugins.text.sentence import ends_sentence
 
 LEVELS = (
@@ -32,6 +33,30 @@ def split(text: str, size: Callable[[str], int], most: int) -> list[Chunk]:
     stays whole. Parts without speech are joined to the one before.
     """
     return [Chunk(part.text.strip(), part.pause) for part in _join(_pieces(text, size, most, 0), size, most)]
+
+
+def sentences(pieces: Iterable[str]) -> Iterator[str]:
+    """The sentences of a text that comes in pieces, each as soon as what follows it shows that it has ended."""
+    text = ""
+    for piece in pieces:
+        if not isinstance(piece, str):
+            raise UserError(f"pieces of text must be strings, not {type(piece).__name__}")
+        text += piece
+        while end := _first_end(text):
+            yield text[:end]
+            text = text[end:]
+    if text.strip():
+        yield text
+
+
+def _first_end(text: str) -> int:
+    """Where the first sentence of a text that may go on has ended for certain, 0 where none has."""
+    for match in LEVELS[0][0].finditer(text):
+        # Not before more marks and quotes, nor before it is seen what comes then: `...`, `?!`, `J. Smith`, `p. 5`.
+        behind = text[match.end() :].lstrip(" \t\n\"'”’)]»")
+        if text[: match.end()].strip() and behind and behind[0] not in ".!?…" and _is_end(text, match):
+            return match.end()
+    return 0
 
 
 def _pieces(text: str, size: Callable[[str], int], most: int, level: int) -> list[Chunk]:

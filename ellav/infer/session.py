@@ -113,6 +113,19 @@ class Session:
         taken, self._results = self._results, {}
         return taken
 
+    def peek(self, number: int) -> np.ndarray | None:
+        """Rows (L, S) of a script that is being decoded, its prefix and what was fed so far, copied.
+
+        None while it waits, and after it has ended or was cancelled. Of an ordering of several stages, those of the
+        stage that it is in. On a GPU this waits for the device.
+        """
+        for slot, job in enumerate(self._jobs):
+            if job is not None and job.number == number:
+                prefix = job.script.prefix
+                fed = self._rows["ids"][slot, len(prefix) : int(self._rows["slot"][slot])].cpu().numpy()
+                return np.concatenate([prefix, fed]).astype(np.int32)
+        return None
+
     @torch.inference_mode()
     def step(self) -> None:
         """Fill free slots, then sample a row in each slot that is ready, and feed up to `width` rows to each."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from ellav.data.dataset import Tokens
 from ellav.data.option_files import resolve_files
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
-from ellav.infer.chunks import split
+from ellav.infer.chunks import LEVELS, Chunk, sentences, split
 from ellav.infer.known_phones import with_known_phones
 from ellav.infer.loading import load_voice
 from ellav.infer.pipeline import Speech
-from ellav.infer.prompts import PromptReader, recognised
+from ellav.infer.prompts import PromptReader, PromptWarning, recognised
 from ellav.infer.recordings import Sound, read_given
 from ellav.infer.requests import cross_sentence
+from ellav.infer.stream import Part, Windows, speak
 from ellav.infer.synthesis import Synthesis, joined
 from ellav.models.device import choose_device
 from ellav.models.model_config import prompt_bounds
@@ -106,23 +108,9 @@ class Synthesizer:
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
-        if not isinstance(text, str) or not text.strip():
-            raise UserError("the text is empty; give at least one word, as a string")
-        self._phones(text)  # so that what cannot be spoken is refused before anything is computed
+        self._check_text(text)
         heard, name, remarks = self._heard(prompt, prompt_text, prompt_rate)
-        chunks = split(text.strip(), self._size, self._most_phones(heard))
-        spoken = [self._phones(chunk.text) for chunk in chunks]
-        requests = [
-            # The number tells equal parts apart, so that a sentence said twice is not said alike.
-            cross_sentence(
-                f"{number} {chunk.text}",
-                heard,
-                self.tokens.encode(said.phones, f"text {chunk.text!r}"),
-                np.array(said.word_of_phone, np.int32),
-                self.tokens,
-            )
-            for number, (chunk, said) in enumerate(zip(chunks, spoken, strict=True))
-        ]
+        chunks, spoken, requests = self._requests(text, heard)
         speeches, seeds = self._audible(requests, seed)
         for chunk, used, speech in zip(chunks, seeds, speeches, strict=True):
             if not is_audible(speech.wav):
@@ -131,10 +119,89 @@ class Synthesizer:
                 remarks.append(f"{chunk.text!r} came out silent with seed {seed}; spoken with seed {used}")
         return replace(joined(chunks, spoken, speeches, self.codec, name), seeds=seeds, remarks=remarks)
 
+    def stream(
+        self,
+        text: str | Iterable[str],
+        prompt: Sound | None = None,
+        prompt_text: str | None = None,
+        seed: int = 0,
+        prompt_rate: int | None = None,
+        windows: Windows | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Speak `text` while it is being made: yields pieces, (samples,) float32 at `codec.sample_rate` each.
+
+        >>> for piece in voice.stream("Good morning."):
+        ...     play(piece)
+
+        text may also be pieces of text as they come, words with the spaces between them for example: a sentence is
+        spoken when what comes after it shows that it has ended, the rest when no more pieces come. windows: their
+        sizes. The other arguments are those of a call, which says the same in the same voice; but what is heard cannot
+        be taken back, so a part that comes out silent stays so.
+
+        The prompt, and a text that is given whole, are checked before this returns; what there is to remark on is a
+        PromptWarning. Closing the generator ends the decoding.
+        """
+        if isinstance(text, str):
+            self._check_text(text)
+        elif not isinstance(text, Iterable):
+            raise UserError("the text must be a string, or pieces of one")
+        heard, _, remarks = self._heard(prompt, prompt_text, prompt_rate)
+        for remark in remarks:
+            warnings.warn(remark, PromptWarning, stacklevel=2)
+        texts = [text] if isinstance(text, str) else self._sentences(text)
+        return speak(self.pipeline, self._parts(texts, heard), seed, windows or Windows())
+
     def transcribe(self, prompt: Sound, prompt_rate: int | None = None) -> str:
         """The words that the transcriber hears in a recording. Raises UserError where there are none."""
         name, conf = self._transcriber
         return recognised(transcribers.create(name, conf), prompt, prompt_rate)
+
+    def _check_text(self, text: str) -> None:
+        """So that what cannot be spoken is refused before anything is computed."""
+        if not isinstance(text, str) or not text.strip():
+            raise UserError("the text is empty; give at least one word, as a string")
+        self._phones(text)
+
+    def _requests(
+        self, text: str, heard: Utterance, first: int = 0
+    ) -> tuple[list[Chunk], list[Phones], list[DecodingRequest]]:
+        """The parts in which a text is spoken after the prompt, their phones, and how each is decoded.
+
+        first: number of the first part; numbers tell equal parts apart, so that a sentence said twice is not said
+        alike.
+        """
+        chunks = split(text.strip(), self._size, self._most_phones(heard))
+        spoken = [self._phones(chunk.text) for chunk in chunks]
+        requests = [
+            cross_sentence(
+                f"{number} {chunk.text}",
+                heard,
+                self.tokens.encode(said.phones, f"text {chunk.text!r}"),
+                np.array(said.word_of_phone, np.int32),
+                self.tokens,
+            )
+            for number, (chunk, said) in enumerate(zip(chunks, spoken, strict=True), first)
+        ]
+        return chunks, spoken, requests
+
+    def _parts(self, texts: Iterable[str], heard: Utterance) -> Iterator[Part]:
+        """The parts of texts that come one after another, with the silence between them."""
+        count = 0
+        for text in texts:
+            chunks, _, requests = self._requests(text, heard, count)
+            count += len(chunks)
+            pauses = [*(chunk.pause for chunk in chunks[:-1]), LEVELS[0][1]]
+            yield from map(Part, requests, pauses)
+
+    def _sentences(self, pieces: Iterable[str]) -> Iterator[str]:
+        """What can be spoken of a text that comes in pieces; raises UserError where there is nothing."""
+        said = False
+        for sentence in sentences(pieces):
+            if self._size(sentence) or any(map(str.isalnum, sentence)):  # whose words cannot be spoken is refused later
+                said = True
+                yield sentence
+        if not said:
+            raise UserError("the text is empty; give at least one word")
 
     def _audible(self, requests: Sequence[DecodingRequest], seed: int) -> tuple[list[Speech], list[int]]:
         """The speech of each request, and with which seed it is: the first of TRIES seeds with which it sounds."""

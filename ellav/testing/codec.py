@@ -46,6 +46,7 @@ def codec_laws(codec: Codec, fresh: Codec, seconds: float = 20.0, seed: int = 0)
     first = [(codec, [code[:, :count] for code in codes]) for count in range(1, codec.codebooks + 1)]
     yield [sound_fits], [(codec, [code]) for _, some in first for code in some]
     yield [sound_alone], first
+    yield [windows_sound], [(codec, [code]) for code in codes]
     yield [files_hold_everything], [(codec, fresh, wavs)]
 
 
@@ -183,6 +184,33 @@ def sound_alone(codec: Codec, codes: list[np.ndarray]) -> None:
         alone = codec.decode([code])[0]
         same = alone.shape == wav.shape and np.allclose(alone, wav, atol=1e-3)
         demand(same, f"the waveform of {code.shape} codes depends on the other codes of the call")
+
+
+@law(
+    "a window that is decoded with its context sounds as in the whole",
+    "Count in `stream_context` all frames before and after a frame that its samples depend on, or leave it out where a "
+    "frame depends on all others.",
+    _show,
+)
+def windows_sound(codec: Codec, codes: list[np.ndarray]) -> None:
+    """Where `stream_context` is declared: windows at the beginning, in the middle and at the end."""
+    context = getattr(codec, "stream_context", None)
+    if context is None:
+        return
+    pair = isinstance(context, (tuple, list)) and len(context) == 2 and all(is_count(part, 0) for part in context)
+    demand(pair, f"stream_context is {context!r}, not two numbers of frames, before and after")
+    hop, (before, after) = codec.sample_rate / codec.frame_rate, context
+    demand(hop == int(hop), f"a frame has {hop:.3f} samples; a codec with stream_context has a whole number of them")
+    for code in codes:
+        whole = codec.decode([code])[0]
+        for start, end in {(part * len(code) // 4, (part + 1) * len(code) // 4) for part in range(4)}:
+            begin = max(0, start - before)
+            wav = codec.decode([code[begin : end + after]])[0][int(hop) * (start - begin) : int(hop) * (end - begin)]
+            right = whole[int(hop) * start : int(hop) * end]
+            same = wav.shape == right.shape and np.allclose(wav, right, atol=1e-4)
+            demand(
+                same, f"frames {start} to {end} of {len(code)} sound otherwise with {before} before and {after} after"
+            )
 
 
 @law(

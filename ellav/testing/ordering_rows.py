@@ -168,6 +168,32 @@ def durations_come_back(ordering: Ordering, utterance: Utterance) -> None:
 
 
 @law(
+    "what is read of rows so far stays true",
+    "In `restore_begun` return fewer frames, as many as the rows tell the code and the phone of for good, or leave the "
+    "method out.",
+    show,
+)
+def beginnings_come_back(ordering: Ordering, utterance: Utterance) -> None:
+    """restore_begun of the first rows gives the first frames of restore, with their phones."""
+    if not hasattr(ordering, "restore_begun"):
+        return
+    made = ordering.arrange(utterance)
+    whole = ordering.restore(made.ids)
+    for rows in range(int(np.argwhere(made.frames != NONE)[0, 0]), len(made) + 1):
+        begun = ordering.restore_begun(made.ids[:rows].copy())
+        frames, what = len(begun.codes), f"of the first {rows} rows"
+        demand(np.array_equal(begun.codes, whole.codes[:frames]), f"other codes come back {what}")
+        demand((begun.durations is None) == (whole.durations is None), f"durations do not come back {what} as of all")
+        if begun.durations is not None:
+            total = int(np.sum(begun.durations))
+            demand(total == frames, f"durations {what} sum to {total}, not to {frames} frames")
+            told, right = (np.repeat(np.arange(len(d)), d) for d in (begun.durations, whole.durations))
+            wrong = np.flatnonzero(told != right[:frames])
+            for frame in wrong[:1]:
+                demand(False, f"{what} frame {frame} is phone {told[frame]}'s, in the end phone {right[frame]}'s")
+
+
+@law(
     "a target is the id of the next row",
     "Build the targets from the ids: `targets[:-1] = ids[1:]` where there is loss, -1 elsewhere and in the last row.",
     show,
@@ -246,6 +272,7 @@ STATIC = (
     codes_come_back,
     phones_come_back,
     durations_come_back,
+    beginnings_come_back,
     targets_are_next,
     loss_where_sampled,
     loss_on_codes,

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from ellav.infer.chunks import split
+from ellav.errors import UserError
+from ellav.infer.chunks import sentences, split
 
 
 def words(text):
@@ -84,3 +85,36 @@ def test_nothing_is_lost_and_nothing_is_too_long(most):
     assert max(words(c.text) for c in cut) <= most
     even = words(text) / most
     assert len(cut) <= 2 * even + 1
+
+
+SENTENCES = [
+    "One two. ",
+    "I saw Dr. Smith at 3.5 p.m. today! ",
+    "What?! ",
+    'He said "Go." ',
+    "Wait ... ",
+    "J. S. Bach wrote it. ",
+    "The end",
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_sentences_of_pieces_do_not_depend_on_where_they_were_cut(size):
+    text = "".join(SENTENCES)
+    pieces = [text[i : i + size] for i in range(0, len(text), size)]
+    assert list(sentences(pieces)) == SENTENCES
+
+
+def test_a_sentence_is_given_out_as_soon_as_the_next_one_begins():
+    def pieces():
+        for word in ("One", " two.", " ", "Three", " four."):
+            given.append(word)
+            yield word
+
+    given, found = [], []
+    for sentence in sentences(pieces()):
+        found.append((sentence, len(given)))
+    assert found == [("One two. ", 4), ("Three four.", 5)]
+    assert list(sentences([])) == list(sentences(["", " \n"])) == []
+    with pytest.raises(UserError, match="must be strings, not int"):
+        list(sentences(["a", 1]))

@@ -126,3 +126,24 @@ def test_the_cache_grows_as_far_as_it_must():
     decoded = session.take()[number]
     assert decoded.steps > 200 and torch.isfinite(session._cache.entries).all()
     assert session._cache.length < len(decoded.ids) + 2 * 256
+
+
+def test_rows_so_far_are_seen_while_a_script_is_decoded(known):
+    engine, scripts, alone = known
+    session, whole = engine.open(2), {}
+    numbers = {session.add(f"u{i}", scripts[i], seed=2): i for i in range(4)}
+    assert all(session.peek(number) is None for number in numbers)  # they wait
+    lengths = {number: [] for number in numbers}
+    while session.busy:
+        session.step()
+        for number, i in numbers.items():
+            rows = session.peek(number)
+            if rows is not None:
+                assert np.array_equal(rows, alone[i].ids[: len(rows)])
+                lengths[number].append(len(rows))
+                rows[:] = 0  # a copy
+        whole |= session.take()
+    for number, i in numbers.items():
+        assert lengths[number] == sorted(lengths[number]) and session.peek(number) is None
+        assert np.array_equal(whole[number].ids, alone[i].ids)
+    assert max(map(len, lengths.values())) > 3

@@ -244,6 +244,14 @@ class RestoresTuple(Right):
         return made.phones, made.codes, made.durations
 
 
+class EndsAtTheMark(Right):
+    def restore_begun(self, ids):
+        made, closed = super().restore_begun(ids), int((ids[:, 0] == self.eop).sum())
+        ends = np.cumsum(made.durations)
+        ends[:closed] = np.maximum(ends[:closed] - self.local_advance, 0)
+        return replace(made, durations=np.diff(ends, prepend=0))
+
+
 class ShortOnly(Right):
     def arrange(self, utterance):
         if utterance.frames > 200:
@@ -289,6 +297,7 @@ WRONG = {
     MostTooSmall: ("the script retells what arrange wrote", "row", "least and most"),
     WithoutRestore: ("attributes of the contract", "restore is None; it must be a method", "in the class body"),
     RestoresTuple: ("restore reads rows back", "a tuple comes back", "Return a Restored"),
+    EndsAtTheMark: ("what is read of rows so far stays true", "in the end phone", "return fewer frames"),
     ShortOnly: ("arrange takes every utterance", "too long for me .* phones in .* frames", "return a TokenSequence"),
     NoLookahead: ("attributes of the contract", "lookahead is missing", "in the class body"),
 }  # fmt: skip

@@ -49,6 +49,17 @@ class Codec(Protocol):
         """Read what `save` wrote; raises UserError naming the file where it does not fit."""
 
 
+class StreamingCodec(Codec, Protocol):
+    """A codec that decodes a window of the frames as it decodes all of them says so by this attribute. Of any other
+    one, windows are cross-faded where they meet (`ellav.infer.codec_windows`).
+
+    stream_context: frames before and after a frame that its samples depend on: with so many around them, the samples
+    of a window are those of the whole. A frame then has a whole number of samples.
+    """
+
+    stream_context: tuple[int, int]
+
+
 @dataclass(frozen=True)
 class CodecTraining:
     """How a codec is trained: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the

@@ -61,6 +61,16 @@ class Ordering(Protocol):
         """How to decode what `request` asks for."""
 
 
+class ReadableOrdering(Ordering, Protocol):
+    """An ordering whose rows can be read while they are still being decoded has this method too, and is then spoken
+    while it is decoded (`ellav.infer.stream`); any other is spoken part by part of the text."""
+
+    def restore_begun(self, ids: np.ndarray) -> Restored:
+        """What the first rows of a sequence (L, S), prefix included, tell for good: the first T frames' codes, and to
+        which phone each belongs. phones, durations: (M,) of those that have begun, durations summing to T; None where
+        `restore` gives None. T may be less than the rows hold."""
+
+
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 

@@ -52,6 +52,10 @@ class Concat:
         codes = ids[bos + 1 :][ids[bos + 1 :] >= self.first_code] - self.first_code
         return Restored(ids[:bos].astype(np.int32), codes.astype(np.int16)[:, None], None, None)
 
+    def restore_begun(self, ids: np.ndarray) -> Restored:
+        """As `restore`: without marks, rows that are still being decoded are read like complete ones."""
+        return self.restore(ids)
+
     def script(self, request: DecodingRequest) -> DecodingScript:
         """One segment, ended by EOS: at least the least frames of the target's phones."""
         ids, positions = self._rows(request.phones, request.codes)

@@ -77,6 +77,10 @@ class Grouped:
         codes = ids[bos + 1 :][ids[bos + 1 :] >= self.first_code] - self.first_code
         return Restored(ids[:bos, 0].astype(np.int32), codes.astype(np.int16)[:, None], None, None)
 
+    def restore_begun(self, ids: np.ndarray) -> Restored:
+        """As `restore`: without marks, rows that are still being decoded are read like complete ones."""
+        return self.restore(ids)
+
     def script(self, request: DecodingRequest) -> DecodingScript:
         """One segment, ended by EOS; before it, where the prompt ends inside a group, the rest of that row."""
         head = self._head(request.phones)

@@ -109,21 +109,13 @@ class Interleaved:
         Boundaries within the first `local_advance` frames are an even split; folded
         silence comes back with 0 frames. Both are marked uncertain.
         """
-        ids = ids[:, 0]
-        bos = int(np.flatnonzero(ids == self.bos)[0])
-        body = ids[bos + 1 :]
-        is_code = body >= self.first_code
-        codes = (body[is_code] - self.first_code).astype(np.int16)[:, None]
-        phones = ids[:bos] if self.global_advance else body[body < self.bos]
+        phones, codes, marks = self._read(ids)
         kept, owner = self._kept(phones)
-
         frames = len(codes)
-        marks = np.cumsum(is_code)[body == self.eop]
+        hidden = int((marks[:-1] == 0).sum()) if self.local_advance else 0
         ends = np.minimum(marks + self.local_advance, frames)
         ends[-1] = frames
-        hidden = int((marks[:-1] == 0).sum()) if self.local_advance else 0
-        share = ends[hidden] * np.arange(1, hidden + 1) // (hidden + 1)
-        ends[:hidden] = np.minimum(share, self.local_advance)
+        ends[:hidden] = self._split(ends, hidden)
 
         durations = np.zeros(len(phones), np.int32)
         durations[kept] = np.diff(ends, prepend=0)
@@ -134,6 +126,32 @@ class Interleaved:
         certain[kept[shared]] = False
         certain[self.folded[phones]] = False
         return Restored(phones.astype(np.int32), codes, durations, certain)
+
+    def restore_begun(self, ids: np.ndarray) -> Restored:
+        """Read back rows (L, 1) that are still being decoded: the phones that have begun, the last one open.
+
+        A phone's end is known `local_advance` frames early, so every frame has its phone already; but for the first
+        ones where `restore` splits boundaries evenly: no frame is given before it is known what there is to split.
+        """
+        phones, codes, marks = self._read(ids)
+        kept, _ = self._kept(phones)
+        marks = marks[: len(kept)]
+        hidden = int((marks == 0).sum()) if self.local_advance else 0
+        split = hidden and (hidden >= len(marks) or marks[hidden] + self.local_advance > len(codes))
+        if split or not len(phones):
+            nothing = np.zeros(0, np.int32)
+            return Restored(nothing, codes[:0], nothing, nothing.astype(bool))
+
+        ends = np.minimum(marks + self.local_advance, len(codes))
+        if hidden:
+            ends[:hidden] = self._split(ends, hidden)
+        if len(ends) < len(kept):
+            ends = np.append(ends, len(codes))
+        begun = int(kept[len(ends) - 1]) + 1
+        durations, certain = np.zeros(begun, np.int32), np.zeros(begun, bool)
+        durations[kept[: len(ends)]] = np.diff(ends, prepend=0)
+        certain[kept[hidden + 1 : len(marks)] if hidden else kept[: len(marks)]] = True
+        return Restored(phones[:begun].astype(np.int32), codes, durations, certain)
 
     def script(self, request: DecodingRequest) -> DecodingScript:
         """Decode phone after phone. The prefix ends inside the open phone's segment.
@@ -187,6 +205,21 @@ class Interleaved:
             least=least.astype(np.int32),
             most=most.astype(np.int32),
         )
+
+    def _read(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of rows (L, 1): phones, codes (T, 1), and how many codes stand before each EOP."""
+        ids = ids[:, 0]
+        bos = int(np.flatnonzero(ids == self.bos)[0])
+        body = ids[bos + 1 :]
+        is_code = body >= self.first_code
+        codes = (body[is_code] - self.first_code).astype(np.int16)[:, None]
+        phones = ids[:bos] if self.global_advance else body[body < self.bos]
+        return phones, codes, np.cumsum(is_code)[body == self.eop]
+
+    def _split(self, ends: np.ndarray, hidden: int) -> np.ndarray:
+        """(hidden,) ends of the first phones, which all stand at the beginning: even parts up to the next one."""
+        share = ends[hidden] * np.arange(1, hidden + 1) // (hidden + 1)
+        return np.minimum(share, self.local_advance)
 
     def _prefix(self, phones: np.ndarray) -> np.ndarray:
         text = phones if self.global_advance else phones[:0]

@@ -69,6 +69,14 @@ class WordBlock:
         durations = (place + 1) * length // among - place * length // among
         return Restored(ids[own].astype(np.int32), codes, durations.astype(np.int32), among == 1)
 
+    def restore_begun(self, ids: np.ndarray) -> Restored:
+        """Read back rows (L, 1) that are still being decoded, up to the end of the last complete block.
+
+        Its frames are shared out evenly among the phones of a block, so none has its phone before the block's end.
+        """
+        ends = np.flatnonzero(ids[:, 0] == self.eob)
+        return self.restore(ids[: ends[-1] + 1 if len(ends) else 0])
+
     def script(self, request: DecodingRequest) -> DecodingScript:
         """Decode block after block. The prefix ends inside the block of the phone that is open or comes next."""
         block = blocks(request.word_of_phone)
