@@ -48,10 +48,11 @@ def mel_codec(name):
     small["griffin_lim_iterations"] = 2
     if name == "rvq_conv":
         made = codecs.create(name, {**small, "width": 8, "blocks": 1, "dimensions": 4})
-        made.network.quantiser.uses.fill_(1)
+        (quantiser,) = made.network.quantiser.parts
+        quantiser.uses.fill_(1)
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            made.network.quantiser.entries.normal_()
+            quantiser.entries.normal_()
         return made
     made = codecs.create(name, {**small, "kmeans_iterations": 1, "training_frames": 50})
     made.fit([np.random.default_rng(0).normal(0, 0.1, 4000).astype(np.float32)])
