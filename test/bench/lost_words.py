@@ -1,0 +1,104 @@
+"""Which of codec, NAR model and AR model loses words and voice of a decoded test set.
+
+    cd egs/librispeech/tts1
+    python ../../../test/bench/lost_words.py --exp exp/interleaved --set test_unseen --limit 30
+
+Stages 1 to 8 must have run, with an ordering that keeps durations. Rows: the recording's own codes, all of them and
+codebook 1 alone; codebook 1 of the recording, completed by the NAR model after the prompt; what the AR model made of
+codebook 1, alone and completed. words: heard otherwise than they should be, %, by Whisper base. similarity: cosine to
+the recording, by resemblyzer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import jiwer
+import kaldiio
+import numpy as np
+import torch
+
+from ellav.data.audio import read_wav, resample
+from ellav.data.dataset import Dataset, Tokens
+from ellav.data.joins import cut
+from ellav.data.kaldi import read_table
+from ellav.models.nar import NARInput
+from ellav.models.trained import load_pair
+from ellav.plugins.codecs import load_codec
+from ellav.plugins.scorers import scorers
+from ellav.plugins.transcribers import transcribers
+from ellav.score.results import markdown
+
+RATE = 16000
+
+
+def main() -> None:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--exp", type=Path, required=True, help="folder of ar, nar and decode")
+    made.add_argument("--set", required=True, help="test set")
+    made.add_argument("--dump", type=Path, default=Path("dump"), help="folder of raw and tokens")
+    made.add_argument("--codec", type=Path, default=Path("exp/codec"))
+    made.add_argument("--limit", type=int, default=30, help="utterances, at random")
+    options = made.parse_args()
+    torch.set_num_threads(1)
+    tokens = Tokens.read(options.dump / "tokens/list")
+    data = Dataset(options.dump / "tokens" / options.set, tokens)
+    index = {utterance: i for i, utterance in enumerate(data.ids)}
+    decoded = options.exp / "decode" / options.set
+    facts = [json.loads(line) for line in (decoded / "facts.jsonl").open()]
+    chosen = np.random.default_rng(0).permutation(len(facts))[: options.limit]
+    facts = [facts[i] for i in sorted(chosen)]
+    targets = [data[index[fact["id"]]] for fact in facts]
+    true = [target.codes for target in targets]
+    spoken = kaldiio.load_scp(str(decoded / "codes.scp"))
+    spoken = [np.asarray(spoken[fact["id"]]) for fact in facts]
+
+    nar = load_pair(options.exp / "ar", options.exp / "nar")[1].model.eval()
+    completed = []
+    for fact, target in zip(facts, targets, strict=True):
+        prompt = cut(data[index[fact["prompt"]]], fact["prompt_frames"])
+        phones, durations = (
+            np.concatenate([getattr(prompt, name), getattr(target, name)]) for name in ("phones", "durations")
+        )
+        known = np.concatenate([prompt.codes, target.codes])[:, : nar.known]
+        completed.append(nar.generate([NARInput(phones, durations, known, prompt.codes)])[0][len(prompt.codes) :])
+
+    wavs = read_table(options.dump / "raw" / options.set / "wav.scp")
+    judge = Judge(
+        [data.text(index[fact["id"]]) for fact in facts], [read_wav(wavs[fact["id"]], RATE) for fact in facts]
+    )
+    codec = load_codec(options.codec)
+    rows = []
+    for name, codes in (
+        ("codes of the recording", true),
+        ("codebook 1 of the recording", [some[:, :1] for some in true]),
+        ("the same, completed by the NAR model", completed),
+        ("codebook 1 of the AR model", [some[:, :1] for some in spoken]),
+        ("the same, completed by the NAR model", spoken),
+    ):
+        rows.append([name, *judge([resample(wav, codec.sample_rate, RATE) for wav in codec.decode(codes)])])
+        print(" | ".join(rows[-1]), flush=True)
+    print(markdown(["speech", "words", "similarity"], rows))
+
+
+class Judge:
+    """texts: what is said; recorded: (samples,) at 16 kHz each."""
+
+    def __init__(self, texts: list[str], recorded: list[np.ndarray]):
+        from whisper_normalizer.english import EnglishTextNormalizer
+
+        self.normal, self.transcriber = EnglishTextNormalizer(), transcribers.create("whisper")
+        self.embed = scorers.create("similarity").embed
+        self.texts = [self.normal(text) for text in texts]
+        self.voices = [self.embed(wav, RATE) for wav in recorded]
+
+    def __call__(self, wavs: list[np.ndarray]) -> tuple[str, str]:
+        heard = [self.normal(self.transcriber.transcribe(wav)) or " " for wav in wavs]
+        cosines = [self.embed(wav, RATE) @ voice for wav, voice in zip(wavs, self.voices, strict=True)]
+        return f"{100 * jiwer.process_words(self.texts, heard).wer:.1f}", f"{np.mean(cosines):.3f}"
+
+
+if __name__ == "__main__":
+    main()
