@@ -41,6 +41,7 @@ def main() -> None:
     made.add_argument("--dump", type=Path, default=Path("dump"), help="folder of raw and tokens")
     made.add_argument("--codec", type=Path, default=Path("exp/codec"))
     made.add_argument("--limit", type=int, default=30, help="utterances, at random")
+    made.add_argument("--codebooks", type=int, nargs="+", help="how many of a completed frame are decoded; all")
     options = made.parse_args()
     torch.set_num_threads(1)
     tokens = Tokens.read(options.dump / "tokens/list")
@@ -70,17 +71,19 @@ def main() -> None:
         [data.text(index[fact["id"]]) for fact in facts], [read_wav(wavs[fact["id"]], RATE) for fact in facts]
     )
     codec = load_codec(options.codec)
+    wanted = options.codebooks or [codec.codebooks]
     rows = []
-    for name, codes in (
-        ("codes of the recording", true),
-        ("codebook 1 of the recording", [some[:, :1] for some in true]),
-        ("the same, completed by the NAR model", completed),
-        ("codebook 1 of the AR model", [some[:, :1] for some in spoken]),
-        ("the same, completed by the NAR model", spoken),
+    for name, codes, counts in (
+        ("codes of the recording", true, [1, codec.codebooks]),
+        ("codebook 1 of the recording, then the NAR model", completed, wanted),
+        ("codebook 1 of the AR model", spoken, [1]),
+        ("the same, then the NAR model", spoken, wanted),
     ):
-        rows.append([name, *judge([resample(wav, codec.sample_rate, RATE) for wav in codec.decode(codes)])])
-        print(" | ".join(rows[-1]), flush=True)
-    print(markdown(["speech", "words", "similarity"], rows))
+        for count in counts:
+            wavs = codec.decode([some[:, :count] for some in codes])
+            rows.append([name, str(count), *judge([resample(wav, codec.sample_rate, RATE) for wav in wavs])])
+            print(" | ".join(rows[-1]), flush=True)
+    print(markdown(["speech", "codebooks", "words", "similarity"], rows))
 
 
 class Judge:
