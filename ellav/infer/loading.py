@@ -43,11 +43,11 @@ def load_voice(
     on a CPU only. batch: utterances decoded together. listed: the folder of `tokens` in a recipe, which is then to be
     the very one of the training. Raises UserError where something is missing or does not fit.
     """
+    made = load_codec(codec)
     first, second = load_pair(ar, nar, which)
     for folder, trained in ((ar, first), (nar, second)):
         trained.check_fits(tokens, folder, listed, codec)
     engine = Engine(first.model.to(device), first.ordering, decoder, batch, quantize=quantize)
-    made = load_codec(codec)
     completing = second.model.to(device)
     if quantize == "int8":
         completing = quantised(completing)
