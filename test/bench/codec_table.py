@@ -17,7 +17,6 @@ import argparse
 import time
 from pathlib import Path
 
-import jiwer
 import numpy as np
 import torch
 from pesq import pesq
@@ -27,7 +26,6 @@ from ellav.data.audio import read_wav, resample
 from ellav.data.kaldi import DataFolder
 from ellav.plugins.codecs import Codec, load_codec
 from ellav.plugins.scorers import Scored, scorers
-from ellav.plugins.transcribers import transcribers
 from ellav.score.results import markdown
 
 RATE = 16000
@@ -50,12 +48,10 @@ class Judge:
     """Compares speech with the recordings that it was made of."""
 
     def __init__(self, recorded: dict[str, np.ndarray], speakers: dict[str, str]):
-        from whisper_normalizer.english import EnglishTextNormalizer
-
-        self.recorded, self.speakers, self.normal = recorded, speakers, EnglishTextNormalizer()
-        self.transcriber = transcribers.create("whisper")
+        self.recorded, self.speakers = recorded, speakers
+        self.wer = scorers.create("wer", {"transcriber": "whisper", "normalizer": "whisper"})
         self.embed, self.quality = scorers.create("similarity").embed, scorers.create("dnsmos")
-        self.heard = {name: self._hear(wav) for name, wav in recorded.items()}
+        self.heard = {name: self._listen(name, wav, "")["heard"] for name, wav in recorded.items()}
         self.voices = {name: self.embed(wav, RATE) for name, wav in recorded.items()}
         halves = {name: self.embed(wav[: len(wav) // 2], RATE) for name, wav in recorded.items()}
         self.names = sorted(set(speakers.values()))
@@ -64,7 +60,8 @@ class Judge:
 
     def __call__(self, made: dict[str, np.ndarray]) -> list[str]:
         """Speech at 16 kHz by utterance -> the cells from words to own first."""
-        words = jiwer.process_words([self.heard[u] for u in made], [self._hear(wav) for wav in made.values()])
+        listened = [self._listen(name, wav, self.heard[name]) for name, wav in made.items()]
+        errors, words = np.sum([found["wer"] for found in listened if "wer" in found], axis=0)
         figures = {name: [] for name in ("pesq", "stoi", "dnsmos", "similarity", "first")}
         for utterance, wav in made.items():
             recorded = self.recorded[utterance]
@@ -78,7 +75,7 @@ class Judge:
             figures["first"].append(100.0 * (self.names[int(cosines.argmax())] == self.speakers[utterance]))
         mean = {name: np.mean(values) for name, values in figures.items()}
         return [
-            f"{100 * words.wer:.1f}",
+            f"{errors / words:.1f}",
             f"{mean['pesq']:.2f}",
             f"{mean['stoi']:.3f}",
             f"{mean['dnsmos']:.2f}",
@@ -86,8 +83,8 @@ class Judge:
             f"{mean['first']:.0f}",
         ]
 
-    def _hear(self, wav: np.ndarray) -> str:
-        return self.normal(self.transcriber.transcribe(wav)) or " "
+    def _listen(self, utterance: str, wav: np.ndarray, text: str) -> dict:
+        return self.wer.score(Scored(utterance, self.speakers[utterance], text, wav, RATE))
 
 
 def counts(codec: Codec) -> list[int]:

@@ -15,7 +15,6 @@ import argparse
 import json
 from pathlib import Path
 
-import jiwer
 import kaldiio
 import numpy as np
 import torch
@@ -27,8 +26,7 @@ from ellav.data.kaldi import read_table
 from ellav.models.nar import NARInput
 from ellav.models.trained import load_pair
 from ellav.plugins.codecs import load_codec
-from ellav.plugins.scorers import scorers
-from ellav.plugins.transcribers import transcribers
+from ellav.plugins.scorers import Scored, scorers
 from ellav.score.results import markdown
 
 RATE = 16000
@@ -90,17 +88,15 @@ class Judge:
     """texts: what is said; recorded: (samples,) at 16 kHz each."""
 
     def __init__(self, texts: list[str], recorded: list[np.ndarray]):
-        from whisper_normalizer.english import EnglishTextNormalizer
-
-        self.normal, self.transcriber = EnglishTextNormalizer(), transcribers.create("whisper")
+        self.texts, self.wer = texts, scorers.create("wer", {"transcriber": "whisper", "normalizer": "whisper"})
         self.embed = scorers.create("similarity").embed
-        self.texts = [self.normal(text) for text in texts]
         self.voices = [self.embed(wav, RATE) for wav in recorded]
 
     def __call__(self, wavs: list[np.ndarray]) -> tuple[str, str]:
-        heard = [self.normal(self.transcriber.transcribe(wav)) or " " for wav in wavs]
+        scored = [Scored("", "", text, wav, RATE) for text, wav in zip(self.texts, wavs, strict=True)]
+        errors, words = np.sum([self.wer.score(one)["wer"] for one in scored], axis=0)
         cosines = [self.embed(wav, RATE) @ voice for wav, voice in zip(wavs, self.voices, strict=True)]
-        return f"{100 * jiwer.process_words(self.texts, heard).wer:.1f}", f"{np.mean(cosines):.3f}"
+        return f"{errors / words:.1f}", f"{np.mean(cosines):.3f}"
 
 
 if __name__ == "__main__":
