@@ -15,6 +15,7 @@ from ellav.data.outputs import naming
 from ellav.errors import UserError
 from ellav.infer.bundle import check_name, check_text
 from ellav.infer.prompts import PromptReader, PromptWarning
+from ellav.models.products import row_scales
 from ellav.weights import SCALE
 
 MOST_SPEAKERS = 12
@@ -42,7 +43,7 @@ def store_weights(source: Path, target: Path, dtype: str) -> None:
     if dtype == "int8":
         for name in [name for name, weight in weights.items() if weight.ndim == 2]:
             matrix = weights[name].float()
-            scale = matrix.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / 127
+            scale = row_scales(matrix)
             weights[name], weights[name + SCALE] = (matrix / scale[:, None]).round().to(torch.int8), scale
     else:
         wanted = getattr(torch, dtype)

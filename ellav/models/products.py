@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from ellav.errors import UserError
 
 
+def row_scales(weight: Tensor) -> Tensor:
+    """(O, D) float32 -> (O,): what the steps of 8 bits stand for in each row, whose largest value takes 127."""
+    return weight.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / 127
+
+
 class Product:
     """x @ weight.T + bias. weight: (O, D), kept transposed, which takes a third less time for few rows. bias: (O,)."""
 
@@ -35,7 +40,7 @@ class Int8Product:
         if weight.device.type != "cpu":
             raise UserError("weights of 8 bits are for CPUs; leave out --quantize int8 on a GPU")
         weight = weight.float()
-        scale = weight.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / 127
+        scale = row_scales(weight)
         zero = torch.zeros(len(weight), dtype=torch.int64)
         with warnings.catch_warnings():  # torch means to take tensors like these away; its products without them
             warnings.simplefilter("ignore", UserWarning)  # (onednn.qlinear_pointwise, _int_mm) are slower so far
