@@ -15,9 +15,9 @@ from ellav.data.outputs import naming, need, write_text, writing
 from ellav.data.speech import Speech
 from ellav.errors import UserError
 from ellav.models.device import choose_device
-from ellav.plugins.codecs import codecs
+from ellav.plugins.codecs import codecs, learns_phones
 from ellav.plugins.registry import is_outside
-from ellav.train.codec import HELD_OUT, STATE, learns_phones, train_codec
+from ellav.train.codec import HELD_OUT, STATE, train_codec
 
 
 def main(argv: list[str]) -> None:

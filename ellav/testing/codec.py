@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ellav.errors import UserError
-from ellav.plugins.codecs import Codec
+from ellav.plugins.codecs import Codec, learns_phones
 from ellav.testing.contract import METHOD, Group, demand, has, is_count, keep_laws, law
 from ellav.testing.sounds import sound
+
+_PHONES = 3
+"""That a codec is told of, where it learns phones."""
 
 __all__ = ["check_codec", "codec_laws", "sound"]
 
@@ -85,11 +88,16 @@ def _learn(codec: Codec, sounds: list[np.ndarray], seed: int) -> None:
         return
     import torch
 
+    told = []
+    if learns_phones(codec):
+        codec.expect_phones(_PHONES)
+        rows = [np.arange(codec.frames(len(sound))) // 5 % (_PHONES + 1) - 1 for sound in sounds]  # UNKNOWN among them
+        told.append(torch.from_numpy(np.stack(rows)))
     codec.begin(sounds)
     wavs, optimizer = torch.from_numpy(np.stack(sounds)), torch.optim.AdamW(codec.network.parameters(), lr=1e-3)
     codec.network.train()
     for step in range(3):
-        loss, _ = codec.loss(wavs, torch.Generator().manual_seed(seed + step))
+        loss, _ = codec.loss(wavs, torch.Generator().manual_seed(seed + step), *told)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -8,7 +8,7 @@ import numpy as np
 
 from ellav.plugins.orderings import Ordering
 from ellav.testing.contract import METHOD, ContractError, Group, demand, has, is_count, keep_laws, law
-from ellav.testing.ordering_rows import STATIC, arranges, restores, shapes
+from ellav.testing.ordering_rows import STATIC, arranges, beginnings_come_back, restores, shapes
 from ellav.testing.ordering_scripts import DECODING, answers, request_at, script_shapes, segments_end
 from ellav.testing.utterances import CODEBOOK_SIZE, PHONES, random_utterance
 from ellav.types import NONE, State, Utterance, Vocabulary
@@ -52,12 +52,15 @@ def ordering_laws(ordering: Ordering, cases: int = 200, seed: int = 0) -> Iterat
     yield [answers], begun
     yield [script_shapes, segments_end], begun
     yield DECODING, begun
+    yield [beginnings_come_back], whole
 
 
 def check_utterance(ordering: Ordering, utterance: Utterance) -> None:
     """The static laws on one utterance: invertible, complete, in order, loss only where it belongs."""
     case = [(ordering, utterance)]
-    keep_laws([([arranges], case), ([shapes], case), ([restores], case), (STATIC, case)])
+    keep_laws(
+        [([arranges], case), ([shapes], case), ([restores], case), (STATIC, case), ([beginnings_come_back], case)]
+    )
 
 
 def check_decoding(ordering: Ordering, utterance: Utterance, cut: int) -> None:

@@ -272,7 +272,6 @@ STATIC = (
     codes_come_back,
     phones_come_back,
     durations_come_back,
-    beginnings_come_back,
     targets_are_next,
     loss_where_sampled,
     loss_on_codes,

@@ -12,12 +12,12 @@ import torch
 
 from ellav.data.speech import Piece, Speech
 from ellav.errors import UserError
-from ellav.plugins.codecs import Codec, LearnedCodec
+from ellav.plugins.codecs import LearnedCodec, learns_phones
 from ellav.train.checkpoint import STATE, load_state, save_state
 from ellav.train.log import Log
 from ellav.train.precision import multiplies_bfloat16, set_threads
 
-__all__ = ["HELD_OUT", "STATE", "learns_phones", "train_codec"]
+__all__ = ["HELD_OUT", "STATE", "train_codec"]
 
 HELD_OUT = 32
 """Utterances that are never trained on; the middle of each is for the validation loss."""
@@ -87,11 +87,6 @@ def train_codec(codec: LearnedCodec, speech: Speech, folder: Path, seed: int = 0
         network.eval()
     network.cpu()
     return figures
-
-
-def learns_phones(codec: Codec) -> bool:
-    """Whether a codec is told which phones are spoken."""
-    return getattr(codec, "learns_phones", False)
 
 
 def _tensors(codec: LearnedCodec, speech: Speech, pieces: list[Piece]) -> list[torch.Tensor]:

@@ -48,7 +48,15 @@ def fit(speech, out, *more):
                  *more])  # fmt: skip
 
 
-@pytest.mark.parametrize("options", [{}, {"frame_rate": 75.0, "subframes": 1}, {"frame_rate": 12.5, "subframes": 4}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"phone_loss": 0.5, "first_size": 5},
+        {"frame_rate": 75.0, "subframes": 1},
+        {"frame_rate": 12.5, "subframes": 4},
+    ],
+)
 def test_it_keeps_the_contract(options):
     check_codec(codecs.create("rvq_conv", SMALL | options), codecs.create("rvq_conv", SMALL | options))
 

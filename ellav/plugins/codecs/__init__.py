@@ -97,6 +97,11 @@ class LearnedCodec(Codec, Protocol):
         """(B, samples) that it has not learned from -> figures by name, the lower the better."""
 
 
+def learns_phones(codec: Codec) -> bool:
+    """Whether a codec is told which phones are spoken (`LearnedCodec`)."""
+    return getattr(codec, "learns_phones", False)
+
+
 UNKNOWN = -1
 """Stands for a phone where none is known: outside an utterance, or in one without an alignment."""
 

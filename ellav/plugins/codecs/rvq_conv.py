@@ -69,7 +69,7 @@ class RVQConv:
         momentum: float = 0.99,
     ):
         for name, value, least, most in (
-            ("codebooks", codebooks, 1, 64),
+            ("codebooks", codebooks, 2 if phone_loss else 1, 64),
             ("size", size, 2, 32_768),
             ("dimensions", dimensions, 1, 1024),
             ("width", width, 8, 4096),
@@ -82,7 +82,6 @@ class RVQConv:
             ("commitment", commitment, 0, 100),
             ("phone_loss", phone_loss, 0, 100),
             ("first_size", first_size, 2, size if phone_loss else 32_768),
-            ("codebooks", codebooks, 2 if phone_loss else 1, 64),
         ):
             check(name, value, least, most)
         self.mel = MelGrid(
@@ -112,7 +111,9 @@ class RVQConv:
 
     def expect_phones(self, count: int) -> None:
         """A map from codebook 1 to so many phones, for the training alone: `save` leaves it out."""
-        self.network.phone = torch.nn.Linear(self.network.quantiser.widths[0], count)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.network.phone = torch.nn.Linear(self.network.quantiser.widths[0], count)
 
     def loss(
         self, wavs: torch.Tensor, rng: torch.Generator, phones: torch.Tensor | None = None
@@ -187,19 +188,19 @@ class RVQConv:
 
         self._check()
         self.network.half().float()
-        weights = {
-            name: weight.half().contiguous()
-            for name, weight in self.network.state_dict().items()
-            if not name.startswith("phone.")
-        }
+        weights = {name: weight.half().contiguous() for name, weight in self._kept().items()}
         save_file(weights, str(Path(folder) / WEIGHTS))
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote; raises UserError naming the file where it does not fit."""
-        wanted = {name: tuple(weight.shape) for name, weight in self.network.state_dict().items()}
-        self.network.load_state_dict(
-            read_weights(Path(folder) / WEIGHTS, wanted, "rerun stage 4 (codes)", types=("F16", "F32"))
-        )
+        wanted = {name: tuple(weight.shape) for name, weight in self._kept().items()}
+        weights = read_weights(Path(folder) / WEIGHTS, wanted, "rerun stage 4 (codes)", types=("F16", "F32"))
+        self.network.load_state_dict(weights, strict=False)  # all that is wanted is there
+
+    def _kept(self) -> dict[str, torch.Tensor]:
+        """The weights by name, without those of the training alone."""
+        weights = self.network.state_dict()
+        return {name: weight for name, weight in weights.items() if not name.startswith("phone.")}
 
     def _normal(self, wavs: torch.Tensor) -> torch.Tensor:
         """(B, samples) -> (B, T * subframes, mel_bins) with mean 0 and spread 1."""

@@ -30,10 +30,7 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Encoder, quantiser and decoder. spectra: mel spectra a frame. D = dimensions, of each of the quantiser's parts.
-
-    quantiser: what lies between encoder and decoder.
-    """
+    """Encoder, quantiser and decoder. spectra: mel spectra a frame. D = the quantiser's dimensions."""
 
     def __init__(self, mel_bins: int, spectra: int, width: int, blocks: int, quantiser: SplitRVQ):
         super().__init__()
@@ -128,10 +125,11 @@ class ResidualVQ(nn.Module):
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes (N, q), q <= Q -> (N, D)."""
+        """Codes (N, q), q <= Q -> (N, D); a code beyond the entries says nothing."""
         made = self.entries.new_zeros(len(codes), self.entries.shape[2])
         for level in range(codes.shape[1]):
-            made = made + self.entries[level][codes[:, level]]
+            known = codes[:, level] < self.entries.shape[1]
+            made = made + self.entries[level][codes[:, level] * known] * known[:, None]
         return made
 
     def learn(self, z: Tensor, levels: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
