@@ -15,6 +15,7 @@ import numpy as np
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.data.audio import read_wav, seconds_of
+from ellav.data.copies import stretched_copies
 from ellav.data.journal import Journal
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.option_files import file_hashes, named_files
@@ -40,7 +41,8 @@ class Line(NamedTuple):
 def main(argv: list[str]) -> None:
     """Write the tables ends (seconds), phones, word_of_phone, pauses, scores (where the aligner has some), rejected.
 
-    The phones are those of `ellav phones` and an `sp` for each pause; `pauses` holds the indices of these.
+    The phones are those of `ellav phones` and an `sp` for each pause; `pauses` holds the indices of these. Copies that
+    `ellav format-wavs` made are not aligned: their times are those of the utterance that they are of.
     """
     made = parser(
         "align", "Stage 3: phones to the seconds at which they end; pauses between words become phones of their own."
@@ -90,12 +92,19 @@ def main(argv: list[str]) -> None:
             return
         wavs = read_table(options.data / "wav.scp")
         lines = {utterance: Line(wavs[utterance], phones) for utterance, phones in read_phones(options.phones).items()}
+        copies = {
+            copy: (original, stretch)
+            for copy, (original, stretch) in stretched_copies(options.data).items()
+            if copy in lines and original in lines and lines[copy].phones == lines[original].phones
+        }
+        originals = {utterance: line for utterance, line in lines.items() if utterance not in copies}
         with Journal(journal_of(options, settings), stay=True) as journal:
             if hasattr(created, "align_set"):
-                results = aligned_together(created, lines, journal, folder / "work", options)
+                results = aligned_together(created, originals, journal, folder / "work", options)
             else:
-                results = aligned_singly(lines, journal, options)
-            found = keep_good(fitting_well(results, least), folder, options.max_rejected)
+                results = aligned_singly(originals, journal, options)
+            results = with_copies(fitting_well(results, least), copies)
+            found = keep_good(results, folder, options.max_rejected)
         shutil.rmtree(folder / "work", ignore_errors=True)
         spoken = {u: with_pauses(lines[u].phones, a, options.least_pause) for u, a in found.items()}
         write_table(folder / "ends", {u: [f"{end:.4f}" for end in ends] for u, (_, ends, _) in spoken.items()})
@@ -131,6 +140,26 @@ def fitting_well(
         if least is not None and isinstance(result, Alignment) and result.score < least:
             result = Rejected(f"fits its words badly: score {result.score:.2f}, below {least:g}")
         yield utterance, result
+
+
+def with_copies(
+    results: Iterable[tuple[str, Alignment | Rejected]], copies: dict[str, tuple[str, float]]
+) -> Iterator[tuple[str, Alignment | Rejected]]:
+    """The results, each followed by those of its copies.
+
+    copies: the original of each, and the factor on its times.
+    """
+    copies_of: dict[str, list[tuple[str, float]]] = {}
+    for copy, (original, stretch) in copies.items():
+        copies_of.setdefault(original, []).append((copy, stretch))
+    for utterance, result in results:
+        yield utterance, result
+        for copy, stretch in copies_of.get(utterance, ()):
+            if isinstance(result, Alignment):
+                pauses = None if result.pauses is None else result.pauses * stretch
+                yield copy, Alignment(result.ends * stretch, result.score, pauses)
+            else:
+                yield copy, Rejected(f"a copy of {utterance}: {result.reason}")
 
 
 def journal_of(options, settings: dict) -> Path:

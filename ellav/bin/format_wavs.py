@@ -13,6 +13,7 @@ import numpy as np
 from ellav.bin.options import parse, parse_bool, parser
 from ellav.data.audio import clipped_share, opened, read_recording, resample, write_wav
 from ellav.data.checks import table_names
+from ellav.data.copies import COPIES
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
@@ -59,7 +60,8 @@ class Made(NamedTuple):
 
 
 def main(argv: list[str]) -> None:
-    """Write wav/, wav.scp, text, utt2spk, spk2utt, utt2num_samples, rejected, and what else is known of utterances."""
+    """Write wav/, wav.scp, text, utt2spk, spk2utt, utt2num_samples, utt2original (of copies), rejected, and what else
+    is known of utterances."""
     made = parser(
         "format-wavs",
         "Stage 2: waveforms at one sample rate, mono, 16-bit FLAC. Any format that libsndfile reads, told by the"
@@ -121,11 +123,13 @@ def main(argv: list[str]) -> None:
         for line in remarks(kept, options.sample_rate):
             print(f"{options.out}: {line}", file=sys.stderr)
         for name in table_names(options.data):
-            if name.startswith(("utt2", "targets")) and not name.startswith(("utt2num", "utt2dur")):
+            if name.startswith(("utt2", "targets")) and not name.startswith(("utt2num", "utt2dur", COPIES)):
                 table = read_table(options.data / name)
                 known = {utterance: table.get(original.get(utterance, utterance)) for utterance in samples}
                 write_table(folder / name, {u: value for u, value in known.items() if value is not None})
         write_table(folder / "utt2num_samples", samples)
+        if original:
+            write_table(folder / COPIES, {copy: own for copy, own in original.items() if copy in samples})
         DataFolder(
             wavs={utterance: str(options.out / "wav" / f"{utterance}.flac") for utterance in samples},
             text={utterance: data.text[utterance] for utterance in samples},

@@ -8,6 +8,7 @@ import soundfile as sf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ellav.bin import align
 from ellav.bin.main import main
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import read_record
@@ -226,6 +227,36 @@ def test_data_split_by_count_and_by_speaker(folder):
     assert list(DataFolder.read("a").wavs) == ["t-one"] and len(DataFolder.read("b").wavs) == 5
     assert main([*split, "--speakers", "nobody"]) == 1
     assert main([*split, "--utterances", "60"]) == 1
+
+
+def test_copies_take_the_times_of_what_they_are_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    prompts = Path(__file__).parents[2] / "ellav/pretrained/mini/prompts"
+    said = {"kal1": "The lizard drifted merrily behind the apartment in March.", "slt1": "Quite another sentence."}
+    Path("data").mkdir()
+    DataFolder({id: str(prompts / f"{id}.flac") for id in said}, said, {id: id for id in said}).write("data")
+    made = ["--speed-perturb-factors", "0.8", "--voice-warp-factors", "1.2x1.1"]
+    assert main(["format-wavs", "--data", "data", "--out", "raw", *made]) == 0
+    assert read_table("raw/utt2original") == {f"{p}-{id}": id for p in ("sp0.8", "vw1.2x1.1") for id in said}
+    assert main(["phones", "--data", "raw", "--out", "phones"]) == 0
+    singly, asked = align.aligned_singly, []
+    monkeypatch.setattr(align, "aligned_singly", lambda lines, *rest: asked.append(set(lines)) or singly(lines, *rest))
+    command = ["align", "--data", "raw", "--phones", "phones", "--out", "align", "--max-rejected", "0.6"]
+    assert main([*command, "--least-score", "auto"]) == 0
+    assert asked == [set(said)]
+    samples, ends, pauses = (read_table(f) for f in ("raw/utt2num_samples", "align/ends", "align/pauses"))
+    assert set(ends) == {"kal1", "sp0.8-kal1", "vw1.2x1.1-kal1"}
+    times = {utterance: np.array(line.split(), float) for utterance, line in ends.items()}
+    for copy, stretch in (("sp0.8-kal1", 1.25), ("vw1.2x1.1-kal1", 1)):
+        np.testing.assert_allclose(times[copy], times["kal1"] * stretch, atol=2e-3)
+        assert times[copy][-1] == pytest.approx(int(samples[copy]) / 16000, abs=1e-4)
+        assert pauses[copy] == pauses["kal1"]
+    assert read_table("align/rejected")["sp0.8-slt1"].startswith("a copy of slt1: fits its words badly")
+    Path("raw/done.json").unlink()
+    table = read_table("raw/text")  # a copy of other words has times of its own
+    write_table("raw/text", table | {"vw1.2x1.1-kal1": table["kal1"] + " It did."})
+    assert main(["phones", "--data", "raw", "--out", "phones"]) == 0 and main(command) == 0
+    assert asked[1] == {*said, "vw1.2x1.1-kal1"}
 
 
 def test_the_words_of_another_edition_are_set_aside_by_their_score(tmp_path, monkeypatch, capsys):
