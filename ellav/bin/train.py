@@ -45,6 +45,7 @@ def _train(options) -> None:
     from ellav.data.batching import Batches
     from ellav.data.dataset import Dataset, Tokens
     from ellav.infer.samples import sampler
+    from ellav.models.code_embeddings import begin_with_vectors
     from ellav.models.options import ModelOptions
     from ellav.models.trained import build_model
     from ellav.plugins.codecs import load_codec
@@ -86,6 +87,9 @@ def _train(options) -> None:
 
     torch.manual_seed(config.seed)
     model, ordering = build_model(described)
+    speaking = load_codec(codec)
+    if config.code_vectors and not resume and hasattr(speaking, "vectors"):
+        begin_with_vectors(model, ordering, speaking.vectors())
     rate = tokens.stats["frame_rate"]
     if options.kind == "ar":
         objective = ARObjective(model, ordering)
@@ -117,7 +121,7 @@ def _train(options) -> None:
             torn.unlink()
         checkpoint.save_config(described, out)
     decoder = decoders.create(options.sample_decoder, options.sample_decoder_conf)
-    on_sample = sampler(options.kind, ordering, valid, tokens, load_codec(codec), decoder)
+    on_sample = sampler(options.kind, ordering, valid, tokens, speaking, decoder)
     Trainer(objective, mine, held_out, config, out, on_sample, accelerator).run(resume)
 
 

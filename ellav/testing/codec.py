@@ -50,6 +50,7 @@ def codec_laws(codec: Codec, fresh: Codec, seconds: float = 20.0, seed: int = 0)
     yield [sound_fits], [(codec, [code]) for _, some in first for code in some]
     yield [sound_alone], first
     yield [windows_sound], [(codec, [code]) for code in codes]
+    yield [vectors_fit], [(codec,)]
     yield [files_hold_everything], [(codec, fresh, wavs)]
 
 
@@ -219,6 +220,20 @@ def windows_sound(codec: Codec, codes: list[np.ndarray]) -> None:
             demand(
                 same, f"frames {start} to {end} of {len(code)} sound otherwise with {before} before and {after} after"
             )
+
+
+@law(
+    "every code has its vector",
+    "Return float32 of shape (codebooks, size, D) from `vectors`, or leave it out where codes stand for no vectors.",
+)
+def vectors_fit(codec: Codec) -> None:
+    """Where `vectors` is declared: its kind and shape."""
+    if not hasattr(codec, "vectors"):
+        return
+    made, wanted = np.asarray(codec.vectors()), (codec.codebooks, codec.size)
+    fits = made.ndim == 3 and made.shape[:2] == wanted and made.dtype == np.float32
+    demand(fits, f"vectors returns {made.dtype} of shape {made.shape}, not float32 of ({wanted[0]}, {wanted[1]}, D)")
+    demand(bool(np.isfinite(made).all()), "vectors holds values that are not finite")
 
 
 @law(

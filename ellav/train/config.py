@@ -24,6 +24,9 @@ class TrainConfig:
     step; max_frames, the longest join of utterances (0: twice the longest utterance).
     prompt_least, prompt_most: seconds of the prompt that a NAR model is given.
 
+    code_vectors: embeddings of codes begin as what the codec's quantiser adds up for them, where the codec tells
+    (`ellav.plugins.codecs.VectorCodec`), instead of at random.
+
     Steps: optimizer, learning rate `lr` at its peak after `warmup` steps, then falling
     linearly to final_lr * lr; or trapezoid: falling in the last `decay` share only.
     muon_lr: of the block matrices under `muon`, where `lr` is for the rest.
@@ -45,6 +48,7 @@ class TrainConfig:
     max_frames: int = 0
     prompt_least: float = NAR_PROMPT[0]
     prompt_most: float = NAR_PROMPT[1]
+    code_vectors: bool = True
     optimizer: Literal["adamw", "muon"] = "adamw"
     lr: float = 2e-3
     muon_lr: float = 0.02

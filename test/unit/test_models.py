@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from ellav.models.ar import ARModel, sampled_ids
+from ellav.models.code_embeddings import OWN, begin_with_vectors
 from ellav.models.cpu_attention import BlockAttention
 from ellav.models.nar import NARInput, NARModel
 from ellav.models.options import ModelOptions
@@ -282,3 +283,31 @@ def test_options_that_cannot_be_built_are_refused():
         ModelOptions(width=30, heads=4)
     with pytest.raises(ValueError, match="kv_heads"):
         ModelOptions(heads=4, kv_heads=3)
+
+
+@pytest.mark.parametrize("kind", ["ar", "nar"])
+def test_codes_begin_as_one_projection_of_their_vectors(kind):
+    rng, size, width = np.random.default_rng(0), 50, 64
+    vectors = rng.normal(size=(3, size, 12)).astype(np.float32) * np.array([4, 2, 1], np.float32)[:, None, None]
+    vectors[0, 40:] = 0  # a smaller codebook
+    ordering = orderings.create("interleaved")
+    ordering.bind(("sp", "a", "b"), size)
+    made = options(width=width)
+    torch.manual_seed(0)
+    model = ARModel.of(ordering, made) if kind == "ar" else NARModel(made, 3, 3, 1, size)
+    before = model.table.detach().clone()
+    begin_with_vectors(model, ordering, vectors)
+    start = ordering.vocabulary.start("codes") if kind == "ar" else 0
+    count = 1 if kind == "ar" else 3
+    rows, drawn = (t[start : start + count * size].detach().view(count, size, width) for t in (model.table, before))
+    others = torch.ones(len(before), dtype=torch.bool)
+    others[start : start + count * size] = False
+    assert torch.equal(model.table[others], before[others])
+    centred = torch.from_numpy(vectors[:count] - vectors[:count].mean(axis=1, keepdims=True))
+    centred[0] = torch.from_numpy(vectors[0] - vectors[0, :40].mean(axis=0))
+    centred[0, 40:] = 0
+    projected = rows - OWN**0.5 * drawn
+    one = torch.linalg.lstsq(centred.flatten(0, 1), projected.flatten(0, 1)).solution  # (12, width), of all codebooks
+    torch.testing.assert_close(centred @ one, projected, atol=1e-3, rtol=1e-3)
+    size_of = rows[0].square().sum(1).mean().sqrt() / drawn[0].square().sum(1).mean().sqrt()
+    assert 0.8 < size_of < 1.2  # as large as they were drawn

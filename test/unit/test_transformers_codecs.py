@@ -9,7 +9,7 @@ import torch
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
-from ellav.plugins.codecs.transformers import CONFIG, WEIGHTS, import_transformers
+from ellav.plugins.codecs.transformers import CONFIG, WEIGHTS, _quantised, import_transformers
 from ellav.testing import check_codec
 from ellav.testing.codec import sound
 
@@ -113,6 +113,15 @@ def test_names_of_tensors_from_older_files_are_known(folders, tmp_path):
     save_file(old, tmp_path / "old" / WEIGHTS, metadata={"format": "pt"})
     wav = sound(np.random.default_rng(0), 24000, 0.5)
     assert np.array_equal(create(tmp_path / "old").encode([wav])[0], create(folder).encode([wav])[0])
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_vectors_of_codes_add_up_to_what_the_network_decodes(folders, kind):
+    codec = create(folders[kind][0])
+    vectors, codes = codec.vectors(), np.random.default_rng(0).integers(0, 32, (20, codec.codebooks))
+    added = sum(vectors[book][codes[:, book]] for book in range(codec.codebooks))  # (T, D)
+    decoded = _quantised(codec._ready(), codec._facts(), torch.from_numpy(codes.T[None]))[0].T
+    np.testing.assert_allclose(added, decoded.detach().numpy(), atol=1e-5)
 
 
 def config(**changes):

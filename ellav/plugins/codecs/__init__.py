@@ -60,6 +60,14 @@ class StreamingCodec(Codec, Protocol):
     stream_context: tuple[int, int]
 
 
+class VectorCodec(Codec, Protocol):
+    """A codec whose quantiser adds vectors up tells them, and models begin with codes that sound alike embedded alike
+    (`ellav.models.code_embeddings`) instead of having to learn from speech which do."""
+
+    def vectors(self) -> np.ndarray:
+        """(Q, size, D) float32: what each code adds to the vector that a frame is decoded from."""
+
+
 @dataclass(frozen=True)
 class CodecTraining:
     """How a codec is trained: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the

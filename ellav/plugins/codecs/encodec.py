@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
+from ellav.plugins.codecs.code_vectors import code_vectors
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.torchaudio_import import import_torchaudio
 from ellav.weights import read_weights
@@ -90,6 +91,11 @@ class EnCodec:
             for i, wav in zip(group, model.decoder(padded), strict=True):
                 wavs[i] = wav[0, : len(codes[i]) * HOP].numpy().copy()
         return wavs
+
+    def vectors(self) -> np.ndarray:
+        """(Q, size, D): the entries."""
+        model = self._ready()
+        return code_vectors(lambda codes: self._vectors(model, codes.numpy()).T, self.codebooks, self.size)
 
     def save(self, folder: Path) -> None:
         """Write the tensors in use into an existing folder."""

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import UNKNOWN, CodecTraining, codecs
+from ellav.plugins.codecs.code_vectors import code_vectors
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.codecs.mel import MelGrid, check
 from ellav.plugins.codecs.rvq_conv_net import Network, ResidualVQ, SplitRVQ
@@ -180,6 +181,11 @@ class RVQConv:
         if not len(codes):
             return torch.zeros(0, self.mel.mel_bins)
         return self.network.decode(self.network.quantiser.decode(codes)[None])[0]
+
+    def vectors(self) -> np.ndarray:
+        """(Q, size, D): the entries, zeros beyond those of a smaller codebook 1."""
+        self._check()
+        return code_vectors(self.network.quantiser.decode, self.codebooks, self.size)
 
     def save(self, folder: Path) -> None:
         """Write the network into an existing folder, its weights rounded to 16 bits here too, so that what is loaded

@@ -127,6 +127,10 @@ class RVQMel:
             total += entries[level][codes[:, level]]
         return total.clamp(max=LOUDEST).reshape(-1, self.mel.mel_bins)
 
+    def vectors(self) -> np.ndarray:
+        """(Q, size, D): the entries."""
+        return self._learned()[1].numpy()
+
     def save(self, folder: Path) -> None:
         """Write the codebooks into an existing folder."""
         from safetensors.torch import save_file

@@ -14,6 +14,7 @@ from torch import nn
 
 from ellav.errors import UserError, one_line
 from ellav.plugins.codecs import codecs
+from ellav.plugins.codecs.code_vectors import code_vectors
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.torchaudio_import import import_torchaudio
 from ellav.text_files import read_text
@@ -118,6 +119,15 @@ class TransformersCodec:
             wavs.append(np.pad(wav[:samples], (0, max(0, samples - len(wav)))).astype(np.float32))
         return wavs
 
+    def vectors(self) -> np.ndarray:
+        """(Q, size, D): the entries, projected as the network does."""
+        facts, network = self._facts(), self._ready()
+
+        def decode(codes: torch.Tensor) -> torch.Tensor:
+            return _quantised(network, facts, codes.T[None].to(self.device))[0].T
+
+        return code_vectors(decode, self.codebooks, facts.size)
+
     def save(self, folder: Path) -> None:
         """Write configuration and weights into an existing folder."""
         from safetensors.torch import save_file
@@ -203,6 +213,15 @@ def _decode(network: nn.Module, facts: Facts, codes: torch.Tensor) -> torch.Tens
     if facts.kind == "dac":
         return network.decode(audio_codes=codes).audio_values
     return network.decode(codes).audio_values
+
+
+def _quantised(network: nn.Module, facts: Facts, codes: torch.Tensor) -> torch.Tensor:
+    """(1, q, T) -> the vectors (1, D, T) that the decoder is given."""
+    if facts.kind == "dac":
+        return network.quantizer.from_codes(codes)[0]
+    if facts.kind == "mimi":
+        return network.quantizer.decode(codes)
+    return network.quantizer.decode(codes.transpose(0, 1))
 
 
 def _read_config(folder: Path) -> dict:
