@@ -21,8 +21,8 @@ class NARWindows:
     """
 
     def __init__(self, pipeline: Pipeline, request: DecodingRequest, context: int):
-        self.pipeline, self.request, self.context = pipeline, request, context
-        self._made = request.codes[:0]  # (frames, Q) after the prompt
+        self.pipeline, self.request, self.context = pipeline, pipeline.fitting(request), context
+        self._made = self.request.codes[:0]  # (frames, Q) after the prompt
 
     def push(self, codes: np.ndarray, durations: np.ndarray | None, frames: int) -> np.ndarray:
         """All codebooks (frames, Q) of the next `frames` frames.

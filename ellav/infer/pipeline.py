@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -61,7 +61,12 @@ class Pipeline:
         for group in _batches(requests, self.group):
             yield from self._speak(group, seed, whole, done)
 
+    def fitting(self, request: DecodingRequest) -> DecodingRequest:
+        """The request with no more codebooks of its prompt than the NAR model gives a frame."""
+        return request if self.nar is None else replace(request, codes=request.codes[:, : self.nar.codebooks])
+
     def _speak(self, requests: list[DecodingRequest], seed: int, whole: bool, done) -> list[Speech]:
+        requests = [self.fitting(request) for request in requests]
         ordering = self.engine.ordering
         clock = _Clock()
         scripts = []

@@ -23,7 +23,7 @@ class NARInput:
 
     phones: (N,) of prompt and target. durations: (N,) frames summing to T, or None (then
     only a model with text in front works). codes: (T, C), the codebooks that are known,
-    prompt frames included. prompt: (T0, Q), all codebooks of the prompt; T0 may be 0.
+    prompt frames included. prompt: (T0, Q) or more columns, all codebooks of the prompt; T0 may be 0.
     """
 
     phones: np.ndarray
@@ -50,11 +50,15 @@ class NARModel(nn.Module):
 
     One table holds all codebooks (`size` entries each), the phones and the places; a
     row's input is the sum of its entries. The head of a codebook is its part of the table.
-    known: C, the codebooks that the AR model makes.
+    codebooks: Q, those of the codec, or as many as the options say. known: C, the codebooks that the AR model makes.
     """
 
     def __init__(self, options: ModelOptions, phones: int, codebooks: int, known: int, size: int):
         super().__init__()
+        if options.codebooks is not None:
+            if options.codebooks > codebooks:
+                raise ValueError(f"codebooks={options.codebooks} of a codec that has {codebooks}")
+            codebooks = options.codebooks
         if not 1 <= known < codebooks:
             raise ValueError(f"{known} of {codebooks} codebooks come from the AR model: nothing is left to predict")
         self.options, self.phones, self.codebooks, self.known, self.size = options, phones, codebooks, known, size
@@ -67,10 +71,10 @@ class NARModel(nn.Module):
     ) -> NARRows:
         """The input from which `codebook` (0-based) is predicted.
 
-        codes: (T, Q); of frames after the first `prompt` only columns below `codebook` are read.
+        codes: (T, Q) or more columns; of frames after the first `prompt` only columns below `codebook` are read.
         """
         frames, at_phones = len(codes), self.codebooks * self.size
-        acoustic = codes.astype(np.int64) + np.arange(self.codebooks) * self.size  # (T, Q)
+        acoustic = codes[:, : self.codebooks].astype(np.int64) + np.arange(self.codebooks) * self.size  # (T, Q)
         acoustic[prompt:, codebook:] = NONE
         spoken = np.full((frames, 2), NONE, np.int64)
         if self.options.text == "prefix":
@@ -110,7 +114,7 @@ class NARModel(nn.Module):
         for item in items:
             codes = np.zeros((len(item.codes), self.codebooks), np.int16)
             codes[:, : self.known] = item.codes[:, : self.known]
-            codes[: len(item.prompt)] = item.prompt
+            codes[: len(item.prompt)] = item.prompt[:, : self.codebooks]
             done.append(codes)
         for codebook in range(self.known, self.codebooks):
             made = [

@@ -19,6 +19,8 @@ class ModelOptions:
     text (NAR only): phones stand before the frames, or are added to their own frames;
     auto takes the latter for orderings whose rows tell how long most phones last.
     place (NAR with aligned text only): tell each frame how far inside its phone it is.
+    codebooks (NAR only): how many codebooks of the codec's a frame is given in all; None: every one. With few hours of
+    speech the last ones are not learned: what is chosen of them is noise, and speech is clearer without.
     """
 
     layers: int = 4
@@ -32,12 +34,15 @@ class ModelOptions:
     text_attention: Literal["causal", "full"] = "causal"
     text: Literal["prefix", "aligned", "auto"] = "prefix"
     place: bool = True
+    codebooks: int | None = None
 
     def __post_init__(self):
         sizes = {"layers": 256, "width": 32_768, "heads": 1024, "ffn": 262_144}
         for name, most in sizes.items():
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be 1 to {most}, not {getattr(self, name)}")
+        if self.codebooks is not None and self.codebooks < 1:
+            raise ValueError(f"codebooks must be 1 or more, not {self.codebooks}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
         if self.width % self.heads or (self.width // self.heads) % 2:

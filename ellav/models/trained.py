@@ -76,7 +76,7 @@ def build_model(config: dict) -> tuple[ARModel | NARModel, Ordering]:
     try:
         model = NARModel(options, len(config["phones"]), stats["codebooks"], ordering.codebooks, stats["codebook_size"])
     except ValueError as error:
-        raise UserError(f"ordering {config['ordering']['name']}: {error}") from None
+        raise UserError(f"NAR model after ordering {config['ordering']['name']}: {error}") from None
     return model, ordering
 
 

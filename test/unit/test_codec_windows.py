@@ -19,7 +19,8 @@ class Smooth:
     sample_rate, frame_rate, stream_context = 500, 50.0, (2, 1)
 
     def decode(self, codes):
-        return [self._one(one.astype(np.float32) @ np.array([1, 0.1, 0.01], np.float32)) for one in codes]
+        share = np.array([1, 0.1, 0.01], np.float32)
+        return [self._one(one.astype(np.float32) @ share[: one.shape[1]]) for one in codes]
 
     def _one(self, level):
         around = np.pad(level, (2, 1))

@@ -43,13 +43,13 @@ def utterance(seed, codebooks=3):
     return made
 
 
-def pipeline(name, text="prefix", batch=4):
+def pipeline(name, text="prefix", batch=4, **nar_options):
     torch.manual_seed(0)
     ordering = orderings.create(name)
     ordering.bind(PHONES, 16)
     small = {"layers": 1, "width": 16, "heads": 2, "ffn": 16}
     ar = ARModel.of(ordering, ModelOptions(**small))
-    nar = NARModel(ModelOptions(**small, text=text), len(PHONES), 3, 1, 16)
+    nar = NARModel(ModelOptions(**small, text=text, **nar_options), len(PHONES), 3, 1, 16)
     return Pipeline(Engine(ar, ordering, decoders.create("nucleus"), batch), nar, CountingCodec())
 
 
@@ -105,6 +105,16 @@ def test_continuation_keeps_the_beginning_and_leaves_a_cut_phone_open():
         assert np.array_equal(speech.codes[:frames], said.codes[:frames])
         assert len(speech.codes) == frames + speech.facts["frames"]
         assert speech.durations.sum() == len(speech.codes)
+
+
+@pytest.mark.parametrize("most", [None, 3, 100])
+def test_a_nar_model_may_leave_the_last_codebooks_alone(most):
+    speaker = pipeline("interleaved", "aligned", codebooks=2)
+    speaker.nar_prompt = most
+    requests = crossed(3)
+    for request, speech in zip(requests, speaker.speak(requests, whole=True), strict=True):
+        assert speech.codes.shape == (len(request.codes) + speech.facts["frames"], 2)
+        assert np.array_equal(speech.codes[: len(request.codes)], request.codes[:, :2])
 
 
 @pytest.mark.parametrize(("ordering", "text"), [("interleaved", "aligned"), ("concat", "prefix")])

@@ -228,6 +228,19 @@ def test_generate_keeps_what_is_known_and_no_item_sees_another(text, positions):
 
 
 @pytest.mark.parametrize("text", ["prefix", "aligned"])
+def test_a_nar_model_of_fewer_codebooks_is_that_of_a_codec_that_has_no_more(text):
+    model, items = nar(text, codebooks=3), nar_items()
+    small = stirred(NARModel(options(text=text), phones=9, codebooks=3, known=1, size=16))
+    small.load_state_dict(model.state_dict())
+    cut = [NARInput(item.phones, item.durations, item.codes, item.prompt[:, :3]) for item in items]
+    for one, other in zip(model.generate(items), small.generate(cut), strict=True):
+        assert one.shape[1] == 3 and np.array_equal(one, other)
+    for wrong, message in ((5, "codebooks=5 of a codec that has 4"), (1, "nothing is left to predict")):
+        with pytest.raises(ValueError, match=message):
+            nar(text, codebooks=wrong)
+
+
+@pytest.mark.parametrize("text", ["prefix", "aligned"])
 def test_a_nar_model_of_8_bits_is_a_copy_near_it_and_no_item_sees_another(text):
     model, items = nar(text), nar_items((40, 31))
     kept = {name: value.clone() for name, value in model.state_dict().items()}

@@ -37,8 +37,9 @@ def pipeline(kind, codec="whole", nar_prompt=20, text=None):
     ordering = orderings.create(name, conf)
     ordering.bind(PHONES, 16)
     small = {"layers": 1, "width": 16, "heads": 2, "ffn": 16}
+    fewer = {"codebooks": 2} if name == "interleaved" else {}  # than the prompts have
     ar = ARModel.of(ordering, ModelOptions(**small))
-    nar = NARModel(ModelOptions(**small, text=text or own_text, place=True), len(PHONES), 3, 1, 16)
+    nar = NARModel(ModelOptions(**small, **fewer, text=text or own_text, place=True), len(PHONES), 3, 1, 16)
     return Pipeline(Engine(ar, ordering, decoders.create("nucleus"), 2), nar, CODECS[codec], nar_prompt)
 
 
@@ -64,7 +65,7 @@ def offline(speaker, request, seed, windows):
     (rows,) = speaker.engine.decode([request.id], [ordering.script(request)], seed)
     restored = ordering.restore(rows.ids)
     durations = None if restored.durations is None else around_prompt(restored.durations, request)
-    made, sizes = request.codes.copy(), plan(len(restored.codes) - start, first, hop, ahead)
+    made, sizes = request.codes[:, : speaker.nar.codebooks], plan(len(restored.codes) - start, first, hop, ahead)
     for size in sizes:
         if not size:
             continue
