@@ -51,7 +51,8 @@ def main(argv: list[str]) -> None:
     by_gradient = hasattr(codec, "loss")
     if codec.trainable:
         settings |= {"seed": options.seed} if by_gradient else {"hours": options.hours, "seed": options.seed}
-    files = [Path(value) for value in conf.values() if isinstance(value, str) and Path(value).is_file()]
+    named = [Path(value) for value in conf.values() if isinstance(value, str) and value]
+    files = [path for path in named if path.is_file() or (path / "codec.yaml").is_file()]
     inputs = [*files, options.data] if codec.trainable else files
     align = None
     if learns_phones(codec):

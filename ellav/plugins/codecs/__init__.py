@@ -118,7 +118,7 @@ CONTRACT = 1
 
 codecs = Registry(
     "codecs",
-    {name: f"ellav.plugins.codecs.{name}" for name in ("rvq_mel", "rvq_conv", "encodec", "transformers")},
+    {name: f"ellav.plugins.codecs.{name}" for name in ("rvq_mel", "rvq_conv", "istft", "encodec", "transformers")},
     CONTRACT,
 )
 
