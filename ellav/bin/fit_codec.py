@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.config import yaml_text
+from ellav.config import read_yaml, yaml_text
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder
-from ellav.data.outputs import naming, need, write_text, writing
+from ellav.data.outputs import fingerprint, naming, need, write_text, writing
 from ellav.data.speech import Speech
 from ellav.errors import UserError
 from ellav.models.device import choose_device
@@ -87,6 +87,9 @@ def main(argv: list[str]) -> None:
             "size": codec.size,
             "plugin": plugin,
         }
+        if hasattr(codec, "codes_of"):
+            maker = read_yaml(codec.codes_of / "codec.yaml")
+            described["codes_of"] = {**maker, "fingerprint": fingerprint(codec.codes_of)}
         write_text(folder / "codec.yaml", yaml_text(described))
     print(
         f"{options.out}: {options.codec}, {codec.frame_rate:g} frames a second, {codec.codebooks} codebooks of "

@@ -53,16 +53,25 @@ class Trained:
                     f"{where}: trained on codes with {name} {self.config['stats'][name]}, "
                     f"these have {tokens.stats[name]}; rerun stage {stage}"
                 )
+        keys = {}
         if codec:
-            made, wanted = read_yaml(codec / "codec.yaml"), self.config["codec"]
+            given = read_yaml(codec / "codec.yaml")
+            made, wanted = _maker_of_codes(given), _maker_of_codes(self.config["codec"])
             if any(made.get(name) != wanted[name] for name in ("name", "conf") if name in wanted):
                 raise UserError(f"{where}: trained on codes of another codec than {codec}; rerun stage {stage}")
-        known = {"token list": (listed, self.config.get("inputs", {}).get("list"))}
-        known["codec"] = (codec, self.config["codec"].get("fingerprint"))
-        for what, (folder, trained_on) in known.items():
-            now = read_record(folder).get("key") if folder else None
+            key = made.get("fingerprint") if made is not given else read_record(codec).get("key")
+            keys["codec"] = (codec, key, wanted.get("fingerprint"))
+        if listed:
+            keys["token list"] = (listed, read_record(listed).get("key"), self.config.get("inputs", {}).get("list"))
+        for what, (folder, now, trained_on) in keys.items():
             if now and trained_on and now != trained_on:
                 raise UserError(f"{where}: trained with another {what} than {folder} is now; rerun stage {stage}")
+
+
+def _maker_of_codes(described: dict) -> dict:
+    """Of what codec.yaml says, the part about the codec that makes the codes: another one's, where this speaks them."""
+    maker = described.get("codes_of")
+    return maker if isinstance(maker, dict) else described
 
 
 def build_model(config: dict) -> tuple[ARModel | NARModel, Ordering]:

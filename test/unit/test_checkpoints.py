@@ -239,6 +239,12 @@ def test_a_checkpoint_of_another_codec_or_token_list_is_refused(tmp_path):
     (tmp_path / "codec/codec.yaml").write_text("name: a\nconf: {size: 13}\n")
     with pytest.raises(UserError, match=r"ar: trained on codes of another codec than .*codec; rerun stage 6"):
         trained.check_fits(Tokens(phones, stats), "ar", codec=tmp_path / "codec")
+    speaks = "name: istft\nconf: {}\ncodes_of: {name: a, conf: {size: 12}, fingerprint: %s}\n"  # codes of `a`
+    (tmp_path / "codec/codec.yaml").write_text(speaks % "abc")
+    trained.check_fits(Tokens(phones, stats), "ar", codec=tmp_path / "codec")
+    (tmp_path / "codec/codec.yaml").write_text(speaks % "new")
+    with pytest.raises(UserError, match=r"ar: trained with another codec than .*codec is now; rerun stage 6"):
+        trained.check_fits(Tokens(phones, stats), "ar", codec=tmp_path / "codec")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import soundfile as sf
 import torch
 
 from ellav.bin.main import main
+from ellav.config import read_yaml
 from ellav.data.kaldi import DataFolder, write_table
 from ellav.data.outputs import read_record
 from ellav.errors import UserError
@@ -61,6 +62,8 @@ def test_it_keeps_the_contract(root, options):
 def test_it_is_trained_moved_and_loaded_with_the_codec_that_makes_the_codes(root, tmp_path):
     assert fit(root, tmp_path / "codec", "frames_seen=2000") == 0
     assert f"{root}/mel" in read_record(tmp_path / "codec")["inputs"]
+    maker = read_yaml(tmp_path / "codec" / "codec.yaml")["codes_of"]
+    assert maker["name"] == "rvq_mel" and maker["fingerprint"] == read_record(root / "mel")["key"]
     shutil.move(tmp_path / "codec", tmp_path / "moved")
     codec, coder = load_codec(tmp_path / "moved"), load_codec(root / "mel")
     wav = sound(np.random.default_rng(1), RATE, 0.7)

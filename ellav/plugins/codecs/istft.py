@@ -28,8 +28,8 @@ WEIGHTS, CODER = "istft.safetensors", "coder"
 class ISTFT:
     """Speaks the codes of a codec that tells their vectors (`VectorCodec`).
 
-    codec: folder of that codec, ready; what is saved holds a copy. spectra: of the inverse STFT a code frame, of a
-    whole and even number of samples each. width, blocks: of the convolutions before it.
+    codec: folder of that codec, as `ellav fit-codec` made it; what is saved holds a copy. spectra: of the inverse STFT
+    a code frame, of a whole and even number of samples each. width, blocks: of the convolutions before it.
 
     Training: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the learning rate at its
     peak. adversarial: weight of what small judging networks, which learn beside it to tell made from recorded speech,
@@ -94,6 +94,11 @@ class ISTFT:
         """Frames before and after a frame that its samples depend on."""
         context = self.network["vocoder"].context
         return context, context
+
+    @property
+    def codes_of(self) -> Path:
+        """Folder of the codec that makes the codes: models trained with either speak with both."""
+        return Path(self.codec)
 
     @property
     def coder(self) -> Codec:
