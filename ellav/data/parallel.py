@@ -6,8 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ellav.errors import UserError
 from ellav.plugins.registry import load_plugin
+
+_AHEAD = 4
+"""Chunks of items a process that are worked on or wait to be taken: memory does not grow with the items."""
 
 _prepare: Callable[[], Callable] | None = None
 _work: Callable | None = None
@@ -49,11 +53,14 @@ def _results(make: Callable, items: Sequence, jobs: int, plugins: tuple[str, ...
     context = multiprocessing.get_context("spawn")
     with _one_thread(), ProcessPoolExecutor(jobs, context, _start, (make, plugins)) as pool:
         try:
-            with _interrupts_held():
-                starts = range(0, len(items), chunk)
-                results = [pool.submit(_call_each, items[start : start + chunk]) for start in starts]
-            for result in results:
-                yield from result.result()
+            coming: deque[Future] = deque()
+            for start in range(0, len(items), chunk):
+                with _interrupts_held():  # processes start with what is submitted
+                    coming.append(pool.submit(_call_each, items[start : start + chunk]))
+                if len(coming) == _AHEAD * jobs:
+                    yield from coming.popleft().result()
+            while coming:
+                yield from coming.popleft().result()
         except BrokenProcessPool:
             raise UserError(
                 f"one of {jobs} worker processes was killed, perhaps for want of memory; "
