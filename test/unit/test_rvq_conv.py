@@ -22,8 +22,8 @@ from ellav.testing.codec import sound
 from ellav.train import codec as training
 
 RATE = 16000
-SMALL = {"codebooks": 3, "size": 16, "dimensions": 8, "width": 16, "blocks": 1, "mel_bins": 20, "seconds": 0.5,
-         "batch": 4, "griffin_lim_iterations": 2}  # fmt: skip
+SMALL = {"codebooks": 3, "size": 16, "phone_loss": 0, "dimensions": 8, "width": 16, "blocks": 1, "mel_bins": 20,
+         "seconds": 0.5, "batch": 4, "griffin_lim_iterations": 2}  # fmt: skip
 
 
 @pytest.fixture

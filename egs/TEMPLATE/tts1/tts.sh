@@ -198,6 +198,7 @@ if [ "${smoke}" = true ]; then
     dumpdir=${dumpdir}/smoke
     expdir=${expdir}/smoke
     train_config=conf/train/smoke.yaml
+    [ "${codec}" != rvq_conv ] || codec_conf=(frames_seen=20000 "${codec_conf[@]}")
     nar_config=
     local_data_opts="--hours 0.02 ${local_data_opts}"
     max_rejected=0.5 # so few sentences do not hold every phone

@@ -26,6 +26,7 @@ exec "${here}/tts.sh" \
     --local_data_opts "$(corpus_words)" \
     --least_score -7 \
     --max_rejected 0.2 \
+    --codec rvq_conv \
     --train_config conf/train/paper.yaml \
     --score_args "--transcriber whisper --scorer_conf wer.normalizer=whisper" \
     "${others[@]}"

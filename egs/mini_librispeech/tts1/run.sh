@@ -28,6 +28,7 @@ exec "${here}/tts.sh" \
     --local_data_opts "$(corpus_words)" \
     --least_score -7 \
     --max_rejected 0.1 \
+    --codec rvq_conv \
     --train_config conf/train/mini_librispeech.yaml \
     --score_args "--transcriber whisper --scorer_conf wer.normalizer=whisper" \
     "${others[@]}"

@@ -36,10 +36,11 @@ class RVQConv:
     Training: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the learning rate at its
     peak; commitment, weight of that loss.
 
-    phone_loss: above 0, codebook 1 stands beside the residual quantiser of the others and also learns to tell which
-    phone is spoken, by one linear map (weight of that cross-entropy; after Mimi, arXiv 2410.00037, and PAST, arXiv
-    2505.14470). What is said is then the AR model's matter, how it sounds the NAR model's. first_size: entries of such
-    a codebook 1; the fewer, the easier to foretell.
+    phone_loss: codebook 1 stands beside the residual quantiser of the others and also learns to tell which phone is
+    spoken, by one linear map (weight of that cross-entropy; after Mimi, arXiv 2410.00037, and PAST, arXiv 2505.14470).
+    What is said is then the AR model's matter, how it sounds the NAR model's. 0: codebook 1 is as the others, and no
+    alignment is needed. first_size: entries of such a codebook 1, half of `size` if left out; the fewer, the easier
+    to foretell.
 
     griffin_lim_iterations, momentum: of decoding; more iterations are slower and slightly better.
     """
@@ -64,13 +65,13 @@ class RVQConv:
         seconds: float = 2.0,
         lr: float = 1.5e-3,
         commitment: float = 0.25,
-        phone_loss: float = 0.0,
-        first_size: int = 256,
+        phone_loss: float = 0.3,
+        first_size: int | None = None,
         griffin_lim_iterations: int = 40,
         momentum: float = 0.99,
     ):
         for name, value, least, most in (
-            ("codebooks", codebooks, 2 if phone_loss else 1, 64),
+            ("codebooks", codebooks, 1 if phone_loss == 0 else 2, 64),
             ("size", size, 2, 32_768),
             ("dimensions", dimensions, 1, 1024),
             ("width", width, 8, 4096),
@@ -82,13 +83,14 @@ class RVQConv:
             ("lr", lr, 1e-9, 1),
             ("commitment", commitment, 0, 100),
             ("phone_loss", phone_loss, 0, 100),
-            ("first_size", first_size, 2, size if phone_loss else 32_768),
+            ("first_size", first_size or 2, 2, size if phone_loss else 32_768),
         ):
             check(name, value, least, most)
         self.mel = MelGrid(
             sample_rate, frame_rate, subframes, mel_bins, window_ms, floor_db, griffin_lim_iterations, momentum
         )
         self.sample_rate, self.frame_rate, self.codebooks, self.size = sample_rate, frame_rate, codebooks, size
+        first_size = first_size or max(2, size // 2)
         self.first_size = first_size if phone_loss else size
         self.training = CodecTraining(frames_seen, batch, seconds, lr)
         self.commitment, self.phone_loss, self.learns_phones = commitment, phone_loss, phone_loss > 0
