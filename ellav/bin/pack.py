@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ellav.bin.options import add_choice, add_which, parse, parser
-from ellav.config import yaml_text
+from ellav.config import read_yaml, yaml_text
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import copy_files, file_hashes, named_files
 from ellav.data.outputs import naming, need, write_text, writing
@@ -122,6 +122,7 @@ def main(argv: list[str]) -> None:
             conf = copy_files(cls, model[part]["conf"], part, folder, part)
             model = {**model, part: {**model[part], "conf": conf}}
         _copy(options, codec, weights, folder)
+        _keep_fingerprint(folder / "codec" / "codec.yaml", trained["ar"].config["codec"])
         shortest, _ = prompt_bounds(trained["nar"].config)
         longest = longest_seen(trained["ar"].config) // 2
         read = PromptReader(front_end, aligner, codec, tokens, shortest, longest)
@@ -135,6 +136,16 @@ def main(argv: list[str]) -> None:
         write_text(folder / "README.md", card(options.out.name, introduction, model, configs, sizes, kept, results))
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         print(f"{options.out}: {size / 1e6:.1f} MB, {len(kept)} prompts")
+
+
+def _keep_fingerprint(path: Path, codec: dict) -> None:
+    """Write into the packed codec.yaml of which codec's codes the models speak, so that others may begin with them.
+
+    codec: as config.yaml of the AR model has it.
+    """
+    described = read_yaml(path)
+    if "codes_of" not in described and codec.get("fingerprint"):
+        write_text(path, yaml_text({**described, "fingerprint": codec["fingerprint"]}))
 
 
 def _copy(options, codec: Codec, weights: dict[str, Path], folder: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.config import build, read_yaml
@@ -26,6 +26,7 @@ CAUSES = {
     "stats": "other statistics (stage 5 has made them anew)",
     "codec": "another codec (stage 4 has made it anew)",
     "inputs": "other training data (stages 1 to 5 have made it anew)",
+    "init_from": "another --init-from, or one that has changed",
 }
 """What a changed entry of config.yaml comes from, where its name does not say so."""
 
@@ -46,8 +47,9 @@ def _train(options) -> None:
     from ellav.data.dataset import Dataset, Tokens
     from ellav.infer.samples import sampler
     from ellav.models.code_embeddings import begin_with_vectors
+    from ellav.models.inherit import begin_from
     from ellav.models.options import ModelOptions
-    from ellav.models.trained import build_model
+    from ellav.models.trained import build_model, load_trained
     from ellav.plugins.codecs import load_codec
     from ellav.plugins.decoders import decoders
     from ellav.plugins.orderings import orderings
@@ -78,6 +80,8 @@ def _train(options) -> None:
         {"fingerprint": fingerprint(codec), **read_yaml(codec / "codec.yaml")},
     )
     described["train"] = train_conf
+    source = source_of(options.init_from, options.kind) if options.init_from else None
+    described["init_from"] = fingerprint(source.weights) if source else None
     folders = {"list": options.tokens, "train": options.train, "valid": options.valid}
     described["inputs"] = {name: fingerprint(Path(path)) for name, path in folders.items()}
     out = Path(options.out)
@@ -90,6 +94,11 @@ def _train(options) -> None:
     speaking = load_codec(codec)
     if config.code_vectors and not resume and hasattr(speaking, "vectors"):
         begin_with_vectors(model, ordering, speaking.vectors())
+    if source and not resume:
+        given = load_trained(source.folder, source.which)
+        taken, new = begin_from(model, ordering, described, given, options.init_from)
+        print(f"{out}: begins with {options.init_from}: {', '.join(taken)}")
+        print(f"{out}: new: {'; '.join(new) or 'nothing'}", flush=True)
     rate = tokens.stats["frame_rate"]
     if options.kind == "ar":
         objective = ARObjective(model, ordering)
@@ -125,6 +134,32 @@ def _train(options) -> None:
     Trainer(objective, mine, held_out, config, out, on_sample, accelerator).run(resume)
 
 
+class Source(NamedTuple):
+    """A trained model to begin with: its folder, and which of its weights."""
+
+    folder: Path
+    which: str
+
+    @property
+    def weights(self) -> Path:
+        """The file of these weights."""
+        return self.folder / f"{self.which}.safetensors"
+
+
+def source_of(given: Path, kind: str) -> Source:
+    """The model of this kind in a packed model, or in a folder of an experiment.
+
+    Raises UserError where there is none.
+    """
+    from ellav.infer.bundle import read_bundle
+    from ellav.models.trained import choose_weights
+
+    if not (given / kind / "config.yaml").exists():
+        raise UserError(f"--init-from {given}: no packed model, and no folder with {kind}/config.yaml inside")
+    packed = (given / "model.yaml").exists()
+    return Source(given / kind, read_bundle(given).model["which"][kind] if packed else choose_weights(given / kind))
+
+
 def reads_durations(ordering: Ordering, utterances: Sequence[Utterance], few: int = 50) -> bool:
     """Whether decoded rows will tell how long most phones last, as those of the first utterances do.
 
@@ -148,6 +183,14 @@ def _parser():
     made.add_argument("--tokens", required=True, metavar="DIR", help="token list of stage 5")
     made.add_argument("--codec", required=True, metavar="DIR", help="codec that made the codes")
     made.add_argument("--out", required=True, metavar="DIR", help="folder of the trained model")
+    made.add_argument(
+        "--init-from",
+        type=Path,
+        metavar="DIR",
+        help="a packed model, or a folder with ar/ and nar/ inside (exp/TAG), whose weights to begin with: taken by"
+        " phone, code and control, so that new phones or another ordering do not matter; codes only if the codec is the"
+        " same",
+    )
     made.add_argument("--resume", choices=("auto", "never"), default="auto", help="go on from --out, if it is there")
     add_choice(made, "ordering", "interleaved", "orderings")
     add_choice(made, "sample_decoder", "nucleus", "decoders, for the audio samples")

@@ -56,10 +56,10 @@ class Trained:
         keys = {}
         if codec:
             given = read_yaml(codec / "codec.yaml")
-            made, wanted = _maker_of_codes(given), _maker_of_codes(self.config["codec"])
+            made, wanted = maker_of_codes(given), maker_of_codes(self.config["codec"])
             if any(made.get(name) != wanted[name] for name in ("name", "conf") if name in wanted):
                 raise UserError(f"{where}: trained on codes of another codec than {codec}; rerun stage {stage}")
-            key = made.get("fingerprint") if made is not given else read_record(codec).get("key")
+            key = made.get("fingerprint") or read_record(codec).get("key")
             keys["codec"] = (codec, key, wanted.get("fingerprint"))
         if listed:
             keys["token list"] = (listed, read_record(listed).get("key"), self.config.get("inputs", {}).get("list"))
@@ -68,7 +68,7 @@ class Trained:
                 raise UserError(f"{where}: trained with another {what} than {folder} is now; rerun stage {stage}")
 
 
-def _maker_of_codes(described: dict) -> dict:
+def maker_of_codes(described: dict) -> dict:
     """Of what codec.yaml says, the part about the codec that makes the codes: another one's, where this speaks them."""
     maker = described.get("codes_of")
     return maker if isinstance(maker, dict) else described

@@ -59,6 +59,7 @@ plugin=()
 # Training, decoding, scoring
 train_config=conf/train/mini.yaml
 nar_config=
+init_from=
 train_args=
 nar_args=
 decode_config=
@@ -125,6 +126,7 @@ Parts (ellav plugins list); options of each as --NAME_conf key=value ...
 Training, decoding, scoring
   --train-config YAML  of the AR model (${train_config}); looked for in the recipe, then in conf/ of the project
   --nar-config YAML    of the NAR model (--train-config)
+  --init-from DIR      a packed model or exp/TAG whose weights both models begin with, by phone, code and control
   --train-args S       further options of 'ellav train ar'
   --nar-args S         further options of 'ellav train nar'
   --decode-config YAML options of 'ellav decode'
@@ -388,6 +390,7 @@ train() {
     split "$3"
     local -a launch=()
     [ "${ngpu}" -le 1 ] || launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}")
+    [ -z "${init_from}" ] || words+=(--init_from "$(find_file "${init_from}")")
     on "${cuda_cmd}" train "${model}" --config "${config}" \
         --train "${tokens}/${train_set}" --valid "${tokens}/${valid_set}" --tokens "${tokens}/list" \
         --codec "${expdir}/codec" --out "${exp}/${model}" "${ordering_options[@]}" "${words[@]}"
