@@ -58,6 +58,25 @@ def add_quantize(made: argparse.ArgumentParser) -> None:
     )
 
 
+def add_nar_temperature(made: argparse.ArgumentParser, default: float | None) -> None:
+    """`--nar_temperature`: how the codes of the NAR model become speech."""
+    made.add_argument(
+        "--nar_temperature",
+        type=_temperature,
+        default=default,
+        help="0: the likeliest codes of the NAR model are spoken, as in the papers. Above, 0.3 for example: each frame"
+        " is the mean of what it may be, weighted by the model's probabilities at this temperature, which a model that"
+        f" has learned from little speech needs to be understood{'' if default is not None else ' (as packed)'}",
+    )
+
+
+def _temperature(given: str) -> float:
+    value = float(given)
+    if not 0 <= value <= 10:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 10, not {given}")
+    return value
+
+
 def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
     """Parse, with `--config` below the command line, and import the plugins.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ellav.bin.options import add_choice, add_which, parse, parser
+from ellav.bin.options import add_choice, add_nar_temperature, add_which, parse, parser
 from ellav.config import read_yaml, yaml_text
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import copy_files, file_hashes, named_files
@@ -35,6 +35,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--tokens", type=Path, required=True, help="folder of the token list")
     made.add_argument("--out", type=Path, required=True, help="output folder")
     add_which(made)
+    add_nar_temperature(made, 0.0)
     made.add_argument(
         "--dtype",
         default="float32",
@@ -103,6 +104,7 @@ def main(argv: list[str]) -> None:
         "ellav": __version__,
         "which": which,
         "dtype": options.dtype,
+        "nar_temperature": options.nar_temperature,
         "text": text.described(options.text, options.text_conf),
         "aligner": aligners.described(aligner_name, aligner_conf),
         "decoder": decoders.described(options.decoder, options.decoder_conf),

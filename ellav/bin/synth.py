@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from ellav import machine
-from ellav.bin.options import add_choice, add_quantize, parse, parser
+from ellav.bin.options import add_choice, add_nar_temperature, add_quantize, parse, parser
 from ellav.bin.synth_files import check_files, check_stream
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, prompt_seconds, read_bundle
@@ -41,6 +41,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
     add_quantize(made)
+    add_nar_temperature(made, None)
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
     add_choice(made, "transcriber", "pocketsphinx", "transcribers, for --prompt_text auto")
     options = parse(made, argv)
@@ -73,6 +74,7 @@ def main(argv: list[str]) -> None:
         options.transcriber,
         options.transcriber_conf,
         options.quantize,
+        options.nar_temperature,
     )
     ready = time.perf_counter()
     if options.stream is not None:

@@ -77,6 +77,11 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     if missing:
         raise UserError(f"{where}: {missing[0]!r} is missing; pack the model again with `ellav pack`")
     model["which"] = _of_each(model["which"], where)
+    temperature = model.setdefault("nar_temperature", 0.0)
+    if type(temperature) not in (int, float) or not 0 <= temperature <= 10:
+        raise UserError(
+            f"{where}: nar_temperature should be a number from 0 to 10, found {one_line(repr(temperature))}"
+        )
     for part in _PARTS:
         check_described(model[part], f"{where}: {part}")
     return Bundle(folder, model, _prompts(folder, model.get("prompts") or []))

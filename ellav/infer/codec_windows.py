@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,14 +15,15 @@ window and of those at its end that wait for the next one, and of the fade from 
 
 
 class CodecWindows:
-    """Decodes the codes of one utterance as they come.
+    """Decodes the codes of one utterance as they come. decode: makes the samples, as `codec.decode` does, if another
+    function is to: from what lies between codes, for example.
 
     With a codec that has `stream_context` the samples are those of all codes decoded at once. Those of any other depend
     on the whole, so neighbouring windows differ where they meet, and fade linearly into one another.
     """
 
-    def __init__(self, codec: Codec):
-        self.codec = codec
+    def __init__(self, codec: Codec, decode: Callable | None = None):
+        self.codec, self._decode = codec, decode or codec.decode
         context = getattr(codec, "stream_context", None)
         if context is not None:
             (self.before, self.after), self.fade = context, 0
@@ -44,7 +46,7 @@ class CodecWindows:
         if end <= self._spoken or (not last and end - self._spoken < self.fade):
             return np.zeros(0, np.float32)
         begin = max(0, self._spoken - self.before)
-        wav = self.codec.decode([self._codes[begin - self._first :]])[0]
+        wav = self._decode([self._codes[begin - self._first :]])[0]
         made = self._between(wav, begin, self._spoken, end)
         shared = min(len(self._tail), len(made))
         rise = np.arange(1, shared + 1, dtype=np.float32) / np.float32(shared + 1)

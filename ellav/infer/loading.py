@@ -36,12 +36,14 @@ def load_voice(
     quantize: str = "none",
     batch: int = 32,
     listed: Path | None = None,
+    nar_temperature: float = 0.0,
 ) -> Voice:
     """The models of two folders that `ellav train` wrote, beside the codec of a third.
 
     which: weights, see `ellav.models.trained.load_pair`. quantize: "int8" rounds the weights of both models to 8 bits,
     on a CPU only. batch: utterances decoded together. listed: the folder of `tokens` in a recipe, which is then to be
-    the very one of the training. Raises UserError where something is missing or does not fit.
+    the very one of the training. nar_temperature: see `Pipeline`. Raises UserError where something is missing or does
+    not fit.
     """
     made = load_codec(codec)
     first, second = load_pair(ar, nar, which)
@@ -52,4 +54,4 @@ def load_voice(
     if quantize == "int8":
         completing = quantised(completing)
     longest = round(prompt_bounds(second.config)[1] * made.frame_rate)
-    return Voice(Pipeline(engine, completing, made, longest), first, second)
+    return Voice(Pipeline(engine, completing, made, longest, nar_temperature), first, second)

@@ -25,20 +25,24 @@ class NARWindows:
         self._made = self.request.codes[:0]  # (frames, Q) after the prompt
 
     def push(self, codes: np.ndarray, durations: np.ndarray | None, frames: int) -> np.ndarray:
-        """All codebooks (frames, Q) of the next `frames` frames.
+        """All codebooks (frames, Q) of the next `frames` frames, or what lies between codes (frames, D), whichever
+        `Pipeline.sound` takes.
 
         codes: (T, C) known codebooks of prompt, of what was made, of these frames and of some behind them.
         durations: (N,) frames of each phone, T at least in all, or None.
         """
+        mixing = self.pipeline.mixing
         if not frames:
-            return self._made[:0]
+            return self._made[:0] if mixing is None else self.pipeline.sums(self._made[:0])
         start = len(self.request.codes) + len(self._made)
-        made = codes[start : start + frames]
+        made, spoken = codes[start : start + frames], None
         if self.pipeline.nar is not None:
             item = self._item(codes, durations)
-            made = self.pipeline.nar.generate([item])[0][len(item.prompt) : len(item.prompt) + frames]
+            new = slice(len(item.prompt), len(item.prompt) + frames)
+            (whole,) = self.pipeline.nar.complete([item], mixing)
+            made, spoken = whole.codes[new], None if mixing is None else whole.vectors[new]
         self._made = np.concatenate([self._made, made])
-        return made
+        return made if spoken is None else spoken
 
     def _item(self, codes: np.ndarray, durations: np.ndarray | None) -> NARInput:
         request, made, most = self.request, self._made, self.pipeline.nar_prompt

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+import torch
 
+from ellav.errors import UserError
 from ellav.infer.engine import Engine
-from ellav.models.nar import NARInput, NARModel
+from ellav.models.nar import Mixing, NARInput, NARModel
 from ellav.plugins.codecs import Codec
+from ellav.plugins.codecs.code_vectors import sums_of_vectors
 from ellav.plugins.faults import at_work_on
 from ellav.types import DecodingRequest
 
@@ -37,12 +40,28 @@ class Speech:
 class Pipeline:
     """The three models of one voice system. nar may be None where the AR model makes all codebooks.
 
-    nar_prompt: frames of a prompt, its last ones, that the NAR model is given at most; None: all.
+    nar_prompt: frames of a prompt, its last ones, that the NAR model is given at most; None: all. nar_temperature: 0
+    for its likeliest codes, as in the papers; above, the codec speaks what lies between codes (`nar.Mixing`). Raises
+    UserError where the codec cannot.
     """
 
-    def __init__(self, engine: Engine, nar: NARModel | None, codec: Codec, nar_prompt: int | None = None):
+    def __init__(
+        self,
+        engine: Engine,
+        nar: NARModel | None,
+        codec: Codec,
+        nar_prompt: int | None = None,
+        nar_temperature: float = 0.0,
+    ):
         self.engine, self.codec, self.nar_prompt = engine, codec, nar_prompt
         self.nar = nar.eval() if nar is not None else None
+        self.mixing = None
+        if nar_temperature and nar is not None:
+            if not hasattr(codec, "decode_vectors"):
+                raise UserError(
+                    f"nar_temperature={nar_temperature:g}: codec {codec.name} cannot speak what lies between its codes"
+                )
+            self.mixing = Mixing(torch.from_numpy(codec.vectors()).to(nar.table.device), nar_temperature)
         self.group = 4 * engine.batch  # requests that are worked on together
 
     def speak(
@@ -60,6 +79,15 @@ class Pipeline:
         """
         for group in _batches(requests, self.group):
             yield from self._speak(group, seed, whole, done)
+
+    def sound(self, frames: list[np.ndarray]) -> list[np.ndarray]:
+        """(samples,) float32 of each: of codes (T, Q), or of vectors (T, D) where the pipeline tells these."""
+        return self.codec.decode(frames) if self.mixing is None else self.codec.decode_vectors(frames)
+
+    def sums(self, codes: np.ndarray) -> np.ndarray:
+        """Codes (T, Q) -> the sums (T, D) of their vectors."""
+        vectors = self.mixing.vectors
+        return sums_of_vectors(vectors, torch.from_numpy(codes.astype(np.int64)).to(vectors.device)).cpu().numpy()
 
     def fitting(self, request: DecodingRequest) -> DecodingRequest:
         """The request with no more codebooks of its prompt than the NAR model gives a frame."""
@@ -84,22 +112,28 @@ class Pipeline:
         ]
         clock.stop("ar_seconds")
 
-        codes = [made.codes for made in restored]
+        codes, sums = [made.codes for made in restored], []
         if self.nar is not None:
             items = [
                 nar_input(request, kept, made.codes, self.nar_prompt)
                 for request, kept, made in zip(requests, durations, restored, strict=True)
             ]
-            made = [c for part in _batches(items, self.engine.batch) for c in self.nar.generate(part)]
-            codes = [
-                np.concatenate([request.codes[: len(request.codes) - len(item.prompt)], c])
-                for request, item, c in zip(requests, items, made, strict=True)
+            made = [c for part in _batches(items, self.engine.batch) for c in self.nar.complete(part, self.mixing)]
+            skipped = [
+                request.codes[: len(request.codes) - len(item.prompt)]
+                for request, item in zip(requests, items, strict=True)
             ]
+            codes = [np.concatenate([before, one.codes]) for before, one in zip(skipped, made, strict=True)]
+            if self.mixing is not None:
+                sums = [
+                    np.concatenate([self.sums(before), one.vectors]) for before, one in zip(skipped, made, strict=True)
+                ]
         clock.stop("nar_seconds")
 
         skipped = [0 if whole else len(request.codes) for request in requests]
         kept = [c[start:] for c, start in zip(codes, skipped, strict=True)]
-        wavs = self.codec.decode(kept)
+        frames = [z[start:] for z, start in zip(sums, skipped, strict=True)] if sums else kept
+        wavs = self.sound(frames)
         clock.stop("codec_seconds")
 
         spoken = [len(c) - len(request.codes) for c, request in zip(codes, requests, strict=True)]

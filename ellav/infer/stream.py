@@ -77,7 +77,7 @@ def speak(pipeline: Pipeline, parts: Iterable[Part], seed: int, windows: Windows
     session = pipeline.engine.open(1)
     due = 0.0  # seconds of silence before the next sound
     for request, pause in parts:
-        nar, samples = NARWindows(pipeline, request, context), CodecWindows(codec)
+        nar, samples = NARWindows(pipeline, request, context), CodecWindows(codec, pipeline.sound)
         with closing(decoding(session, request, seed, first, hop, ahead)) as known_windows:
             for known in known_windows:
                 wav = samples.push(nar.push(known.codes, known.durations, known.frames), known.last)

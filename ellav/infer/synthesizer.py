@@ -55,7 +55,8 @@ class Synthesizer:
     decoder, decoder_conf: another decoding strategy than the packed one. device: "cpu",
     "cuda", or None to take a GPU where there is one. transcriber, transcriber_conf: what
     recognises a prompt with the text "auto". quantize: "int8" rounds both models'
-    weights, which is faster on a CPU for large models. `prompts` holds the built-in prompts by
+    weights, which is faster on a CPU for large models. nar_temperature: see
+    `ellav.infer.pipeline.Pipeline`, another one than the packed one. `prompts` holds the built-in prompts by
     name, the default first.
     """
 
@@ -68,6 +69,7 @@ class Synthesizer:
         transcriber: str = "pocketsphinx",
         transcriber_conf: dict | None = None,
         quantize: str = "none",
+        nar_temperature: float | None = None,
     ):
         bundle = read_bundle(folder)
         folder, model = bundle.folder, bundle.model
@@ -79,7 +81,11 @@ class Synthesizer:
         choice = {"name": decoder, "conf": decoder_conf} if decoder else model["decoder"]
         made = decoders.create(choice["name"], choice["conf"])
         parts = (folder / name for name in ("ar", "nar", "codec"))
-        self.pipeline, ar, nar = load_voice(*parts, self.tokens, made, model["which"], device, quantize)
+        if nar_temperature is None:
+            nar_temperature = model["nar_temperature"]
+        self.pipeline, ar, nar = load_voice(
+            *parts, self.tokens, made, model["which"], device, quantize, nar_temperature=nar_temperature
+        )
         self.codec = self.pipeline.codec
         check_codec(self.codec, self.tokens, folder)
         shortest, _ = prompt_bounds(nar.config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ellav.models.options import ModelOptions
 from ellav.models.transformer import Transformer, embedding_table
+from ellav.plugins.codecs.code_vectors import sums_of_vectors
 from ellav.types import NONE
 
 PLACES = 8
@@ -30,6 +32,22 @@ class NARInput:
     durations: np.ndarray | None
     codes: np.ndarray
     prompt: np.ndarray
+
+
+class Mixing(NamedTuple):
+    """How frames are told as vectors between codes: means of the codes' vectors, weighted by the model's probabilities
+    at a temperature above 0. vectors: (Q, size, D), see `ellav.plugins.codecs.VectorCodec`."""
+
+    vectors: Tensor
+    temperature: float
+
+
+class Completed(NamedTuple):
+    """All T frames of an item, its prompt included. codes: (T, Q) int16, the likeliest ones. vectors: (T, D) float32,
+    what the codec is to decode, or None without a `Mixing`."""
+
+    codes: np.ndarray
+    vectors: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -107,15 +125,28 @@ class NARModel(nn.Module):
         """(..., D) -> (..., size): scores of the entries of `codebook` (0-based)."""
         return F.linear(hidden, self.table[codebook * self.size : (codebook + 1) * self.size])
 
-    @torch.inference_mode()
     def generate(self, items: list[NARInput]) -> list[np.ndarray]:
         """All codebooks (T, Q) int16 of each item, prompt included; greedy, one pass a level."""
-        done = []
+        return [done.codes for done in self.complete(items)]
+
+    @torch.inference_mode()
+    def complete(self, items: list[NARInput], mixing: Mixing | None = None) -> list[Completed]:
+        """All codebooks of each item, one pass a level, each level after the likeliest codes of those before it.
+
+        mixing: to tell what lies between codes too. A frame of which the model is not sure is so spoken as the mean of
+        what it may be, and not as one or another of it from frame to frame.
+        """
+        done, sums = [], []
         for item in items:
             codes = np.zeros((len(item.codes), self.codebooks), np.int16)
             codes[:, : self.known] = item.codes[:, : self.known]
             codes[: len(item.prompt)] = item.prompt[:, : self.codebooks]
             done.append(codes)
+            if mixing is not None:
+                ids = torch.from_numpy(codes.astype(np.int64)).to(mixing.vectors.device)
+                total = sums_of_vectors(mixing.vectors, ids[:, : self.known])  # (T, D)
+                total[: len(item.prompt)] = sums_of_vectors(mixing.vectors, ids[: len(item.prompt)])
+                sums.append(total)
         for codebook in range(self.known, self.codebooks):
             made = [
                 self.rows(item.phones, item.durations, codes, len(item.prompt), codebook)
@@ -130,9 +161,13 @@ class NARModel(nn.Module):
             for item, rows in zip(items, made, strict=True):
                 wanted.append(np.arange(start + rows.first + len(item.prompt), start + len(rows)))
                 start += len(rows)
-            rows_at = torch.from_numpy(np.concatenate(wanted)).to(device)
-            best = self.logits(hidden[rows_at], codebook).argmax(-1).cpu().numpy()
-            ends = np.cumsum([len(w) for w in wanted])[:-1]
-            for item, codes, part in zip(items, done, np.split(best, ends), strict=True):
-                codes[len(item.prompt) :, codebook] = part
-        return done
+            logits = self.logits(hidden[torch.from_numpy(np.concatenate(wanted)).to(device)], codebook)  # (n, size)
+            lengths = [len(w) for w in wanted]
+            for item, codes, part in zip(items, done, logits.argmax(-1).cpu().split(lengths), strict=True):
+                codes[len(item.prompt) :, codebook] = part.numpy()
+            if mixing is not None:
+                mean = (logits.float() / mixing.temperature).softmax(-1) @ mixing.vectors[codebook]
+                for item, total, part in zip(items, sums, mean.split(lengths), strict=True):
+                    total[len(item.prompt) :] += part
+        vectors = [total.cpu().numpy() for total in sums] or [None] * len(items)
+        return list(map(Completed, done, vectors))

@@ -51,6 +51,7 @@ def codec_laws(codec: Codec, fresh: Codec, seconds: float = 20.0, seed: int = 0)
     yield [sound_alone], first
     yield [windows_sound], [(codec, [code]) for code in codes]
     yield [vectors_fit], [(codec,)]
+    yield [sums_sound], first
     yield [files_hold_everything], [(codec, fresh, wavs)]
 
 
@@ -234,6 +235,22 @@ def vectors_fit(codec: Codec) -> None:
     fits = made.ndim == 3 and made.shape[:2] == wanted and made.dtype == np.float32
     demand(fits, f"vectors returns {made.dtype} of shape {made.shape}, not float32 of ({wanted[0]}, {wanted[1]}, D)")
     demand(bool(np.isfinite(made).all()), "vectors holds values that are not finite")
+
+
+@law(
+    "vectors that add up are decoded as their codes",
+    "Decode the sums that `decode_vectors` gets as `decode` does those of its codes, or leave it out.",
+    _show,
+)
+def sums_sound(codec: Codec, codes: list[np.ndarray]) -> None:
+    """Where `decode_vectors` is declared: from all codebooks and from the first ones alone."""
+    if not hasattr(codec, "decode_vectors"):
+        return
+    vectors = np.asarray(codec.vectors())
+    added = [sum((vectors[q][code[:, q]] for q in range(code.shape[1])), np.float32(0)) for code in codes]
+    for code, wav, other in zip(codes, codec.decode(codes), codec.decode_vectors(added), strict=True):
+        same = wav.shape == other.shape and np.allclose(wav, other, atol=1e-3)
+        demand(same, f"the waveform of {code.shape} codes is another one from the sums of their vectors")
 
 
 @law(

@@ -6,7 +6,8 @@
 Stages 1 to 8 must have run, with an ordering that keeps durations. Rows: the recording's own codes, all of them and
 codebook 1 alone; codebook 1 of the recording, completed by the NAR model after the prompt; what the AR model made of
 codebook 1, alone and completed. words: heard otherwise than they should be, %, by Whisper base. similarity: cosine to
-the recording, by resemblyzer.
+the recording, by resemblyzer. --nar-temperature: what the NAR model completes is also spoken as the mean of what it may
+be (`ellav decode --nar_temperature`).
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 import torch
+from praatio import textgrid
 
 from ellav.data.audio import read_wav, resample
 from ellav.data.dataset import Dataset, Tokens
 from ellav.data.joins import cut
 from ellav.data.kaldi import read_table
-from ellav.models.nar import NARInput
+from ellav.models.nar import Mixing, NARInput, NARModel
 from ellav.models.trained import load_pair
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.scorers import Scored, scorers
 from ellav.score.results import markdown
+from ellav.types import Utterance
 
 RATE = 16000
 
@@ -40,6 +43,7 @@ def main() -> None:
     made.add_argument("--codec", type=Path, default=Path("exp/codec"))
     made.add_argument("--limit", type=int, default=30, help="utterances, at random")
     made.add_argument("--codebooks", type=int, nargs="+", help="how many of a completed frame are decoded; all")
+    made.add_argument("--nar-temperature", type=float, nargs="*", default=[], help="temperatures to try")
     options = made.parse_args()
     torch.set_num_threads(1)
     tokens = Tokens.read(options.dump / "tokens/list")
@@ -55,33 +59,59 @@ def main() -> None:
     spoken = [np.asarray(spoken[fact["id"]]) for fact in facts]
 
     nar = load_pair(options.exp / "ar", options.exp / "nar")[1].model.eval()
-    completed = []
-    for fact, target in zip(facts, targets, strict=True):
+    codec = load_codec(options.codec)
+    of_recording, of_model = [], []
+    for fact, target, codes in zip(facts, targets, spoken, strict=True):
         prompt = cut(data[index[fact["prompt"]]], fact["prompt_frames"])
-        phones, durations = (
-            np.concatenate([getattr(prompt, name), getattr(target, name)]) for name in ("phones", "durations")
-        )
-        known = np.concatenate([prompt.codes, target.codes])[:, : nar.known]
-        completed.append(nar.generate([NARInput(phones, durations, known, prompt.codes)])[0][len(prompt.codes) :])
+        of_recording.append(nar_input(nar, prompt, target.phones, target.durations, target.codes))
+        times = read_times(decoded / "textgrid" / f"{fact['id']}.TextGrid", tokens, codec.frame_rate)
+        of_model.append(nar_input(nar, prompt, *times, codes))
 
     wavs = read_table(options.dump / "raw" / options.set / "wav.scp")
     judge = Judge(
         [data.text(index[fact["id"]]) for fact in facts], [read_wav(wavs[fact["id"]], RATE) for fact in facts]
     )
-    codec = load_codec(options.codec)
-    wanted = options.codebooks or [codec.codebooks]
     rows = []
-    for name, codes, counts in (
-        ("codes of the recording", true, [1, codec.codebooks]),
-        ("codebook 1 of the recording, then the NAR model", completed, wanted),
-        ("codebook 1 of the AR model", spoken, [1]),
-        ("the same, then the NAR model", spoken, wanted),
+
+    def tell(name: str, count: str, wavs: list[np.ndarray]) -> None:
+        rows.append([name, count, *judge([resample(wav, codec.sample_rate, RATE) for wav in wavs])])
+        print(" | ".join(rows[-1]), flush=True)
+
+    for name, codes, items in (
+        ("codes of the recording", true, of_recording),
+        ("codebook 1 of the AR model", spoken, of_model),
     ):
-        for count in counts:
-            wavs = codec.decode([some[:, :count] for some in codes])
-            rows.append([name, str(count), *judge([resample(wav, codec.sample_rate, RATE) for wav in wavs])])
-            print(" | ".join(rows[-1]), flush=True)
+        for count in [1] if codes is spoken else [1, codec.codebooks]:
+            tell(name, str(count), codec.decode([some[:, :count] for some in codes]))
+        made = [one.codes[len(item.prompt) :] for item, one in zip(items, nar.complete(items), strict=True)]
+        for count in options.codebooks or [nar.codebooks]:
+            tell("codebook 1 of it, then the NAR model", str(count), codec.decode([some[:, :count] for some in made]))
+        for temperature in options.nar_temperature:
+            mixing = Mixing(torch.from_numpy(codec.vectors()), temperature)
+            mixed = [
+                one.vectors[len(item.prompt) :] for item, one in zip(items, nar.complete(items, mixing), strict=True)
+            ]
+            tell(f"the same, temperature {temperature:g}", str(nar.codebooks), codec.decode_vectors(mixed))
     print(markdown(["speech", "codebooks", "words", "similarity"], rows))
+
+
+def nar_input(
+    nar: NARModel, prompt: Utterance, phones: np.ndarray, durations: np.ndarray, codes: np.ndarray
+) -> NARInput:
+    """What the NAR model completes after the prompt: phones (N,) of these durations (N,), codes (T, C or more)."""
+    return NARInput(
+        np.concatenate([prompt.phones, phones]),
+        np.concatenate([prompt.durations, durations]),
+        np.concatenate([some[:, : nar.known] for some in (prompt.codes, codes)]),
+        prompt.codes,
+    )
+
+
+def read_times(path: Path, tokens: Tokens, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Phones (N,) and durations (N,) in frames of the speech that `ellav decode` made."""
+    tier = textgrid.openTextgrid(str(path), includeEmptyIntervals=False).getTier("phones")
+    ends = np.round([interval.end * rate for interval in tier.entries]).astype(np.int32)
+    return tokens.encode(interval.label for interval in tier.entries), np.diff(ends, prepend=0).astype(np.int32)
 
 
 class Judge:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ellav.data.dataset import Tokens
+from ellav.errors import UserError
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
 from ellav.infer.requests import continuation, cross_sentence
@@ -32,7 +33,7 @@ TOKENS = Tokens(list(PHONES), STATS)
 class CountingCodec:
     """Ten samples a frame, each the frame's first code: shows what reached the codec."""
 
-    sample_rate, frame_rate = 500, 50.0
+    name, sample_rate, frame_rate = "counting", 500, 50.0
 
     def decode(self, codes):
         return [np.repeat(c[:, 0], 10).astype(np.float32) for c in codes]
@@ -117,6 +118,38 @@ def test_a_nar_model_may_leave_the_last_codebooks_alone(most):
         assert np.array_equal(speech.codes[: len(request.codes)], request.codes[:, :2])
 
 
+class MixingCodec(CountingCodec):
+    """Ten samples a frame, each the sum of the frame's vector; a code's vector is the code thrice."""
+
+    name = "mixing"
+
+    def vectors(self):
+        return np.tile(np.arange(16, dtype=np.float32)[:, None], (3, 1, 3))
+
+    def decode_vectors(self, frames):
+        return [np.repeat(z.sum(axis=1) / 3, 10) for z in frames]
+
+
+@pytest.mark.parametrize("most", [None, 3])
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_lies_between_codes_is_spoken(most, whole):
+    plain = pipeline("interleaved", "aligned")
+    mixed = Pipeline(plain.engine, plain.nar, MixingCodec(), most, nar_temperature=2.0)
+    plain.nar_prompt = most
+    requests = crossed(3)
+    for request, one, other in zip(
+        requests, plain.speak(requests, whole=whole), mixed.speak(requests, whole=whole), strict=True
+    ):
+        assert np.array_equal(one.codes, other.codes)
+        frames = other.wav[::10]
+        assert len(frames) == len(one.codes)
+        prompt = len(request.codes) if whole else 0
+        np.testing.assert_allclose(frames[:prompt], request.codes[:prompt].sum(axis=1), rtol=1e-5)
+        assert not np.allclose(frames[prompt:], one.codes[prompt:].sum(axis=1))
+    with pytest.raises(UserError, match="codec counting cannot speak what lies between its codes"):
+        Pipeline(plain.engine, plain.nar, CountingCodec(), nar_temperature=1.0)
+
+
 @pytest.mark.parametrize(("ordering", "text"), [("interleaved", "aligned"), ("concat", "prefix")])
 def test_a_nar_model_is_given_no_more_of_a_prompt_than_it_was_trained_with(ordering, text):
     requests = crossed(4)
@@ -125,8 +158,8 @@ def test_a_nar_model_is_given_no_more_of_a_prompt_than_it_was_trained_with(order
     speaker.nar_prompt = 10**6
     for one, other in zip(whole, speaker.speak(requests, whole=True), strict=True):
         assert np.array_equal(one.codes, other.codes)
-    given, generate = [], speaker.nar.generate
-    speaker.nar.generate = lambda items: given.extend(items) or generate(items)
+    given, complete = [], speaker.nar.complete
+    speaker.nar.complete = lambda items, mixing: given.extend(items) or complete(items, mixing)
     for most in (0, 1, 7, 20):
         speaker.nar_prompt = most
         given.clear()

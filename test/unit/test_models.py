@@ -5,9 +5,10 @@ import torch
 from ellav.models.ar import ARModel, sampled_ids
 from ellav.models.code_embeddings import OWN, begin_with_vectors
 from ellav.models.cpu_attention import BlockAttention
-from ellav.models.nar import NARInput, NARModel
+from ellav.models.nar import Mixing, NARInput, NARModel
 from ellav.models.options import ModelOptions
 from ellav.models.products import product, quantised
+from ellav.plugins.codecs.code_vectors import sums_of_vectors
 from ellav.plugins.orderings import orderings
 
 V, SAMPLED = 60, np.arange(20, 60)
@@ -225,6 +226,33 @@ def test_generate_keeps_what_is_known_and_no_item_sees_another(text, positions):
         assert codes.shape == (len(item.codes), 4) and codes.dtype == np.int16
         assert (codes[:, :1] == item.codes).all() and (codes[:3] == item.prompt).all()
         assert (codes == model.generate([item])[0]).all()
+
+
+@pytest.mark.parametrize("text", ["prefix", "aligned"])
+def test_what_lies_between_codes_is_their_mean_and_at_low_temperature_the_likeliest(text):
+    model, items = nar(text), nar_items()
+    vectors = torch.randn(4, 16, 5, generator=torch.Generator().manual_seed(0))
+    plain = model.generate(items)
+    for temperature in (1e-4, 0.5):
+        mixing = Mixing(vectors, temperature)
+        together = model.complete(items, mixing)
+        for item, codes, one in zip(items, plain, together, strict=True):
+            assert np.array_equal(one.codes, codes)  # mixing changes what is spoken, not what comes next
+            np.testing.assert_allclose(one.vectors, model.complete([item], mixing)[0].vectors, atol=1e-5)
+            added = sums_of_vectors(vectors, torch.from_numpy(codes.astype(np.int64))).numpy()
+            prompt = len(item.prompt)
+            np.testing.assert_allclose(one.vectors[:prompt], added[:prompt], atol=1e-5)
+            assert np.allclose(one.vectors, added, atol=1e-2) == (temperature < 0.1)
+    # From the definition, for one frame of one item.
+    item, frame, expected = items[0], 7, vectors[0][int(plain[0][7, 0])]
+    for book in (1, 2, 3):
+        rows = model.rows(item.phones, item.durations, plain[0], 3, book)
+        hidden = model(
+            torch.from_numpy(rows.ids), torch.from_numpy(rows.positions), [len(rows)], torch.tensor(book - 1)
+        )
+        chances = (model.logits(hidden[rows.first + frame], book) / 0.5).softmax(-1)
+        expected = expected + chances @ vectors[book]
+    np.testing.assert_allclose(together[0].vectors[frame], expected.detach().numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("text", ["prefix", "aligned"])

@@ -127,6 +127,17 @@ def test_one_window_is_what_is_spoken_without_windows(kind):
         np.testing.assert_array_equal(wav, whole.wav)
 
 
+def test_what_lies_between_codes_is_streamed_too():
+    plain = pipeline(KINDS[0])
+    mixed = Pipeline(plain.engine, plain.nar, CODECS["rvq_mel"], 20, nar_temperature=1.0)
+    request = request_of(0, 4)
+    whole = next(mixed.speak([request], 0))
+    (wav,) = speak(mixed, [Part(request, 0)], 0, Windows(first=60, hop=60))
+    np.testing.assert_allclose(wav, whole.wav, atol=1e-5)
+    pieces = list(speak(mixed, [Part(request, 0)], 0, Windows(first=0.1, hop=0.2)))
+    assert len(pieces) > 1 and sum(map(len, pieces)) == len(whole.wav)
+
+
 def unreadable(speaker):
     """The same speaker with an ordering whose rows are read when they are complete only."""
 

@@ -67,6 +67,12 @@ class VectorCodec(Codec, Protocol):
     def vectors(self) -> np.ndarray:
         """(Q, size, D) float32: what each code adds to the vector that a frame is decoded from."""
 
+    def decode_vectors(self, frames: list[np.ndarray]) -> list[np.ndarray]:
+        """Sums of vectors (T, D) float32 each -> (samples,) float32 each, those of the codes whose vectors they are.
+
+        May be missing; then nothing can be spoken that lies between codes (`nar_temperature`).
+        """
+
 
 @dataclass(frozen=True)
 class CodecTraining:

@@ -8,6 +8,11 @@ import numpy as np
 import torch
 
 
+def sums_of_vectors(vectors: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """vectors (Q, size, D), codes (..., q) of the first q <= Q codebooks -> the sums (..., D) of their vectors."""
+    return sum(vectors[book][codes[..., book]] for book in range(codes.shape[-1]))
+
+
 @torch.inference_mode()
 def code_vectors(decode: Callable[[torch.Tensor], torch.Tensor], codebooks: int, size: int) -> np.ndarray:
     """(Q, size, D) float32: what each code of a codebook adds to the vector that the decoder is given.

@@ -83,13 +83,18 @@ class EnCodec:
         does not reach it.
         """
         model = self._ready()
-        vectors = [self._vectors(model, one) for one in codes]
-        wavs = [np.zeros(0, np.float32)] * len(codes)
-        for group in batches([len(one) for one in codes], self.batch_seconds * self.frame_rate):
-            longest = max(LEAST, *(len(codes[i]) for i in group))
-            padded = torch.stack([F.pad(vectors[i], (0, longest - len(codes[i]))) for i in group])  # (B, D, longest)
-            for i, wav in zip(group, model.decoder(padded), strict=True):
-                wavs[i] = wav[0, : len(codes[i]) * HOP].numpy().copy()
+        return self.decode_vectors([self._vectors(model, one).T.numpy() for one in codes])
+
+    @torch.inference_mode()
+    def decode_vectors(self, frames: list[np.ndarray]) -> list[np.ndarray]:
+        """Sums of vectors (T, D) each -> what `decode` makes of codes with these sums."""
+        model, lengths = self._ready(), [len(z) for z in frames]
+        wavs = [np.zeros(0, np.float32)] * len(frames)
+        for group in batches(lengths, self.batch_seconds * self.frame_rate):
+            longest = max(LEAST, *(lengths[i] for i in group))
+            padded = [F.pad(torch.from_numpy(frames[i]).T, (0, longest - lengths[i])) for i in group]
+            for i, wav in zip(group, model.decoder(torch.stack(padded)), strict=True):  # (B, D, longest)
+                wavs[i] = wav[0, : lengths[i] * HOP].numpy().copy()
         return wavs
 
     def vectors(self) -> np.ndarray:

@@ -16,6 +16,7 @@ from torch import nn
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import Codec, CodecTraining, codecs, load_codec
+from ellav.plugins.codecs.code_vectors import sums_of_vectors
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.codecs.istft_net import Judges, Vocoder, adversarial_losses, spectral_distance
 from ellav.plugins.codecs.mel import check
@@ -152,16 +153,19 @@ class ISTFT:
 
         Raises ValueError for codes beyond the codebooks.
         """
-        if not self._learned and not self.network.training:
+        given = [checked_codes(one, self.codebooks, self.size) for one in codes]  # (T, q) each
+        return self.decode_vectors([self._added(one).numpy() for one in given])
+
+    @torch.inference_mode()
+    def decode_vectors(self, frames: list[np.ndarray]) -> list[np.ndarray]:
+        """Sums of vectors (T, D) each -> what `decode` makes of codes with these sums."""
+        if not self._learned:
             raise UserError("codec istft: not trained yet; train or load it (`ellav fit-codec`)")
-        wavs = []
-        for one in codes:
-            given = checked_codes(one, self.codebooks, self.size)  # (T, q)
-            if not len(given):
-                wavs.append(np.zeros(0, np.float32))
-                continue
-            wavs.append(self.network["vocoder"](self._added(given)[None])[0].clamp(-1, 1).numpy())
-        return wavs
+        vocoder = self.network["vocoder"]
+        return [
+            vocoder(torch.from_numpy(z)[None])[0].clamp(-1, 1).numpy() if len(z) else np.zeros(0, np.float32)
+            for z in frames
+        ]
 
     def begin(self, wavs: list[np.ndarray]) -> None:
         """Take mean and spread of the vectors."""
@@ -225,7 +229,7 @@ class ISTFT:
 
     def _added(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes (T, q) -> the sum (T, D) of their vectors."""
-        return sum(self.vector_table[book][codes[:, book]] for book in range(codes.shape[1]))
+        return sums_of_vectors(self.vector_table, codes)
 
     def _spoken(self, wavs: torch.Tensor, codebooks: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, samples) -> what is spoken from the first so many codebooks of each, and the recorded samples of that."""

@@ -177,6 +177,12 @@ class RVQConv:
         return [self.mel.speak(self.spectrum(one), len(one)) for one in codes]
 
     @torch.inference_mode()
+    def decode_vectors(self, frames: list[np.ndarray]) -> list[np.ndarray]:
+        """Sums of vectors (T, D) each -> what `decode` makes of codes with these sums."""
+        self._check()
+        return [self.mel.speak(self.network.decode(torch.from_numpy(z)[None])[0], len(z)) for z in frames]
+
+    @torch.inference_mode()
     def spectrum(self, codes: np.ndarray) -> torch.Tensor:
         """(T * subframes, mel_bins) log magnitudes that codes (T, q) stand for."""
         codes = checked_codes(codes, self.codebooks, self.size)  # (T, q)

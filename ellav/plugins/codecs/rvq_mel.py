@@ -118,14 +118,18 @@ class RVQMel:
         self._learned()
         return [self.mel.speak(self.spectrum(one), len(one)) for one in codes]
 
+    def decode_vectors(self, frames: list[np.ndarray]) -> list[np.ndarray]:
+        """Sums of vectors (T, D) each -> what `decode` makes of codes with these sums."""
+        return [self.mel.speak(self._spectrum_of(torch.from_numpy(z)), len(z)) for z in frames]
+
     def spectrum(self, codes: np.ndarray) -> torch.Tensor:
         """(T * subframes, mel_bins) log magnitudes that codes (T, q) stand for."""
-        mean, entries = self._learned()
+        _, entries = self._learned()
         codes = checked_codes(codes, self.codebooks, self.size)  # (T, q)
-        total = mean.expand(len(codes), -1).clone()
+        total = torch.zeros(len(codes), self.width)
         for level in range(codes.shape[1]):
             total += entries[level][codes[:, level]]
-        return total.clamp(max=LOUDEST).reshape(-1, self.mel.mel_bins)
+        return self._spectrum_of(total)
 
     def vectors(self) -> np.ndarray:
         """(Q, size, D): the entries."""
@@ -143,6 +147,11 @@ class RVQMel:
         wanted = {"mean": (self.width,), "entries": (self.codebooks, self.size, self.width)}
         read = read_weights(Path(folder) / WEIGHTS, wanted, "rerun stage 4 (codes)", types=("F32",))
         self.mean, self.entries = read["mean"], read["entries"]
+
+    def _spectrum_of(self, total: torch.Tensor) -> torch.Tensor:
+        """Sums of entries (T, D) -> (T * subframes, mel_bins)."""
+        mean, _ = self._learned()
+        return (mean + total).clamp(max=LOUDEST).reshape(-1, self.mel.mel_bins)
 
     def _learned(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.mean is None or self.entries is None:
