@@ -1,7 +1,7 @@
 """A session of slots: scripts are decoded side by side, and one that ends makes room for the next at once.
 
 The state of each slot (segment, place among the forced rows, counts) is a row of tensors of
-fixed shape, written in place. One step feeds up to `width` rows to every slot, so that a
+fixed shape (`ellav/infer/slots.py`). One step feeds up to `width` rows to every slot, so that a
 trigger and the forced row after it share a forward, then samples where nothing forced is
 left. Nothing in a step reads a value back from the device; what has ended is looked at every
 `look` steps. `ellav.testing.drive` says in plain Python what this computes.
@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ellav.infer.uniforms import uniforms, utterance_key
+from ellav.infer.slots import COLUMNS, FORCED_END, Slots
+from ellav.infer.uniforms import utterance_key
 from ellav.types import NONE, DecodingScript
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ HEADROOM = 256
 
 PREFILL = 8192
 """Rows of prefixes that are computed at once, where a single one is not longer."""
-
-COLUMNS, FORCED_END = 8, 7
-"""Of a script's table: its columns, and which one says where a segment's forced rows end."""
-
-_CHANGING = ("segment", "next_forced", "count", "position", "slot", "samples", "cuts")
 
 
 @dataclass(frozen=True)
@@ -74,19 +70,8 @@ class Session:
         self._results: dict[int, Decoded] = {}
         self._added = self._steps = self._used = 0  # used: slots that a step computes, the first ones
         self._cache = None
-        S, whole = self._streams, {"dtype": torch.int64, "device": self._device}
-        self._rows = {name: torch.zeros(capacity, **whole) for name in (*_CHANGING, "segments")}
-        for name in ("ready", "done", "has_token", "holds_frame", "last_cut"):
-            self._rows[name] = torch.zeros(capacity, dtype=torch.bool, device=self._device)
-        self._rows |= {
-            "now": torch.zeros(capacity, COLUMNS + S, **whole),
-            "token": torch.zeros(capacity, S, **whole),
-            "history": torch.full((capacity, S, engine.decoder.history), NONE, **whole),
-            "forced": torch.full((capacity, 1, S), NONE, **whole),
-            "table": torch.zeros(capacity, 1, COLUMNS + S, **whole),
-            "ids": torch.full((capacity, 1, S), NONE, **whole),
-            "uniforms": torch.zeros(capacity, 1, 2 * S, device=self._device),
-        }
+        self._slots = Slots(engine, capacity, engine.width)
+        self._rows = self._slots.rows
         self._hidden: Tensor | None = None
 
     @property
@@ -148,49 +133,17 @@ class Session:
             while free and self._waiting and (not slots or rows + len(self._waiting[0].script.prefix) <= PREFILL):
                 slot, job = free.pop(0), self._waiting.popleft()
                 self._jobs[slot] = job
-                self._write(slot, job)
+                self._slots.write(slot, job.script, job.key)
+                self._reach[slot] = len(job.script.prefix)
                 slots.append(slot)
                 rows += len(job.script.prefix)
             self._prefill(slots)
             self._used = max(self._used, max(slots) + 1)
 
-    def _write(self, slot: int, job: _Job) -> None:
-        """A script and its state at the beginning, into a slot."""
-        script, engine = job.script, self.engine
-        segments, prefix, streams = len(script.state), len(script.prefix), self._streams
-        self._room("forced", len(script.forced) + self._width)
-        self._room("table", segments + 1)
-        self._room("uniforms", script.bound + 1)
-        self._room("ids", prefix + script.bound + self._width)
-        rows = self._rows
-        table = np.zeros((segments + 1, COLUMNS + streams), np.int64)
-        table[:segments] = engine.segments(script)
-        table[segments, FORCED_END] = NONE  # the closing rows are nobody's to feed
-        rows["table"][slot, : segments + 1] = self._to(table)
-        rows["forced"][slot, : len(script.forced)] = self._to(script.forced.astype(np.int64))
-        draws = torch.arange(script.bound + 1, device=self._device)
-        rows["uniforms"][slot, : len(draws)] = uniforms(torch.full_like(draws, job.key), draws, 2 * streams)
-        if engine.decoder.history:
-            rows["history"][slot] = self._to(engine.heard(script))
-        begin = {"segments": segments, "count": script.count, "position": script.next_position, "slot": prefix}
-        for name in (*_CHANGING, "segments", "last_cut", "done", "has_token", "holds_frame"):
-            rows[name][slot] = begin.get(name, 0)
-        rows["now"][slot] = rows["table"][slot, 0]
-        rows["ready"][slot] = bool(table[0, FORCED_END] == 0)
-        self._reach[slot] = prefix
-
-    def _room(self, name: str, size: int) -> None:
-        """Make a state tensor at least so long, in powers of two, so that shapes change seldom."""
-        old = self._rows[name]
-        if old.shape[1] < size:
-            grown = old.new_zeros(len(old), 1 << (size - 1).bit_length(), old.shape[2])
-            grown[:, : old.shape[1]] = old
-            self._rows[name] = grown
-
     def _prefill(self, slots: list[int]) -> None:
         scripts = [self._jobs[slot].script for slot in slots]
-        ids = self._to(np.concatenate([script.prefix for script in scripts]).astype(np.int64))
-        positions = self._to(np.concatenate([script.positions for script in scripts]).astype(np.int64))
+        ids = self._slots.to_device(np.concatenate([script.prefix for script in scripts]).astype(np.int64))
+        positions = self._slots.to_device(np.concatenate([script.positions for script in scripts]).astype(np.int64))
         lengths = [len(script.prefix) for script in scripts]
         if self._cache is None:
             self._cache = self._network.cache(self.capacity, max(lengths) + HEADROOM)
@@ -205,7 +158,7 @@ class Session:
 
     def _sample(self) -> None:
         """Sample where a slot is ready, and advance its pointers."""
-        rows, engine, streams = self._view(), self.engine, self._streams
+        rows, engine, streams = self._slots.first(self._used), self.engine, self._streams
         batch = torch.arange(self._used, device=self._device)
         state, trigger, own_row, stream, early_below, force_at, end_at, _ = rows["now"][:, :COLUMNS].unbind(1)
         hold = rows["now"][:, COLUMNS:]  # (B, S)
@@ -252,7 +205,7 @@ class Session:
 
     def _feed(self) -> None:
         """Feed each live slot its sampled token and forced rows, up to `width`."""
-        rows, width = self._view(), self._width
+        rows, width = self._slots.first(self._used), self._width
         batch = torch.arange(self._used, device=self._device)
         places = torch.arange(width, device=self._device)
         token, end = rows["has_token"], rows["now"][:, FORCED_END]
@@ -313,11 +266,7 @@ class Session:
         """Empty a slot: it is computed still, but neither fed nor sampled."""
         self._jobs[slot] = None
         self._reach[slot] = 0
-        for name in ("ready", "has_token", "slot", "next_forced"):
-            self._rows[name][slot] = 0
-        self._rows["done"][slot] = True
-        self._rows["segment"][slot] = self._rows["segments"][slot]
-        self._rows["now"][slot, FORCED_END] = NONE
+        self._slots.free(slot)
 
     def _close_ranks(self, live: list[int]) -> None:
         """Move what is decoded into the first slots, so that a step computes no others."""
@@ -330,12 +279,3 @@ class Session:
                 self._jobs[to], self._reach[to] = self._jobs[source], self._reach[source]
                 self._free(source)
         self._used = len(live)
-
-    def _view(self) -> dict[str, Tensor]:
-        """The state of the slots that a step computes."""
-        if self._used == self.capacity:
-            return self._rows
-        return {name: tensor[: self._used] for name, tensor in self._rows.items()}
-
-    def _to(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
