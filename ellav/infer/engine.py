@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,25 +75,28 @@ class Engine:
         self.sampled = model.sampled
         self.numbers = torch.arange(ordering.streams, device=self.device)
 
-    def open(self, capacity: int | None = None) -> Session:
-        """Begin decoding in `capacity` slots, or `batch` of them."""
-        return Session(self, capacity or self.batch)
+    def open(self, capacity: int | None = None, confidence: bool = False) -> Session:
+        """Begin decoding in `capacity` slots, or `batch` of them. confidence: whether it is told, see `Decoded`."""
+        return Session(self, capacity or self.batch, confidence)
 
     def decode(
         self,
         utterances: list[str],
         scripts: list[DecodingScript],
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         done: Callable[[int], None] | None = None,
+        confidence: bool = False,
     ) -> list[Decoded]:
         """Run scripts, each named by its utterance id; later stages (`next`) included.
 
-        done is called with the number of scripts just finished.
+        seed: of all, or one for each. done is called with the number of scripts just finished. confidence: whether it
+        is told, see `Decoded`.
         """
+        seeds = seed if isinstance(seed, Sequence) else [seed] * len(scripts)
         # Those of a like length beside each other, and the longest first: so few slots wait for the last one.
         order = sorted(range(len(scripts)), key=lambda i: -len(scripts[i].prefix) - scripts[i].bound)
-        session = self.open(max(1, min(self.batch, len(scripts))))
-        number = {session.add(utterances[i], scripts[i], seed): i for i in order}
+        session = self.open(max(1, min(self.batch, len(scripts))), confidence)
+        number = {session.add(utterances[i], scripts[i], seeds[i]): i for i in order}
         results: list[Decoded | None] = [None] * len(scripts)
         while session.busy:
             session.step()

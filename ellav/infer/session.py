@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ellav.infer.confidence import log_probability, mean_log_probability
 from ellav.infer.slots import COLUMNS, FORCED_END, Slots
 from ellav.infer.uniforms import utterance_key
 from ellav.types import NONE, DecodingScript
@@ -34,13 +35,16 @@ PREFILL = 8192
 @dataclass(frozen=True)
 class Decoded:
     """ids: (L, S) complete rows, closing rows included. cuts: segments ended by force.
-    last_cut: whether the last segment was. segments: K. steps: rows after the prefix."""
+    last_cut: whether the last segment was. segments: K. steps: rows after the prefix.
+    confidence: mean log-probability that the model gives the codes that were sampled, of all
+    stages; None where it was not asked for, or none were."""
 
     ids: np.ndarray
     cuts: int
     last_cut: bool
     segments: int
     steps: int
+    confidence: float | None = None
 
 
 @dataclass
@@ -48,6 +52,7 @@ class _Job:
     number: int
     script: DecodingScript
     key: int
+    so_far: tuple[float, int] = (0.0, 0)  # log-probability and number of the codes of the stages before
 
 
 class Session:
@@ -55,9 +60,11 @@ class Session:
 
     A script's result depends on nothing but itself, its name and its seed: not on its slot, not on what is decoded,
     added or cancelled beside it.
+
+    confidence: whether `Decoded.confidence` is told.
     """
 
-    def __init__(self, engine: Engine, capacity: int):
+    def __init__(self, engine: Engine, capacity: int, confidence: bool = False):
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}")
         self.engine, self.capacity = engine, capacity
@@ -70,7 +77,7 @@ class Session:
         self._results: dict[int, Decoded] = {}
         self._added = self._steps = self._used = 0  # used: slots that a step computes, the first ones
         self._cache = None
-        self._slots = Slots(engine, capacity, engine.width)
+        self._slots = Slots(engine, capacity, engine.width, confidence)
         self._rows = self._slots.rows
         self._hidden: Tensor | None = None
 
@@ -133,7 +140,7 @@ class Session:
             while free and self._waiting and (not slots or rows + len(self._waiting[0].script.prefix) <= PREFILL):
                 slot, job = free.pop(0), self._waiting.popleft()
                 self._jobs[slot] = job
-                self._slots.write(slot, job.script, job.key)
+                self._slots.write(slot, job.script, job.key, *job.so_far)
                 self._reach[slot] = len(job.script.prefix)
                 slots.append(slot)
                 rows += len(job.script.prefix)
@@ -166,8 +173,8 @@ class Session:
         force = count >= force_at
         early = count < early_below
 
-        logits = self._network.logits(self._hidden[: self._used])  # (B, S, O)
-        logits = logits + engine.bias[state + early * len(engine.states)]
+        said = self._network.logits(self._hidden[: self._used])  # (B, S, O)
+        logits = said + engine.bias[state + early * len(engine.states)]
         numbers = rows["uniforms"][batch, rows["samples"]]  # (B, 2 S)
         chosen = [
             engine.decoder(logits[:, s], numbers[:, 2 * s : 2 * s + 2], rows["history"][:, s], engine.codes)
@@ -183,9 +190,13 @@ class Session:
         ids[:, 1:].masked_fill_(own_trigger[:, None], NONE)
 
         holds_frame = torch.logical_and(active, ~own_trigger, out=rows["holds_frame"])
+        if engine.decoder.history or self._slots.confidence:
+            is_code = holds_frame[:, None] & engine.codes[chosen] & (hold < 0)
+        if self._slots.confidence:
+            rows["log_probability"] += log_probability(said, chosen, is_code)
+            rows["sampled"] += is_code.sum(dim=1)
         if engine.decoder.history:
             shifted = torch.cat([rows["history"][:, :, 1:], chosen[:, :, None]], dim=2)
-            is_code = holds_frame[:, None] & engine.codes[chosen] & (hold < 0)
             rows["history"].copy_(torch.where(is_code[:, :, None], shifted, rows["history"]))
         count += holds_frame
         beside = triggered.any(dim=1) & (own_row == 0)
@@ -240,7 +251,7 @@ class Session:
 
     def _collect(self) -> None:
         """Take the results of slots whose scripts have ended, and free them; leave no more slots than half empty."""
-        wanted = ("done", "slot", "token", "cuts", "last_cut")
+        wanted = ("done", "slot", "token", "cuts", "last_cut", *self._slots.confidence)
         at = {name: self._rows[name][: self._used].cpu().numpy() for name in wanted}
         self._reach[: self._used] = at["slot"]
         for slot in np.flatnonzero(at["done"]).tolist():
@@ -252,11 +263,13 @@ class Session:
             closing = script.forced[script.offset[-2] : script.offset[-1]]
             ids = np.concatenate([script.prefix, fed, at["token"][slot : slot + 1], closing]).astype(np.int32)
             following = script.next(ids) if script.next else None
+            said = tuple(at[name][slot].item() for name in self._slots.confidence) or (0.0, 0)
             if following is not None:
-                self._waiting.appendleft(_Job(job.number, following, job.key))
+                self._waiting.appendleft(_Job(job.number, following, job.key, said))
             else:
                 cuts, last_cut = int(at["cuts"][slot]), bool(at["last_cut"][slot])
-                self._results[job.number] = Decoded(ids, cuts, last_cut, len(script.state), len(ids) - prefix)
+                sure = mean_log_probability(*said)
+                self._results[job.number] = Decoded(ids, cuts, last_cut, len(script.state), len(ids) - prefix, sure)
             self._free(slot)
         live = [slot for slot, job in enumerate(self._jobs) if job is not None]
         if not self._waiting and len(live) * 2 <= self._used:

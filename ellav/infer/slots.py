@@ -18,16 +18,23 @@ COLUMNS, FORCED_END = 8, 7
 """Of a script's table: its columns, and which one says where a segment's forced rows end."""
 
 _CHANGING = ("segment", "next_forced", "count", "position", "slot", "samples", "cuts")
+_CONFIDENCE = ("log_probability", "sampled")
 
 
 class Slots:
-    """rows: name -> (capacity, ...), a row for each slot. width: rows that are fed a step."""
+    """rows: name -> (capacity, ...), a row for each slot. width: rows that are fed a step.
 
-    def __init__(self, engine: Engine, capacity: int, width: int):
+    confidence: the names of two more rows, or of none: the sum of the log-probabilities of the codes that a slot has
+    sampled, and how many these are.
+    """
+
+    def __init__(self, engine: Engine, capacity: int, width: int, confidence: bool = False):
         self.engine, self.capacity, self.width = engine, capacity, width
+        self.confidence = _CONFIDENCE if confidence else ()
         self._streams = S = engine.ordering.streams
         whole = {"dtype": torch.int64, "device": engine.device}
         self.rows = {name: torch.zeros(capacity, **whole) for name in (*_CHANGING, "segments")}
+        self.rows |= {name: torch.zeros(capacity, device=engine.device) for name in self.confidence}
         for name in ("ready", "done", "has_token", "holds_frame", "last_cut"):
             self.rows[name] = torch.zeros(capacity, dtype=torch.bool, device=engine.device)
         self.rows |= {
@@ -44,8 +51,13 @@ class Slots:
         """The state of the first `used` slots."""
         return self.rows if used == self.capacity else {name: tensor[:used] for name, tensor in self.rows.items()}
 
-    def write(self, slot: int, script: DecodingScript, key: int) -> None:
-        """A script and its state at the beginning, into a slot. key: of its uniform numbers."""
+    def write(
+        self, slot: int, script: DecodingScript, key: int, log_probability: float = 0.0, sampled: int = 0
+    ) -> None:
+        """A script and its state at the beginning, into a slot.
+
+        key: of its uniform numbers. log_probability, sampled: of the stages before.
+        """
         engine, rows = self.engine, self.rows
         segments, prefix, streams = len(script.state), len(script.prefix), self._streams
         self._room("forced", len(script.forced) + self.width)
@@ -62,7 +74,8 @@ class Slots:
         if engine.decoder.history:
             rows["history"][slot] = self.to_device(engine.heard(script))
         begin = {"segments": segments, "count": script.count, "position": script.next_position, "slot": prefix}
-        for name in (*_CHANGING, "segments", "last_cut", "done", "has_token", "holds_frame"):
+        begin |= {"log_probability": log_probability, "sampled": sampled}
+        for name in (*_CHANGING, *self.confidence, "segments", "last_cut", "done", "has_token", "holds_frame"):
             rows[name][slot] = begin.get(name, 0)
         rows["now"][slot] = rows["table"][slot, 0]
         rows["ready"][slot] = bool(table[0, FORCED_END] == 0)
