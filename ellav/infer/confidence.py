@@ -15,8 +15,8 @@ def log_probability(logits: Tensor, chosen: Tensor, counted: Tensor) -> Tensor:
     return of_chosen.masked_fill(~counted, 0.0).sum(dim=-1)
 
 
-def mean_log_probability(total: float, count: int) -> float | None:
-    """Of `count` codes, None where there are none."""
+def mean_log_probability(total: float | None, count: int) -> float | None:
+    """Of `count` codes whose logarithms add up to `total`, None where there are none."""
     return float(total) / int(count) if count else None
 
 

@@ -44,8 +44,8 @@ class Mixing(NamedTuple):
 
 class Completed(NamedTuple):
     """All T frames of an item, its prompt included. codes: (T, Q) int16, the likeliest ones. vectors: (T, D) float32,
-    what the codec is to decode, or None without a `Mixing`. log_probability: natural logarithm of the probability that the
-    model gives the codes that it chose, summed over all of them; None where it was not asked for."""
+    what the codec is to decode, or None without a `Mixing`. log_probability: natural logarithm of the probability that
+    the model gives the codes that it chose, summed over all of them; None where it was not asked for."""
 
     codes: np.ndarray
     vectors: np.ndarray | None
