@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +17,13 @@ from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import LEVELS, Chunk, sentences, split
 from ellav.infer.known_phones import with_known_phones
 from ellav.infer.loading import load_voice
-from ellav.infer.pipeline import Speech
-from ellav.infer.prompts import PromptReader, PromptWarning, recognised
+from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised
+from ellav.infer.readings import check_best_of, speak_best, told_of_silence
 from ellav.infer.recordings import Sound, read_given
 from ellav.infer.requests import cross_sentence
 from ellav.infer.stream import Part, Windows, speak
 from ellav.infer.synthesis import Synthesis, joined
+from ellav.infer.transcripts import transcript_beside
 from ellav.models.device import choose_device
 from ellav.models.model_config import prompt_bounds
 from ellav.plugins.aligners import aligners
@@ -33,12 +34,6 @@ from ellav.plugins.text import Phones
 from ellav.plugins.text import text as text_front_ends
 from ellav.plugins.transcribers import transcribers
 from ellav.types import DecodingRequest, Utterance
-
-AUDIBLE = 0.005
-"""A part whose every sample is below this (-46 dB) was not said."""
-
-TRIES = 5
-"""Seeds that a part is spoken with at most: the one asked for, then the numbers after it."""
 
 AUTO = "auto"
 """The prompt_text for which the transcriber is asked."""
@@ -98,37 +93,72 @@ class Synthesizer:
     def __call__(
         self,
         text: str,
-        prompt: Sound | None = None,
+        prompt: Sound | Heard | None = None,
         prompt_text: str | None = None,
         seed: int = 0,
         prompt_rate: int | None = None,
+        best_of: int | None = None,
     ) -> Synthesis:
         """Speak `text` in the voice of `prompt`, which says `prompt_text`.
 
-        prompt: an audio file by its name or open for reading, or samples at `prompt_rate` Hz, see
-        `ellav.infer.recordings.read_given`; without prompt_text
-        the name of a built-in prompt; None takes the default one. prompt_text "auto" is what
-        `transcribe` hears. A text longer than the model
+        prompt, prompt_text, prompt_rate: as for `hear`, or what that returned. A text longer than the model
         has seen is spoken in parts, each after the same prompt, joined by pauses. A part that comes out silent is
-        spoken again with the next seed, which `remarks` of the result says. Raises
+        spoken again with the next seed, which `remarks` of the result says. best_of: so many readings are made of
+        each part, with the seeds from `seed` on, and the one kept of which the models are surest, which `confidence` of
+        the result tells; None makes one and asks nothing. Raises
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
+        check_best_of(best_of)
         self._check_text(text)
-        heard, name, remarks = self._heard(prompt, prompt_text, prompt_rate)
-        chunks, spoken, requests = self._requests(text, heard)
-        speeches, seeds = self._audible(requests, seed)
-        for chunk, used, speech in zip(chunks, seeds, speeches, strict=True):
-            if not is_audible(speech.wav):
-                remarks.append(f"{chunk.text!r} came out silent with each seed from {seed} to {used}; say more in it")
-            elif used != seed:
-                remarks.append(f"{chunk.text!r} came out silent with seed {seed}; spoken with seed {used}")
-        return replace(joined(chunks, spoken, speeches, self.codec, name), seeds=seeds, remarks=remarks)
+        heard = self.hear(prompt, prompt_text, prompt_rate)
+        chunks, spoken, requests = self._requests(text, heard.prompt)
+        made = speak_best(self.pipeline, requests, seed, best_of)
+        remarks = [*heard.remarks, *told_of_silence([chunk.text for chunk in chunks], made, seed, best_of)]
+        whole = joined(chunks, spoken, [speech for speech, _ in made], self.codec, heard.name)
+        return replace(whole, seeds=[used for _, used in made], remarks=remarks)
+
+    def hear(
+        self, prompt: Sound | Heard | None = None, prompt_text: str | None = None, prompt_rate: int | None = None
+    ) -> Heard:
+        """Read a prompt once, to speak more than one text after it.
+
+        prompt: an audio file by its name or open for reading, or samples at `prompt_rate` Hz, see
+        `ellav.infer.recordings.read_given`; without prompt_text
+        the name of a built-in prompt, or of a file with its transcript beside it (`me.txt` for `me.wav`); None takes
+        the default one. prompt_text "auto" is what `transcribe` hears. Raises and warns as a call does.
+        """
+        if isinstance(prompt, Heard):
+            if prompt_text is not None:
+                raise UserError("the prompt has been read already, with its words; leave out prompt_text")
+            return prompt
+        named = isinstance(prompt, (str, os.PathLike))
+        is_file, known = named and Path(prompt).exists(), named and str(prompt) in self.prompts
+        if prompt is None or (known and (prompt_text is None or not is_file)):
+            if prompt_text is not None and known:
+                raise UserError(f"{prompt}: a built-in prompt knows its words; leave out prompt_text")
+            if prompt_text is not None:
+                raise UserError("a transcript without its recording: give the prompt too, or neither")
+            return self._built_in(None if prompt is None else str(prompt))
+        if prompt_text is None and is_file:
+            prompt_text = transcript_beside(prompt)
+        if prompt_text is None:
+            if named and not is_file:
+                self.bundle.prompt(str(prompt))  # which says that there is no such prompt
+            where = prompt if named else "prompt"
+            raise UserError(f"{where}: its transcript is needed too: the words that are said in it, or {AUTO!r}")
+        if not isinstance(prompt_text, str) or not prompt_text.strip():
+            raise UserError("prompt_text is empty; give the words that the recording says")
+        given, remarks = read_given(prompt, prompt_rate), []  # once: what comes through a pipe does so once
+        if prompt_text == AUTO:
+            prompt_text = self.transcribe(given)
+            remarks.append(f'heard in {given.name}: "{prompt_text}"; mend it with prompt_text')
+        return Heard(self.prompt(given, prompt_text), None, remarks)
 
     def stream(
         self,
         text: str | Iterable[str],
-        prompt: Sound | None = None,
+        prompt: Sound | Heard | None = None,
         prompt_text: str | None = None,
         seed: int = 0,
         prompt_rate: int | None = None,
@@ -151,16 +181,23 @@ class Synthesizer:
             self._check_text(text)
         elif not isinstance(text, Iterable):
             raise UserError("the text must be a string, or pieces of one")
-        heard, _, remarks = self._heard(prompt, prompt_text, prompt_rate)
-        for remark in remarks:
+        heard = self.hear(prompt, prompt_text, prompt_rate)
+        for remark in heard.remarks:
             warnings.warn(remark, PromptWarning, stacklevel=2)
         texts = [text] if isinstance(text, str) else self._sentences(text)
-        return speak(self.pipeline, self._parts(texts, heard), seed, windows or Windows())
+        return speak(self.pipeline, self._parts(texts, heard.prompt), seed, windows or Windows())
 
     def transcribe(self, prompt: Sound, prompt_rate: int | None = None) -> str:
         """The words that the transcriber hears in a recording. Raises UserError where there are none."""
         name, conf = self._transcriber
         return recognised(transcribers.create(name, conf), prompt, prompt_rate)
+
+    def _built_in(self, name: str | None) -> Heard:
+        """A built-in prompt, the default one for None; each is prepared once."""
+        chosen = self.bundle.prompt(name)
+        if chosen.name not in self._prepared:
+            self._prepared[chosen.name] = self.prompt(chosen.wav, chosen.text)
+        return Heard(self._prepared[chosen.name], chosen.name, [])
 
     def _check_text(self, text: str) -> None:
         """So that what cannot be spoken is refused before anything is computed."""
@@ -209,41 +246,6 @@ class Synthesizer:
         if not said:
             raise UserError("the text is empty; give at least one word")
 
-    def _audible(self, requests: Sequence[DecodingRequest], seed: int) -> tuple[list[Speech], list[int]]:
-        """The speech of each request, and with which seed it is: the first of TRIES seeds with which it sounds."""
-        speeches = list(self.pipeline.speak(requests, seed))
-        seeds = [seed] * len(speeches)
-        for another in range(seed + 1, seed + TRIES):
-            silent = [i for i, speech in enumerate(speeches) if not is_audible(speech.wav)]
-            for i, speech in zip(silent, self.pipeline.speak([requests[i] for i in silent], another), strict=True):
-                speeches[i], seeds[i] = speech, another
-        return speeches, seeds
-
-    def _heard(self, prompt, text: str | None, rate: int | None) -> tuple[Utterance, str | None, list[str]]:
-        """The prompt, its name where it is a built-in one (those are prepared once), and what is to be said of it."""
-        named = isinstance(prompt, (str, os.PathLike))
-        built_in = prompt is None or (named and str(prompt) in self.prompts and not Path(prompt).exists())
-        if text is not None:
-            if prompt is None:
-                raise UserError("a transcript without its recording: give the prompt too, or neither")
-            if built_in:
-                raise UserError(f"{prompt}: a built-in prompt knows its words; leave out prompt_text")
-            if not isinstance(text, str) or not text.strip():
-                raise UserError("prompt_text is empty; give the words that the recording says")
-            given, remarks = read_given(prompt, rate), []  # once: what comes through a pipe does so once
-            if text == AUTO:
-                text = self.transcribe(given)
-                remarks.append(f'heard in {given.name}: "{text}"; mend it with prompt_text')
-            return self.prompt(given, text), None, remarks
-        built_in = built_in or (named and str(prompt) in self.prompts)
-        if not built_in and (not named or Path(prompt).exists()):
-            where = prompt if named else "prompt"
-            raise UserError(f"{where}: its transcript is needed too: the words that are said in it, or {AUTO!r}")
-        chosen = self.bundle.prompt(None if prompt is None else str(prompt))
-        if chosen.name not in self._prepared:
-            self._prepared[chosen.name] = self.prompt(chosen.wav, chosen.text)
-        return self._prepared[chosen.name], chosen.name, []
-
     def _phones(self, text: str) -> Phones:
         """The phones of a text, all of which the model has seen."""
         return with_known_phones(self.text(text), self.text, self.tokens, f"text {text!r}")
@@ -269,11 +271,6 @@ def check_codec(codec: Codec, tokens: Tokens, folder: Path) -> None:
                 f"{folder / 'codec'}: its {name} is {getattr(codec, name)}, that of list/stats.yaml"
                 f" {tokens.stats[stated]}; pack the model again"
             )
-
-
-def is_audible(wav: np.ndarray) -> bool:
-    """Whether anything in (samples,) reaches AUDIBLE."""
-    return bool(np.abs(wav).max(initial=0) >= AUDIBLE)
 
 
 def longest_seen(config: dict) -> int:
