@@ -23,3 +23,9 @@ def choose_device(wanted: str | None = None) -> torch.device:
         )
         raise UserError(f"device {name!r}: {one_line(error, 120)}; there are: {', '.join(there)}{hint}") from None
     return device
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a GPU has done all that it was asked for, before a clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
