@@ -7,7 +7,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, astuple
 from pathlib import Path
 
@@ -80,13 +80,7 @@ class Trainer:
             return self._summary()
         if state:
             self._go_on(state)
-        if self.config.dtype != "auto":
-            self.dtype = self.config.dtype
-        elif self.dtype is None:
-            self._measure_dtype()
-        for optimizer in self.optimizers:
-            if isinstance(optimizer, Muon):  # processors without bfloat16 multiply it a hundred times slower
-                optimizer.dtype = getattr(torch, self.dtype)
+        self._settle_dtype()
         log = Log(self.folder, f"train {self.folder.name}", self.step) if self.main else None
         stream = self.train.stream(self.place)
         try:
@@ -100,6 +94,24 @@ class Trainer:
             if log:
                 log.close()
         return self._summary()
+
+    def steps(self, stream) -> Iterator[int]:
+        """Steps without end over a stream of batches, each step's tokens, and nothing else: no validation, no log, no
+        checkpoint. For whoever measures."""
+        self._settle_dtype()
+        while True:
+            *_, tokens, _ = self._train_step(stream, False, False)
+            yield tokens
+
+    def _settle_dtype(self) -> None:
+        """As the options say, or measured once."""
+        if self.config.dtype != "auto":
+            self.dtype = self.config.dtype
+        elif self.dtype is None:
+            self._measure_dtype()
+        for optimizer in self.optimizers:
+            if isinstance(optimizer, Muon):  # processors without bfloat16 multiply it a hundred times slower
+                optimizer.dtype = getattr(torch, self.dtype)
 
     def _measure_dtype(self) -> None:
         """Once for a run: a process that was killed before its first save leaves what it found in summary.json."""
