@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ellav import machine
 from ellav.bench import floors
 from ellav.bench.codec import ready_codec
 from ellav.bench.decode import held_back
@@ -230,6 +231,12 @@ def test_operations_by_hand():
 def test_limits_of_the_machine_are_positive():
     cpu = torch.device("cpu")
     assert limits.reading_bandwidth(cpu) > 0 and limits.product_peak(cpu, torch.float32) > 0
+
+
+def test_memory_is_what_was_held_at_most():
+    machine.forget_peak_memory()
+    held = np.ones(2**23)
+    assert machine.peak_memory() >= held.nbytes
 
 
 # The textbook.
