@@ -3,8 +3,8 @@
     python test/bench/best_of.py --sentences 40 --readings 4
 
 Sentences of the mini's grammar, each after a built-in prompt in turn, several readings of each. words: heard otherwise
-than they should be, %, with the interval in which 95 % of the figures of resampled sentences are: of the first readings,
-of those that are chosen by each confidence, of all, and of the best and the worst of each sentence as the judge hears
+than they should be, %, with the interval in which 95 % of the figures of resampled sentences are: of the first
+readings, of those chosen by each confidence, of all, and of the best and the worst of each sentence as the judge hears
 them. `--best-of` takes the row "both". The judge is that of the mini: pocketsphinx, which knows the grammar's words and
 which of them follow one another.
 """
