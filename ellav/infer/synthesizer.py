@@ -6,6 +6,8 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from ellav.data.option_files import resolve_files
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import LEVELS, Chunk, sentences, split
+from ellav.infer.following import check_follow, speak_following
 from ellav.infer.known_phones import with_known_phones
 from ellav.infer.loading import load_voice
 from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised
@@ -98,6 +101,7 @@ class Synthesizer:
         seed: int = 0,
         prompt_rate: int | None = None,
         best_of: int | None = None,
+        follow: float | None = None,
     ) -> Synthesis:
         """Speak `text` in the voice of `prompt`, which says `prompt_text`.
 
@@ -105,15 +109,26 @@ class Synthesizer:
         has seen is spoken in parts, each after the same prompt, joined by pauses. A part that comes out silent is
         spoken again with the next seed, which `remarks` of the result says. best_of: so many readings are made of
         each part, with the seeds from `seed` on, and the one kept of which the models are surest, which `confidence` of
-        the result tells; None makes one and asks nothing. Raises
+        the result tells; None makes one and asks nothing. follow: so many seconds at the end of a part stand behind
+        the prompt of the next one, which so goes on at the same pace and pitch; parts are then made one after another.
+        Raises
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
         check_best_of(best_of)
+        # With a prompt of the longest kind a quarter of what the model has seen is left for a part.
+        most = self.longest / 4 / self.codec.frame_rate
+        check_follow(follow, most, self.pipeline.engine.ordering)
         self._check_text(text)
         heard = self.hear(prompt, prompt_text, prompt_rate)
-        chunks, spoken, requests = self._requests(text, heard.prompt)
-        made = speak_best(self.pipeline, requests, seed, best_of)
+        behind = round((follow or 0) * self.codec.frame_rate)
+        chunks, spoken = self._cut(text, len(heard.prompt.codes) + behind)
+        requests = [partial(self._request, *part) for part in zip(range(len(chunks)), chunks, spoken, strict=True)]
+        if follow is None:
+            made = speak_best(self.pipeline, [request(heard.prompt) for request in requests], seed, best_of)
+        else:
+            speak_one = partial(speak_best, self.pipeline, seed=seed, best_of=best_of)
+            made = speak_following(heard.prompt, requests, lambda request: speak_one([request])[0], behind)
         remarks = [*heard.remarks, *told_of_silence([chunk.text for chunk in chunks], made, seed, best_of)]
         whole = joined(chunks, spoken, [speech for speech, _ in made], self.codec, heard.name)
         return replace(whole, seeds=[used for _, used in made], remarks=remarks)
@@ -205,36 +220,25 @@ class Synthesizer:
             raise UserError("the text is empty; give at least one word, as a string")
         self._phones(text)
 
-    def _requests(
-        self, text: str, heard: Utterance, first: int = 0
-    ) -> tuple[list[Chunk], list[Phones], list[DecodingRequest]]:
-        """The parts in which a text is spoken after the prompt, their phones, and how each is decoded.
+    def _cut(self, text: str, frames: int) -> tuple[list[Chunk], list[Phones]]:
+        """The parts in which a text is spoken behind so many frames, and their phones."""
+        chunks = split(text.strip(), self._size, self._most_phones(frames))
+        return chunks, [self._phones(chunk.text) for chunk in chunks]
 
-        first: number of the first part; numbers tell equal parts apart, so that a sentence said twice is not said
-        alike.
-        """
-        chunks = split(text.strip(), self._size, self._most_phones(heard))
-        spoken = [self._phones(chunk.text) for chunk in chunks]
-        requests = [
-            cross_sentence(
-                f"{number} {chunk.text}",
-                heard,
-                self.tokens.encode(said.phones, f"text {chunk.text!r}"),
-                np.array(said.word_of_phone, np.int32),
-                self.tokens,
-            )
-            for number, (chunk, said) in enumerate(zip(chunks, spoken, strict=True), first)
-        ]
-        return chunks, spoken, requests
+    def _request(self, number: int, chunk: Chunk, said: Phones, prompt: Utterance) -> DecodingRequest:
+        """How a part is decoded. number: tells equal parts apart, so that a sentence said twice is not said alike."""
+        phones = self.tokens.encode(said.phones, f"text {chunk.text!r}")
+        words = np.array(said.word_of_phone, np.int32)
+        return cross_sentence(f"{number} {chunk.text}", prompt, phones, words, self.tokens)
 
     def _parts(self, texts: Iterable[str], heard: Utterance) -> Iterator[Part]:
         """The parts of texts that come one after another, with the silence between them."""
-        count = 0
+        number = count()
         for text in texts:
-            chunks, _, requests = self._requests(text, heard, count)
-            count += len(chunks)
+            chunks, spoken = self._cut(text, len(heard.codes))
             pauses = [*(chunk.pause for chunk in chunks[:-1]), LEVELS[0][1]]
-            yield from map(Part, requests, pauses)
+            for chunk, said, pause in zip(chunks, spoken, pauses, strict=True):
+                yield Part(self._request(next(number), chunk, said, heard), pause)
 
     def _sentences(self, pieces: Iterable[str]) -> Iterator[str]:
         """What can be spoken of a text that comes in pieces; raises UserError where there is nothing."""
@@ -257,9 +261,9 @@ class Synthesizer:
         except UserError:
             return 0
 
-    def _most_phones(self, prompt: Utterance) -> int:
-        """Phones of a part: what fits behind the prompt, and no more than the longest training utterance."""
-        frames = min(self.longest - len(prompt.codes), self.tokens.stats["max_frames"])
+    def _most_phones(self, behind: int) -> int:
+        """Phones of a part: what fits behind so many frames, and no more than the longest training utterance."""
+        frames = min(self.longest - behind, self.tokens.stats["max_frames"])
         return max(1, int(frames / self.tokens.stats["frames_per_phone"]))
 
 
