@@ -4,8 +4,8 @@
 
 The same sentences of the mini's grammar, each after a built-in prompt in turn, with the same seeds. words: heard
 otherwise than they should be, %, with the interval in which 95 % of the figures of resampled sentences are, by
-pocketsphinx, which knows the grammar's words. similarity: cosine to the prompt's voice (resemblyzer). Above the table: of
-how many codes the NAR model with weights of 8 bits chooses the same as with its own, codebook by codebook, after the
+pocketsphinx, which knows the grammar's words. similarity: cosine to the prompt's voice (resemblyzer). Above the table:
+of how many codes the NAR model with weights of 8 bits chooses the same as with its own, codebook by codebook, after the
 same codes of codebook 1.
 """
 
