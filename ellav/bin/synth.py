@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from ellav import machine
-from ellav.bin.options import add_choice, add_nar_temperature, add_quantize, parse, parser
+from ellav.bin.options import add_choice, add_dtype, add_nar_temperature, add_quantize, parse, parser
 from ellav.bin.synth_files import (
     BESIDE,
     FORMATS,
@@ -79,6 +79,7 @@ def main(argv: list[str]) -> None:
     )
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
+    add_dtype(made, "auto")
     add_quantize(made)
     add_nar_temperature(made, None)
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
@@ -116,6 +117,7 @@ def main(argv: list[str]) -> None:
         options.transcriber_conf,
         options.quantize,
         options.nar_temperature,
+        options.dtype,
     )
     ready = time.perf_counter()
     for option in ("textgrid", "srt"):

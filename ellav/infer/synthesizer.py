@@ -54,7 +54,8 @@ class Synthesizer:
     "cuda", or None to take a GPU where there is one. transcriber, transcriber_conf: what
     recognises a prompt with the text "auto". quantize: "int8" rounds both models'
     weights, which is faster on a CPU for large models. nar_temperature: see
-    `ellav.infer.pipeline.Pipeline`, another one than the packed one. `prompts` holds the built-in prompts by
+    `ellav.infer.pipeline.Pipeline`, another one than the packed one. dtype: of both models' weights, see
+    `ellav.models.fastest.decoding_dtype`. `prompts` holds the built-in prompts by
     name, the default first.
     """
 
@@ -68,6 +69,7 @@ class Synthesizer:
         transcriber_conf: dict | None = None,
         quantize: str = "none",
         nar_temperature: float | None = None,
+        dtype: str = "auto",
     ):
         bundle = read_bundle(folder)
         folder, model = bundle.folder, bundle.model
@@ -82,7 +84,7 @@ class Synthesizer:
         if nar_temperature is None:
             nar_temperature = model["nar_temperature"]
         self.pipeline, ar, nar = load_voice(
-            *parts, self.tokens, made, model["which"], device, quantize, nar_temperature=nar_temperature
+            *parts, self.tokens, made, model["which"], device, quantize, nar_temperature=nar_temperature, dtype=dtype
         )
         self.codec = self.pipeline.codec
         check_codec(self.codec, self.tokens, folder)
