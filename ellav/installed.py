@@ -24,6 +24,7 @@ EXTRAS = {
     "encodec": "the codec encodec",
     "dnsmos": "the scorer dnsmos",
     "quality": "test/bench/human_speech.py (PESQ, STOI)",
+    "perth": "the watermark perth",
     "sentencepiece": "the text front end sentencepiece",
     "espeak": "the text front end espeak",
     "nemo": "normalizer=nemo of the text front ends g2p_en and espeak",

@@ -1,1 +1,1 @@
-"""The seven open families; each folder holds a protocol, a registry and one file a plugin."""
+"""The eight open families; each folder holds a protocol, a registry and one file a plugin."""

@@ -26,7 +26,7 @@ from ellav.errors import UserError, did_you_mean, one_line
 
 _log = logging.getLogger(__name__)
 
-FAMILIES = ("codecs", "text", "aligners", "orderings", "decoders", "scorers", "transcribers")
+FAMILIES = ("codecs", "text", "aligners", "orderings", "decoders", "scorers", "transcribers", "watermarks")
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 

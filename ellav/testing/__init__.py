@@ -17,6 +17,7 @@ _HOMES = {
     "check_set_aligner": "set_aligner",
     "check_text": "text",
     "check_transcriber": "transcriber",
+    "check_watermark": "watermark",
 }
 
 __all__ = ["ContractError", *_HOMES]

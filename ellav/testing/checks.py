@@ -19,10 +19,11 @@ HOMES = {
     "decoders": "decoder",
     "scorers": "scorer",
     "transcribers": "transcriber",
+    "watermarks": "watermark",
 }
 """Family -> the module of `ellav.testing` that holds its laws, as NAME_laws."""
 
-NEEDS_TWO = ("codecs", "scorers")
+NEEDS_TWO = ("codecs", "scorers", "watermarks")
 """Families whose laws compare two instances."""
 
 

@@ -15,6 +15,8 @@ from ellav.plugins.scorers.stability import Stability
 from ellav.plugins.text import Phones, text
 from ellav.plugins.text.g2p_en import G2pEn
 from ellav.plugins.transcribers import transcribers
+from ellav.plugins.watermarks import watermarks
+from ellav.plugins.watermarks.spread_spectrum import SpreadSpectrum
 from ellav.testing import (
     ContractError,
     check_aligner,
@@ -22,6 +24,7 @@ from ellav.testing import (
     check_scorer,
     check_text,
     check_transcriber,
+    check_watermark,
 )
 
 
@@ -47,6 +50,11 @@ def test_aligner(tmp_path):
     subprocess.run(["flite", "-voice", "rms", "-t", line, "-o", str(path)], check=True)
     recording = (sf.read(path, dtype="float32")[0], G2pEn()(line))
     check_aligner(aligners.create("pocketsphinx"), [recording], cases=1)
+
+
+@pytest.mark.parametrize("options", [{}, {"key": "mine", "strength": -12.0}], ids=str)
+def test_watermark(options):
+    check_watermark(watermarks.create("spread_spectrum", options), watermarks.create("spread_spectrum", options))
 
 
 def test_transcriber():
@@ -262,3 +270,74 @@ class Sizes:
 def test_wrong_transcribers(wrong, message):
     with pytest.raises(ContractError, match=message):
         check_transcriber(wrong())
+
+
+class Doubled(SpreadSpectrum):
+    def mark(self, wav, sample_rate):
+        return super().mark(wav, sample_rate).astype(np.float64)
+
+
+class Faint(SpreadSpectrum):
+    def __init__(self):
+        super().__init__(strength=-50.0)
+
+
+class Loud(SpreadSpectrum):
+    def __init__(self):
+        super().__init__(strength=0.0)
+
+
+class Eager(SpreadSpectrum):
+    threshold = 2.0
+
+
+class Private(SpreadSpectrum):
+    def __init__(self):
+        super().__init__(key=str(id(self)))
+
+
+class Counting(SpreadSpectrum):
+    def mark(self, wav, sample_rate):
+        self.gain *= 1.1
+        return super().mark(wav, sample_rate)
+
+
+class Overwriting(SpreadSpectrum):
+    def mark(self, wav, sample_rate):
+        wav[:] = super().mark(wav, sample_rate)
+        return wav
+
+
+class Forgetful(SpreadSpectrum):
+    def begin(self, sample_rate):
+        marker = super().begin(sample_rate)
+        marker.finish = lambda: np.zeros(0, np.float32)
+        return marker
+
+    def mark(self, wav, sample_rate):
+        return SpreadSpectrum().mark(wav, sample_rate)
+
+
+class Nowhere(SpreadSpectrum):
+    def detect(self, wav, sample_rate):
+        return float("nan") if not np.any(wav) else super().detect(wav, sample_rate)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (Doubled, "float32, all of them numbers: .*float64"),
+        (Nowhere, "the score is a finite number: nan"),
+        (Counting, "neither mark nor score depends"),
+        (Overwriting, "is not changed"),
+        (Faint, "marked it scores .*below the threshold, 6"),
+        (Eager, "unmarked it scores .*not below the threshold, 2"),
+        (Private, "marked it scores"),
+        (Loud, "10 dB below the speech: it lies"),
+        (Forgetful, "sample for sample.*they have 0 samples"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_wrong_watermarks(wrong, message):
+    with pytest.raises(ContractError, match=message):
+        check_watermark(wrong(), wrong(), cases=1)

@@ -134,7 +134,10 @@ def test_check_shows_each_broken_law_with_example_and_advice(capsys, tmp_path):
     assert status == 1 and "the codes" not in out  # its option is heard
 
 
-@pytest.mark.parametrize("name", ["decoders greedy", "orderings word_block", "scorers rtf", "text sentencepiece"])
+@pytest.mark.parametrize(
+    "name",
+    ["decoders greedy", "orderings word_block", "scorers rtf", "text sentencepiece", "watermarks spread_spectrum"],
+)
 def test_built_ins_pass_the_command(capsys, name):
     status, out, _ = call(capsys, "check", *name.split(), "--cases", "20")
     assert (status, out) == (0, f"{name} keeps the contract\n")
@@ -166,7 +169,7 @@ def test_what_is_new_is_green_as_generated(capsys, tmp_path):
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
-    assert tests.returncode == 0 and "7 passed" in tests.stdout, tests.stdout[-2000:]
+    assert tests.returncode == 0 and "8 passed" in tests.stdout, tests.stdout[-2000:]
     style = subprocess.run(
         [Path(sys.executable).with_name("ruff"), "check", "--config", ROOT / "pyproject.toml", tmp_path],
         capture_output=True, text=True,

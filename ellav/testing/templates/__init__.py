@@ -52,6 +52,7 @@ USES = {
     "text": "./run.sh --plugin {name}.py --text {name} --aligner trained",
     "scorers": './run.sh --stage 9 --plugin {name}.py --scorers "wer {name}"',
     "transcribers": './run.sh --stage 9 --plugin {name}.py --score_args "--transcriber {name} --lm_order 0"',
+    "watermarks": 'ellav synth --plugin {name}.py --watermark {name} --text "Good morning." --out marked.wav',
 }
 
 
