@@ -16,6 +16,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 COMMANDS = {
     "synth": "speak a text in the voice of a prompt",
+    "detect": "tell whether recordings were synthesized by ellav",
     "doctor": "what this machine has and lacks, for you and for bug reports",
     "corpus": "stage 1 of people's speech: LibriSpeech, LibriTTS, Libri-Light",
     "data": "check, fix and split Kaldi-style data folders",

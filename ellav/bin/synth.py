@@ -24,6 +24,7 @@ from ellav.bin.synth_prompts import check_prompt, list_prompts
 from ellav.bin.synth_texts import speak_tasks, tasks_of, tell
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, read_bundle
+from ellav.infer.provenance import DEFAULT
 from ellav.text_files import decoded
 
 OUT = Path("speech.wav")
@@ -84,6 +85,8 @@ def main(argv: list[str]) -> None:
     add_nar_temperature(made, None)
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
     add_choice(made, "transcriber", "pocketsphinx", "transcribers, for --prompt_text auto")
+    add_choice(made, "watermark", DEFAULT, "watermarks, by which `ellav detect` tells the speech")
+    made.add_argument("--no_watermark", action="store_true", help="do not mark the speech as synthesized")
     options = parse(made, argv)
 
     bundle = read_bundle(options.model)
@@ -118,6 +121,8 @@ def main(argv: list[str]) -> None:
         options.quantize,
         options.nar_temperature,
         options.dtype,
+        None if options.no_watermark else options.watermark,
+        None if options.no_watermark else options.watermark_conf,
     )
     ready = time.perf_counter()
     for option in ("textgrid", "srt"):

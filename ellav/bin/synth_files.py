@@ -117,7 +117,7 @@ def write_speech(files: Files, speech) -> None:
     """
     from ellav.data.audio import write_wav
 
-    write_wav(files.audio, speech.wav, speech.sample_rate)
+    write_wav(files.audio, speech.wav, speech.sample_rate, about=speech.about)
     if files.textgrid is None and files.srt is None:
         return
     if speech.durations is None:

@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -204,19 +204,31 @@ def seconds_of(path: Path | str) -> float:
         return frames / file.samplerate
 
 
-def write_wav(path: Path | str, wav: np.ndarray, sample_rate: int, comment: str = "") -> None:
+def read_about(source: Path | str | BinaryIO) -> dict[str, str]:
+    """What the header says in words, by soundfile's names: title, software, date, comment and the like.
+
+    Raises UserError as `read_all` does.
+    """
+    with opened(source) as file:
+        return {name: value for name, value in file.copy_metadata().items() if value}
+
+
+def write_wav(
+    path: Path | str, wav: np.ndarray, sample_rate: int, comment: str = "", about: Mapping[str, str] | None = None
+) -> None:
     """Write (samples,) beside and renamed, by the name's ending as WAV or FLAC of 16 bits, or as OGG (Vorbis).
 
-    comment: kept in the file's header. Raises OSError naming the file where the disk is full,
-    of which libsndfile says nothing.
+    comment: kept in the file's header. about: what else is kept there, by the names of `read_about`.
+    Raises OSError naming the file where the disk is full, of which libsndfile says nothing.
     """
     path, encoded = Path(path), io.BytesIO()
     kind = path.suffix.lstrip(".").upper()
     if kind == "OGG":  # which keeps what is louder than full scale, for players to deal with
         wav = np.clip(wav, -1, 1)
     with soundfile.SoundFile(encoded, "w", sample_rate, 1, ENCODINGS[kind], format=kind) as file:
-        if comment:
-            file.comment = comment
+        for name, value in {"comment": comment, **(about or {})}.items():
+            if value:
+                setattr(file, name, value)
         for first in range(0, len(wav), WRITTEN):
             file.write(wav[first : first + WRITTEN])
     with beside(path) as temporary:

@@ -24,7 +24,8 @@ class Synthesis:
     was spoken. facts: plain figures, summed over the parts; `docs/synthesis.md` tells what its
     confidence is, a mean over their frames. seeds: what each part was spoken
     with. remarks: lines on what a person may want to know: what was heard in a prompt, which
-    part came out silent and was spoken again."""
+    part came out silent and was spoken again. about: what a file's header should say, for
+    `ellav.data.audio.write_wav`."""
 
     wav: np.ndarray
     sample_rate: int
@@ -39,6 +40,7 @@ class Synthesis:
     facts: dict
     seeds: list[int] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    about: dict[str, str] = field(default_factory=dict)
 
     @property
     def confidence(self) -> float | None:

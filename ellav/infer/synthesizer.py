@@ -21,6 +21,7 @@ from ellav.infer.following import check_follow, speak_following
 from ellav.infer.known_phones import with_known_phones
 from ellav.infer.loading import load_voice
 from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised
+from ellav.infer.provenance import DEFAULT, Marking, about, model_name
 from ellav.infer.readings import check_best_of, speak_best, told_of_silence
 from ellav.infer.recordings import Sound, read_given
 from ellav.infer.requests import cross_sentence
@@ -55,7 +56,8 @@ class Synthesizer:
     recognises a prompt with the text "auto". quantize: "int8" rounds both models'
     weights, which is faster on a CPU for large models. nar_temperature: see
     `ellav.infer.pipeline.Pipeline`, another one than the packed one. dtype: of both models' weights, see
-    `ellav.models.fastest.decoding_dtype`. `prompts` holds the built-in prompts by
+    `ellav.models.fastest.decoding_dtype`. watermark, watermark_conf: what all speech is marked with, None for
+    nothing; `marking` does it. `prompts` holds the built-in prompts by
     name, the default first.
     """
 
@@ -70,6 +72,8 @@ class Synthesizer:
         quantize: str = "none",
         nar_temperature: float | None = None,
         dtype: str = "auto",
+        watermark: str | None = DEFAULT,
+        watermark_conf: dict | None = None,
     ):
         bundle = read_bundle(folder)
         folder, model = bundle.folder, bundle.model
@@ -88,6 +92,8 @@ class Synthesizer:
         )
         self.codec = self.pipeline.codec
         check_codec(self.codec, self.tokens, folder)
+        self.marking = Marking(watermark, watermark_conf, self.codec.sample_rate)
+        self._model = model_name(bundle)
         shortest, _ = prompt_bounds(nar.config)
         self.longest = longest_seen(ar.config)
         aligner = _packed(aligners, model["aligner"], folder)
@@ -133,7 +139,8 @@ class Synthesizer:
             made = speak_following(heard.prompt, requests, lambda request: speak_one([request])[0], behind)
         remarks = [*heard.remarks, *told_of_silence([chunk.text for chunk in chunks], made, seed, best_of)]
         whole = joined(chunks, spoken, [speech for speech, _ in made], self.codec, heard.name)
-        return replace(whole, seeds=[used for _, used in made], remarks=remarks)
+        marked, words = self.marking.whole(whole.wav), about(self._model, self.marking.name)
+        return replace(whole, wav=marked, seeds=[used for _, used in made], remarks=remarks, about=words)
 
     def hear(
         self, prompt: Sound | Heard | None = None, prompt_text: str | None = None, prompt_rate: int | None = None
@@ -198,11 +205,12 @@ class Synthesizer:
             self._check_text(text)
         elif not isinstance(text, Iterable):
             raise UserError("the text must be a string, or pieces of one")
+        self.marking.check_streams()
         heard = self.hear(prompt, prompt_text, prompt_rate)
         for remark in heard.remarks:
             warnings.warn(remark, PromptWarning, stacklevel=2)
         texts = [text] if isinstance(text, str) else self._sentences(text)
-        return speak(self.pipeline, self._parts(texts, heard.prompt), seed, windows or Windows())
+        return self.marking.pieces(speak(self.pipeline, self._parts(texts, heard.prompt), seed, windows or Windows()))
 
     def transcribe(self, prompt: Sound, prompt_rate: int | None = None) -> str:
         """The words that the transcriber hears in a recording. Raises UserError where there are none."""

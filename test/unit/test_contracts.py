@@ -330,7 +330,7 @@ class Nowhere(SpreadSpectrum):
         (Nowhere, "the score is a finite number: nan"),
         (Counting, "neither mark nor score depends"),
         (Overwriting, "is not changed"),
-        (Faint, "marked it scores .*below the threshold, 6"),
+        (Faint, "marked it scores .*below the threshold, 6.5"),
         (Eager, "unmarked it scores .*not below the threshold, 2"),
         (Private, "marked it scores"),
         (Loud, "10 dB below the speech: it lies"),

@@ -304,7 +304,7 @@ def test_the_surest_reading_is_kept_and_told(synth, voice, tmp_path):  # noqa: F
     assert plain.confidence is None and np.array_equal(plain.codes, readings[0].codes)
     status, out, _ = synth("--seed=5", "--best-of=3", text=text)
     assert status == 0 and f", the surest of 3 readings, confidence {made.confidence:.3f}," in out[0]
-    write_wav(tmp_path / "right.wav", made.wav, made.sample_rate)
+    write_wav(tmp_path / "right.wav", made.wav, made.sample_rate, about=made.about)
     assert (tmp_path / "out.wav").read_bytes() == (tmp_path / "right.wav").read_bytes()
 
 

@@ -41,7 +41,7 @@ class SpreadSpectrum:
     """
 
     contract = 1
-    threshold = 6.0
+    threshold = 6.5
 
     def __init__(self, key: str = "ellav", strength: float = -16.0):
         if not -60 <= strength <= 0:
