@@ -29,3 +29,20 @@ def wait_for(device: torch.device) -> None:
     """Wait until a GPU has done all that it was asked for, before a clock is read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def decoding_dtype(device: torch.device | str) -> torch.dtype:
+    """What weights are multiplied in where nothing else is asked for: bfloat16 on a GPU that has it, else float32."""
+    device = torch.device(device)
+    if device.type != "cuda":
+        return torch.float32
+    with torch.cuda.device(device):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+
+
+def sent(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """A tensor of the host on `device`. A GPU fetches it when it comes to it, from memory that does not move, so that
+    nobody waits."""
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
