@@ -10,6 +10,7 @@ import torch
 from ellav.data.dataset import Tokens
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
+from ellav.models.device import decoding_dtype
 from ellav.models.model_config import prompt_bounds
 from ellav.models.products import quantised
 from ellav.models.trained import Trained, load_pair
@@ -40,17 +41,18 @@ def load_voice(
 ) -> Voice:
     """The models of two folders that `ellav train` wrote, beside the codec of a third.
 
-    which: weights, see `ellav.models.trained.load_pair`. quantize: "int8" rounds the weights of both models to 8 bits,
-    on a CPU only. batch: utterances decoded together. listed: the folder of `tokens` in a recipe, which is then to be
-    the very one of the training. nar_temperature: see `Pipeline`. Raises UserError where something is missing or does
-    not fit.
+    which: weights, see `ellav.models.trained.load_pair`. device: where both models compute, in `decoding_dtype` of it.
+    quantize: "int8" rounds the weights of both models to 8 bits, on a CPU only. batch: utterances decoded together.
+    listed: the folder of `tokens` in a recipe, which is then to be the very one of the training. nar_temperature: see
+    `Pipeline`. Raises UserError where something is missing or does not fit.
     """
     made = load_codec(codec)
     first, second = load_pair(ar, nar, which)
     for folder, trained in ((ar, first), (nar, second)):
         trained.check_fits(tokens, folder, listed, codec)
-    engine = Engine(first.model.to(device), first.ordering, decoder, batch, quantize=quantize)
-    completing = second.model.to(device)
+    dtype = decoding_dtype(device)
+    engine = Engine(first.model.to(device), first.ordering, decoder, batch, quantize=quantize, dtype=dtype)
+    completing = second.model.to(device, dtype)
     if quantize == "int8":
         completing = quantised(completing)
     longest = round(prompt_bounds(second.config)[1] * made.frame_rate)

@@ -4,12 +4,15 @@ The state of each slot (segment, place among the forced rows, counts) is a row o
 fixed shape (`ellav/infer/slots.py`). One step feeds up to `width` rows to every slot, so that a
 trigger and the forced row after it share a forward, then samples where nothing forced is
 left. Nothing in a step reads a value back from the device; what has ended is looked at every
-`look` steps. `ellav.testing.drive` says in plain Python what this computes.
+`look` steps. So both parts of a step can be captured as CUDA graphs (`ellav/infer/graphs.py`): what they take from the
+host is which slots they compute and how far into the cache they read. `ellav.testing.drive` says in plain Python what
+this computes.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,7 @@ from torch import Tensor
 from ellav.infer.confidence import log_probability, mean_log_probability
 from ellav.infer.slots import COLUMNS, FORCED_END, Slots
 from ellav.infer.uniforms import utterance_key
+from ellav.models.cached import SHORTEST, rounded
 from ellav.types import NONE, DecodingScript
 
 if TYPE_CHECKING:
@@ -80,6 +84,7 @@ class Session:
         self._slots = Slots(engine, capacity, engine.width, confidence)
         self._rows = self._slots.rows
         self._hidden: Tensor | None = None
+        self._graphs = engine.session_graphs()
 
     @property
     def busy(self) -> bool:
@@ -165,15 +170,43 @@ class Session:
 
     def _sample(self) -> None:
         """Sample where a slot is ready, and advance its pointers."""
-        rows, engine, streams = self._slots.first(self._used), self.engine, self._streams
-        batch = torch.arange(self._used, device=self._device)
+        used = self._computed()
+        self._do(("sample", used), lambda: self._sample_rows(used))
+
+    def _feed(self) -> None:
+        """Feed each live slot its sampled token and forced rows, up to `width`."""
+        used, width = self._computed(), self._width
+        reach = int(self._reach[: self._used].max()) + width
+        if reach > self._cache.length:
+            self._cache.grow(reach + HEADROOM)
+        level = self._used == 1 and width == 1
+        if self._graphs is not None:
+            reach, level = min(rounded(reach, SHORTEST), self._cache.length), False
+        self.engine.forwards += 1
+        self._do(("feed", used, reach), lambda: self._feed_rows(used, reach, level))
+        self._reach[: self._used] += width
+
+    def _computed(self) -> int:
+        """Slots that a step computes, the first ones; some more than are used, where graphs want few numbers."""
+        return self._used if self._graphs is None else min(rounded(self._used), self.capacity)
+
+    def _do(self, key: tuple, work: Callable[[], None]) -> None:
+        """A part of a step. Its key is all that it takes from the host."""
+        if self._graphs is None:
+            work()
+        else:
+            self._graphs.run(key, work, (*self._rows.values(), self._hidden, self._cache.entries))
+
+    def _sample_rows(self, used: int) -> None:
+        rows, engine, streams = self._slots.first(used), self.engine, self._streams
+        batch = torch.arange(used, device=self._device)
         state, trigger, own_row, stream, early_below, force_at, end_at, _ = rows["now"][:, :COLUMNS].unbind(1)
         hold = rows["now"][:, COLUMNS:]  # (B, S)
         active, count = rows["ready"], rows["count"]
         force = count >= force_at
         early = count < early_below
 
-        said = self._network.logits(self._hidden[: self._used])  # (B, S, O)
+        said = self._network.logits(self._hidden[:used])  # (B, S, O)
         logits = said + engine.bias[state + early * len(engine.states)]
         numbers = rows["uniforms"][batch, rows["samples"]]  # (B, 2 S)
         chosen = [
@@ -214,10 +247,9 @@ class Session:
             table.view(-1, table.shape[-1]), 0, batch * table.shape[1] + rows["segment"], out=rows["now"]
         )
 
-    def _feed(self) -> None:
-        """Feed each live slot its sampled token and forced rows, up to `width`."""
-        rows, width = self._slots.first(self._used), self._width
-        batch = torch.arange(self._used, device=self._device)
+    def _feed_rows(self, used: int, reach: int, level: bool) -> None:
+        rows, width = self._slots.first(used), self._width
+        batch = torch.arange(used, device=self._device)
         places = torch.arange(width, device=self._device)
         token, end = rows["has_token"], rows["now"][:, FORCED_END]
         next_forced = (rows["next_forced"] - token.long())[:, None] + places  # (B, W), a place before for the token
@@ -237,17 +269,11 @@ class Session:
         # What is written past the end of what was fed is overwritten by the next step.
         slots = batch[:, None] * rows["ids"].shape[1] + rows["slot"][:, None] + places
         rows["ids"].view(-1, ids.shape[-1]).index_copy_(0, slots.flatten(), ids.flatten(0, 1))
-        reach = int(self._reach[: self._used].max()) + width
-        if reach > self._cache.length:
-            self._cache.grow(reach + HEADROOM)
-        self.engine.forwards += 1
-        level = self._used == 1 and width == 1
         hidden = self._network.step(ids, positions, self._cache, rows["slot"], reach, level)  # (B, W, D)
-        self._hidden[: self._used] = hidden[batch, (fed - 1).clamp(min=0)] if width > 1 else hidden[:, 0]
+        self._hidden[:used] = hidden[batch, (fed - 1).clamp(min=0)] if width > 1 else hidden[:, 0]
         rows["slot"] += fed
         rows["next_forced"] += count
         torch.eq(rows["next_forced"], end, out=rows["ready"])
-        self._reach[: self._used] += width
 
     def _collect(self) -> None:
         """Take the results of slots whose scripts have ended, and free them; leave no more slots than half empty."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ellav.infer.uniforms import uniforms
+from ellav.models.device import sent
 from ellav.types import NONE, DecodingScript
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class Slots:
             "ids": torch.full((capacity, 1, S), NONE, **whole),
             "uniforms": torch.zeros(capacity, 1, 2 * S, device=engine.device),
         }
+        self.rows["table"][:, :, FORCED_END] = NONE  # a step may compute slots that nothing was written into yet
+        for slot in range(capacity):
+            self.free(slot)
 
     def first(self, used: int) -> dict[str, Tensor]:
         """The state of the first `used` slots."""
@@ -89,7 +93,7 @@ class Slots:
         self.rows["now"][slot, FORCED_END] = NONE
 
     def to_device(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.engine.device)
+        return sent(torch.from_numpy(np.ascontiguousarray(array)), self.engine.device)
 
     def _room(self, name: str, size: int) -> None:
         """Make a state tensor at least so long, in powers of two, so that shapes change seldom."""
