@@ -47,9 +47,10 @@ class Slots:
             "ids": torch.full((capacity, 1, S), NONE, **whole),
             "uniforms": torch.zeros(capacity, 1, 2 * S, device=engine.device),
         }
-        self.rows["table"][:, :, FORCED_END] = NONE  # a step may compute slots that nothing was written into yet
-        for slot in range(capacity):
-            self.free(slot)
+        # A step may compute slots that nothing was written into yet: they are empty ones.
+        self.rows["done"].fill_(True)
+        for name in ("now", "table"):
+            self.rows[name][..., FORCED_END] = NONE
 
     def first(self, used: int) -> dict[str, Tensor]:
         """The state of the first `used` slots."""

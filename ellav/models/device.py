@@ -34,10 +34,8 @@ def wait_for(device: torch.device) -> None:
 def decoding_dtype(device: torch.device | str) -> torch.dtype:
     """What weights are multiplied in where nothing else is asked for: bfloat16 on a GPU that has it, else float32."""
     device = torch.device(device)
-    if device.type != "cuda":
-        return torch.float32
-    with torch.cuda.device(device):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if able else torch.float32
 
 
 def sent(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:

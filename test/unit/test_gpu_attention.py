@@ -98,6 +98,21 @@ def test_the_engine_decodes_alike(streams, width, changes, request):
     assert len(calls) == 2 * engine.forwards
 
 
+def test_a_kernel_is_tried_before_it_is_trusted_with_a_cache(monkeypatch):
+    tried = gpu_attention.reads_caches.__wrapped__
+    monkeypatch.setattr(gpu_attention, "takes", lambda *_: True)
+
+    def refusing(*_, **__):
+        raise RuntimeError("block_table is not supported")
+
+    def wrong(query, key, value, *_, **__):
+        return value[0, : len(query)]
+
+    for kernel, able in ((varlen, True), (refusing, False), (wrong, False)):
+        monkeypatch.setattr(gpu_attention, "kernel", lambda kernel=kernel: kernel)
+        assert tried(torch.device("cpu"), torch.bfloat16, 64) == able
+
+
 def test_lengths_of_a_cache_that_changes_seldom():
     cache = KVCache((1, 2, 3, 2, 600, 8), torch.float32, torch.device("cpu"), seldom=True)
     cache.entries.normal_()
