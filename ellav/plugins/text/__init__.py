@@ -51,5 +51,5 @@ class TrainableTextFrontEnd(TextFrontEnd, Protocol):
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 
-NAMES = ("g2p_en", "characters", "espeak", "sentencepiece", "lexicon")
+NAMES = ("g2p_en", "characters", "espeak", "sentencepiece", "lexicon", "pinyin")
 text = Registry("text", {name: f"ellav.plugins.text.{name}" for name in NAMES}, CONTRACT)
