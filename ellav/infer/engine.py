@@ -90,8 +90,10 @@ class Engine:
         """Run scripts, each named by its utterance id; later stages (`next`) included.
 
         seed: of all, or one for each. done is called with the number of scripts just finished. confidence: whether it
-        is told, see `Decoded`.
+        is told, see `Decoded`. Raises ValueError where the end of a script is not known.
         """
+        if any(script.more for script in scripts):
+            raise ValueError("a script goes on that nobody can extend; decode it in a session")
         seeds = seed if isinstance(seed, Sequence) else [seed] * len(scripts)
         # Those of a like length beside each other, and the longest first: so few slots wait for the last one.
         order = sorted(range(len(scripts)), key=lambda i: -len(scripts[i].prefix) - scripts[i].bound)
