@@ -52,7 +52,7 @@ def growing_parts(pieces: Iterable[str], read: Callable[[str], Phones], ahead: i
             size = 1 + sum(len(one.phones) + one.pause for one in words)
             if words and (size + word.pause + len(word.phones) >= most or (word.pause and 4 * size > 3 * most)):
                 yield Grown(number, _phones(words, SILENCE), False, LEVELS[1][1] if word.pause else LEVELS[2][1])
-                number, words = number + 1, []
+                number, words, word = number + 1, [], word._replace(pause=False)
             words.append(word)
         if words and (told or ended):
             yield Grown(number, _phones(words, *[SILENCE] * ended), not ended, LEVELS[0][1])
@@ -82,7 +82,7 @@ class Sentence:
         """All that is left of the whole sentence; raises UserError where it cannot be read."""
         rest = text[self._begin :]
         try:
-            reading = _words(self.read(rest))
+            reading = words_of(self.read(rest))
         except UserError:
             if any(map(str.isalnum, rest)):
                 raise
@@ -92,7 +92,7 @@ class Sentence:
 
     def _look(self, text: str) -> list[Word]:
         try:
-            reading = _words(self.read(text[self._begin :]))
+            reading = words_of(self.read(text[self._begin :]))
         except UserError:  # what cannot be read by itself may be a beginning of what can
             return []
         self._readings.append(reading)
@@ -128,7 +128,8 @@ def _certain(pieces: Iterable[str], read: Callable[[str], Phones], ahead: int) -
     yield [*sentence.grow(text), *sentence.end(text)], True
 
 
-def _words(said: Phones) -> list[Word]:
+def words_of(said: Phones) -> list[Word]:
+    """The words of what is said, each with its phones."""
     words: list[Word] = []
     pause = False
     for phone, owner in zip(said.phones, said.word_of_phone, strict=True):

@@ -47,6 +47,7 @@ def test_pieces_may_be_cut_anywhere(places, ahead, most):
     whole, told = parts(cut(TEXT, places), G2P, ahead, most)
     assert whole == parts([TEXT], G2P, ahead, most)[0]
     last = None
+    assert all("sp sp" not in " ".join(grown.said.phones) for grown in told)
     for grown in told:  # each begins the next one
         if last is not None and last.more:
             size = len(last.said.phones)
