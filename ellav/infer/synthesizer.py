@@ -242,8 +242,10 @@ class Synthesizer:
         return chunks, [self._phones(chunk.text) for chunk in chunks]
 
     def _request(self, number: int, text: str, said: Phones, prompt: Utterance) -> DecodingRequest:
-        """How a part is decoded. number: tells equal parts apart, so that a sentence said twice is not said alike. Where
-        text is spoken while it grows, the first word alone goes into the name, on which the random numbers depend."""
+        """How a part is decoded. number: tells equal parts apart, so that a sentence said twice is not said alike.
+
+        Random numbers depend on the name, and so, where text is spoken while it grows, it has the first word alone.
+        """
         phones, words = self.tokens.encode(said.phones, f"text {text!r}"), np.array(said.word_of_phone, np.int32)
         return cross_sentence(f"{number} {said.words[0] if self.grows else text}", prompt, phones, words, self.tokens)
 
