@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from ellav import machine
-from ellav.bin.options import add_choice, add_nar_temperature, add_quantize, parse, parser
+from ellav.bin.options import add_choice, add_dtype, add_nar_temperature, add_quantize, parse, parser
 from ellav.bin.synth_files import (
     BESIDE,
     FORMATS,
@@ -70,8 +70,16 @@ def main(argv: list[str]) -> None:
         metavar="N",
         help="make N readings, with the seeds from --seed on, and keep the one of which the models are surest",
     )
+    made.add_argument(
+        "--follow",
+        type=float,
+        metavar="SECONDS",
+        help="of a long text: speak each part behind so much of the end of the part before, not after the prompt alone;"
+        " 2 is a good number",
+    )
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
+    add_dtype(made, "auto")
     add_quantize(made)
     add_nar_temperature(made, None)
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
@@ -109,6 +117,7 @@ def main(argv: list[str]) -> None:
         options.transcriber_conf,
         options.quantize,
         options.nar_temperature,
+        options.dtype,
     )
     ready = time.perf_counter()
     for option in ("textgrid", "srt"):
@@ -133,13 +142,14 @@ def check_one(options: argparse.Namespace, bundle: Bundle) -> None:
         options.files = files_of(options.out or OUT, options.textgrid, options.srt)
         check_files(options.files, options.prompt)
         return
-    names = ("out", "textgrid", "srt", "best_of")
+    names = ("out", "textgrid", "srt", "best_of", "follow")
     check_stream(options.stream, {f"--{name}": getattr(options, name) for name in names}, options.prompt)
 
 
 def speak_one(voice, text: str, options: argparse.Namespace, ready: float, loading: float) -> None:
     """Speak a text into its files. ready: when the voice was loaded. loading: seconds that this took."""
-    speech = voice(text, options.prompt, options.prompt_text, options.seed, best_of=options.best_of)
+    kept = {"best_of": options.best_of, "follow": options.follow}
+    speech = voice(text, options.prompt, options.prompt_text, options.seed, **kept)
     tell(speech.remarks)
     write_speech(options.files, speech)
     length, seconds = len(speech.wav) / speech.sample_rate, time.perf_counter() - ready

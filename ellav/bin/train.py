@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import fields
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +38,7 @@ def _train(options) -> None:
     import torch
     from accelerate import Accelerator
 
-    from ellav.data.batching import Batches
+    from ellav.data.batching import Batches, FirstBatches
     from ellav.data.dataset import Dataset, Tokens
     from ellav.infer.samples import sampler
     from ellav.models.code_embeddings import begin_with_vectors
@@ -119,7 +118,7 @@ def _train(options) -> None:
         )
 
     mine = batches(train, config.seed, accelerator.process_index, accelerator.num_processes)
-    held_out = [batch for batch, _ in islice(batches(valid, 0, 0, 1).epoch(), config.valid_batches)]
+    held_out = FirstBatches(batches(valid, 0, 0, 1), config.valid_batches)
     out.mkdir(parents=True, exist_ok=True)
     if accelerator.is_main_process:
         if not resume:  # a state of another run, beside this one's config.yaml, would be taken up later

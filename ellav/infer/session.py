@@ -57,13 +57,15 @@ class _Job:
     script: DecodingScript
     key: int
     so_far: tuple[float, int] = (0.0, 0)  # log-probability and number of the codes of the stages before
+    waits: bool = False  # for the rest of its script: all that it says so far is decoded
 
 
 class Session:
     """Decodes scripts with `engine` in `capacity` slots: `add` some, then `step` and `take` until none is left.
 
     A script's result depends on nothing but itself, its name and its seed: not on its slot, not on what is decoded,
-    added or cancelled beside it.
+    added or cancelled beside it. One whose end is not known yet (`more`) is decoded as far as it goes, keeps its slot,
+    and becomes what it would have become at once, whenever `extend` tells the rest.
 
     confidence: whether `Decoded.confidence` is told.
     """
@@ -88,14 +90,32 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        """Whether a script waits or is being decoded."""
-        return bool(self._waiting) or any(job is not None for job in self._jobs)
+        """Whether there is something to decode: a script that waits for its own rest is not."""
+        fills = bool(self._waiting) and any(job is None for job in self._jobs)
+        return fills or any(job is not None and not job.waits for job in self._jobs)
 
     def add(self, utterance: str, script: DecodingScript, seed: int = 0) -> int:
         """Decode a script as soon as a slot is free. Returns the number by which `take` and `cancel` know it."""
         self._added += 1
         self._waiting.append(_Job(self._added, script, utterance_key(seed, utterance)))
         return self._added
+
+    @torch.inference_mode()
+    def extend(self, number: int, script: DecodingScript) -> None:
+        """Tell more of a script whose end was not known (`more`): `script` begins with all that it said.
+
+        Raises ValueError where it does not (`DecodingScript.departs`), and for a number that is not decoded (any more).
+        """
+        jobs = [*self._jobs, *self._waiting]
+        slot = next((i for i, job in enumerate(jobs) if job is not None and job.number == number), None)
+        if slot is None:
+            raise ValueError(f"script {number} is not decoded (any more)")
+        job = jobs[slot]
+        if field := job.script.departs(script):
+            raise ValueError(f"`{field}` of script {number} does not go on with what it was")
+        job.script, job.waits = script, False
+        if slot < self.capacity:
+            self._slots.extend(slot, script, job.key)
 
     def cancel(self, number: int) -> None:
         """Forget a script, wherever it is; one that is unknown or taken is no error."""
@@ -127,7 +147,7 @@ class Session:
     def step(self) -> None:
         """Fill free slots, then sample a row in each slot that is ready, and feed up to `width` rows to each."""
         self._fill()
-        if not self._used:
+        if not self._used or not self.busy:
             return
         self._sample()
         self._steps += 1
@@ -241,7 +261,7 @@ class Session:
         rows["samples"] += active
         torch.ge(rows["segment"], rows["segments"], out=rows["done"])
         torch.where(active[:, None], ids, rows["token"], out=rows["token"])
-        torch.logical_and(active, ~rows["done"], out=rows["has_token"])
+        torch.logical_and(active, ~rows["done"] | rows["more"], out=rows["has_token"])
         table = rows["table"]
         torch.index_select(
             table.view(-1, table.shape[-1]), 0, batch * table.shape[1] + rows["segment"], out=rows["now"]
@@ -270,7 +290,9 @@ class Session:
         slots = batch[:, None] * rows["ids"].shape[1] + rows["slot"][:, None] + places
         rows["ids"].view(-1, ids.shape[-1]).index_copy_(0, slots.flatten(), ids.flatten(0, 1))
         hidden = self._network.step(ids, positions, self._cache, rows["slot"], reach, level)  # (B, W, D)
-        self._hidden[:used] = hidden[batch, (fed - 1).clamp(min=0)] if width > 1 else hidden[:, 0]
+        hidden = hidden[batch, (fed - 1).clamp(min=0)] if width > 1 else hidden[:, 0]
+        # Who waits for the rest of a script is fed nothing, and goes on from its last row.
+        self._hidden[:used] = torch.where(fed[:, None] > 0, hidden, self._hidden[:used])
         rows["slot"] += fed
         rows["next_forced"] += count
         torch.eq(rows["next_forced"], end, out=rows["ready"])
@@ -285,6 +307,9 @@ class Session:
             if job is None:
                 continue
             script, prefix = job.script, len(job.script.prefix)
+            if script.more:
+                job.waits = True
+                continue
             fed = self._rows["ids"][slot, prefix : int(at["slot"][slot])].cpu().numpy()
             closing = script.forced[script.offset[-2] : script.offset[-1]]
             ids = np.concatenate([script.prefix, fed, at["token"][slot : slot + 1], closing]).astype(np.int32)

@@ -16,15 +16,13 @@ def measure_decoding(engine: Engine, scripts: list[DecodingScript], batches: tup
     time also the share of a step that reading every weight once from memory would take at
     the measured bandwidth, the floor of any decoder that batches nothing.
     """
-    weights = sum(p.numel() for p in engine.model.parameters()) * engine.network.dtype.itemsize
+    weights = sum(p.numel() * p.element_size() for p in engine.model.parameters())
     bandwidth = reading_bandwidth(engine.device)
     figures: dict = {"weights_mib": round(weights / 2**20, 2), "memory_reading_gb_per_s": round(bandwidth / 1e9, 1)}
     for batch in batches:
         chosen = scripts[: max(3, 2 * batch)]
         names = [str(i) for i in range(len(chosen))]
-        alone = Engine(
-            engine.model, engine.ordering, engine.decoder, batch, engine.width, engine.quantize, engine.dtype
-        )
+        alone = Engine(engine.model, engine.ordering, engine.decoder, batch, engine.width, engine.quantize)
         alone.decode(names[:1], chosen[:1])
         warm = alone.forwards
         began = time.perf_counter()

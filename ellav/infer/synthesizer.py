@@ -6,6 +6,8 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from ellav.data.option_files import resolve_files
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import LEVELS, Chunk, sentences, split
+from ellav.infer.following import check_follow, speak_following
+from ellav.infer.growing import growing_parts
 from ellav.infer.known_phones import with_known_phones
 from ellav.infer.loading import load_voice
 from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised
@@ -51,7 +55,8 @@ class Synthesizer:
     "cuda", or None to take a GPU where there is one. transcriber, transcriber_conf: what
     recognises a prompt with the text "auto". quantize: "int8" rounds both models'
     weights, which is faster on a CPU for large models. nar_temperature: see
-    `ellav.infer.pipeline.Pipeline`, another one than the packed one. `prompts` holds the built-in prompts by
+    `ellav.infer.pipeline.Pipeline`, another one than the packed one. dtype: of both models' weights, see
+    `ellav.models.fastest.decoding_dtype`. `prompts` holds the built-in prompts by
     name, the default first.
     """
 
@@ -65,6 +70,7 @@ class Synthesizer:
         transcriber_conf: dict | None = None,
         quantize: str = "none",
         nar_temperature: float | None = None,
+        dtype: str = "auto",
     ):
         bundle = read_bundle(folder)
         folder, model = bundle.folder, bundle.model
@@ -79,7 +85,7 @@ class Synthesizer:
         if nar_temperature is None:
             nar_temperature = model["nar_temperature"]
         self.pipeline, ar, nar = load_voice(
-            *parts, self.tokens, made, model["which"], device, quantize, nar_temperature=nar_temperature
+            *parts, self.tokens, made, model["which"], device, quantize, nar_temperature=nar_temperature, dtype=dtype
         )
         self.codec = self.pipeline.codec
         check_codec(self.codec, self.tokens, folder)
@@ -98,6 +104,7 @@ class Synthesizer:
         seed: int = 0,
         prompt_rate: int | None = None,
         best_of: int | None = None,
+        follow: float | None = None,
     ) -> Synthesis:
         """Speak `text` in the voice of `prompt`, which says `prompt_text`.
 
@@ -105,15 +112,27 @@ class Synthesizer:
         has seen is spoken in parts, each after the same prompt, joined by pauses. A part that comes out silent is
         spoken again with the next seed, which `remarks` of the result says. best_of: so many readings are made of
         each part, with the seeds from `seed` on, and the one kept of which the models are surest, which `confidence` of
-        the result tells; None makes one and asks nothing. Raises
+        the result tells; None makes one and asks nothing. follow: so many seconds at the end of a part stand behind
+        the prompt of the next one, which so goes on at the same pace and pitch; parts are then made one after another.
+        Raises
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
         check_best_of(best_of)
+        # With a prompt of the longest kind a quarter of what the model has seen is left for a part.
+        most = self.longest / 4 / self.codec.frame_rate
+        check_follow(follow, most, self.pipeline.engine.ordering)
         self._check_text(text)
         heard = self.hear(prompt, prompt_text, prompt_rate)
-        chunks, spoken, requests = self._requests(text, heard.prompt)
-        made = speak_best(self.pipeline, requests, seed, best_of)
+        behind = round((follow or 0) * self.codec.frame_rate)
+        chunks, spoken = self._cut(text, len(heard.prompt.codes) + behind)
+        numbered = zip(chunks, spoken, strict=True)
+        requests = [partial(self._request, n, chunk.text, said) for n, (chunk, said) in enumerate(numbered)]
+        if follow is None:
+            made = speak_best(self.pipeline, [request(heard.prompt) for request in requests], seed, best_of)
+        else:
+            speak_one = partial(speak_best, self.pipeline, seed=seed, best_of=best_of)
+            made = speak_following(heard.prompt, requests, lambda request: speak_one([request])[0], behind)
         remarks = [*heard.remarks, *told_of_silence([chunk.text for chunk in chunks], made, seed, best_of)]
         whole = joined(chunks, spoken, [speech for speech, _ in made], self.codec, heard.name)
         return replace(whole, seeds=[used for _, used in made], remarks=remarks)
@@ -169,10 +188,11 @@ class Synthesizer:
         >>> for piece in voice.stream("Good morning."):
         ...     play(piece)
 
-        text may also be pieces of text as they come, words with the spaces between them for example: a sentence is
-        spoken when what comes after it shows that it has ended, the rest when no more pieces come. windows: their
-        sizes. The other arguments are those of a call, which says the same in the same voice; but what is heard cannot
-        be taken back, so a part that comes out silent stays so.
+        text may also be pieces of text as they come, words with the spaces between them for example. Where `grows`, a
+        word is spoken when those behind it show how it is read; with any other model a sentence is spoken when what
+        comes after it shows that it has ended, the rest when no more pieces come. windows: their sizes. The other
+        arguments are those of a call, which says the same in the same voice; but what is heard cannot be taken back,
+        so a part that comes out silent stays so.
 
         The prompt, and a text that is given whole, are checked before this returns; what there is to remark on is a
         PromptWarning. Closing the generator ends the decoding.
@@ -184,8 +204,19 @@ class Synthesizer:
         heard = self.hear(prompt, prompt_text, prompt_rate)
         for remark in heard.remarks:
             warnings.warn(remark, PromptWarning, stacklevel=2)
-        texts = [text] if isinstance(text, str) else self._sentences(text)
-        return speak(self.pipeline, self._parts(texts, heard.prompt), seed, windows or Windows())
+        if isinstance(text, str):
+            parts = self._parts([text], heard.prompt)
+        elif self.grows:
+            parts = self._growing(text, heard.prompt)
+        else:
+            parts = self._parts(self._sentences(text), heard.prompt)
+        return speak(self.pipeline, parts, seed, windows or Windows())
+
+    @property
+    def grows(self) -> bool:
+        """Whether text that comes in pieces is spoken word by word, not sentence by sentence: the ordering decodes
+        texts that go on, and the front end says how many words ahead decide how one is read."""
+        return getattr(self.pipeline.engine.ordering, "grows", False) and hasattr(self.text, "words_ahead")
 
     def transcribe(self, prompt: Sound, prompt_rate: int | None = None) -> str:
         """The words that the transcriber hears in a recording. Raises UserError where there are none."""
@@ -205,36 +236,36 @@ class Synthesizer:
             raise UserError("the text is empty; give at least one word, as a string")
         self._phones(text)
 
-    def _requests(
-        self, text: str, heard: Utterance, first: int = 0
-    ) -> tuple[list[Chunk], list[Phones], list[DecodingRequest]]:
-        """The parts in which a text is spoken after the prompt, their phones, and how each is decoded.
+    def _cut(self, text: str, frames: int) -> tuple[list[Chunk], list[Phones]]:
+        """The parts in which a text is spoken behind so many frames, and their phones."""
+        chunks = split(text.strip(), self._size, self._most_phones(frames))
+        return chunks, [self._phones(chunk.text) for chunk in chunks]
 
-        first: number of the first part; numbers tell equal parts apart, so that a sentence said twice is not said
-        alike.
+    def _request(self, number: int, text: str, said: Phones, prompt: Utterance) -> DecodingRequest:
+        """How a part is decoded. number: tells equal parts apart, so that a sentence said twice is not said alike.
+
+        Random numbers depend on the name, and so, where text is spoken while it grows, it has the first word alone.
         """
-        chunks = split(text.strip(), self._size, self._most_phones(heard))
-        spoken = [self._phones(chunk.text) for chunk in chunks]
-        requests = [
-            cross_sentence(
-                f"{number} {chunk.text}",
-                heard,
-                self.tokens.encode(said.phones, f"text {chunk.text!r}"),
-                np.array(said.word_of_phone, np.int32),
-                self.tokens,
-            )
-            for number, (chunk, said) in enumerate(zip(chunks, spoken, strict=True), first)
-        ]
-        return chunks, spoken, requests
+        phones, words = self.tokens.encode(said.phones, f"text {text!r}"), np.array(said.word_of_phone, np.int32)
+        return cross_sentence(f"{number} {said.words[0] if self.grows else text}", prompt, phones, words, self.tokens)
 
     def _parts(self, texts: Iterable[str], heard: Utterance) -> Iterator[Part]:
         """The parts of texts that come one after another, with the silence between them."""
-        count = 0
+        number = count()
         for text in texts:
-            chunks, _, requests = self._requests(text, heard, count)
-            count += len(chunks)
+            chunks, spoken = self._cut(text, len(heard.codes))
             pauses = [*(chunk.pause for chunk in chunks[:-1]), LEVELS[0][1]]
-            yield from map(Part, requests, pauses)
+            for chunk, said, pause in zip(chunks, spoken, pauses, strict=True):
+                yield Part(self._request(next(number), chunk.text, said, heard), pause)
+
+    def _growing(self, pieces: Iterable[str], heard: Utterance) -> Iterator[Part]:
+        """The parts of a text that comes in pieces, each as it grows; raises UserError where there is nothing."""
+        part = None
+        for part in growing_parts(pieces, self._phones, self.text.words_ahead, self._most_phones(len(heard.codes))):
+            request = self._request(part.number, " ".join(part.said.words), part.said, heard)
+            yield Part(replace(request, more=part.more), part.pause)
+        if part is None:
+            raise UserError("the text is empty; give at least one word")
 
     def _sentences(self, pieces: Iterable[str]) -> Iterator[str]:
         """What can be spoken of a text that comes in pieces; raises UserError where there is nothing."""
@@ -257,9 +288,9 @@ class Synthesizer:
         except UserError:
             return 0
 
-    def _most_phones(self, prompt: Utterance) -> int:
-        """Phones of a part: what fits behind the prompt, and no more than the longest training utterance."""
-        frames = min(self.longest - len(prompt.codes), self.tokens.stats["max_frames"])
+    def _most_phones(self, behind: int) -> int:
+        """Phones of a part: what fits behind so many frames, and no more than the longest training utterance."""
+        frames = min(self.longest - behind, self.tokens.stats["max_frames"])
         return max(1, int(frames / self.tokens.stats["frames_per_phone"]))
 
 

@@ -31,13 +31,6 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def decoding_dtype(device: torch.device | str) -> torch.dtype:
-    """What weights are multiplied in where nothing else is asked for: bfloat16 on a GPU that has it, else float32."""
-    device = torch.device(device)
-    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.bfloat16 if able else torch.float32
-
-
 def sent(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
     """A tensor of the host on `device`. A GPU fetches it when it comes to it, from memory that does not move, so that
     nobody waits."""

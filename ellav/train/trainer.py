@@ -7,8 +7,9 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, astuple
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +47,8 @@ class Taken(NamedTuple):
 class Trainer:
     """Trains an objective into a folder.
 
-    config: the run. train: the batches of this process. valid: batches to validate on.
+    config: the run. train: the batches of this process. valid: batches to validate on, gone
+    through anew each time; an empty list for none.
     on_sample: called as on_sample(model, step, board) every few minutes on the first
     process, for instance to write audio to the TensorBoard writer.
     """
@@ -55,7 +57,7 @@ class Trainer:
         self,
         objective: Objective,
         train: Batches,
-        valid: list[Batch],
+        valid: Iterable[Batch],
         config: TrainConfig,
         folder: Path,
         on_sample: Callable | None = None,
@@ -296,12 +298,16 @@ class Trainer:
         """Means over the validation batches, which the processes share."""
         self.objective.eval()
         figures: Figures = {}
-        mine = self.valid[self.accelerator.process_index :: self.world]
-        for batch in mine or self.valid[:1]:
-            with self._autocast():
-                _, new = self.objective(batch.to(self.device), True)
-            _add(figures, new if mine else {name: (a * 0, b * 0) for name, (a, b) in new.items()})
+        mine = islice(self.valid, self.accelerator.process_index, None, self.world)
+        for batch in mine:
+            _add(figures, self._figures_of(batch))
+        if not figures:  # there are fewer batches than processes: the names alone
+            figures = {name: (a * 0, b * 0) for name, (a, b) in self._figures_of(next(iter(self.valid))).items()}
         return self._means(figures)
+
+    def _figures_of(self, batch: Batch) -> Figures:
+        with self._autocast():
+            return self.objective(batch.to(self.device), True)[1]
 
     def _exchange_weights(self) -> None:
         """The averaged weights for the model's own, or back again; nothing is copied."""

@@ -13,25 +13,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 import torch
+from judged import interval, listener, sentences
 
-from ellav.data.language_model import write_language_model
 from ellav.infer.readings import was_forced
 from ellav.infer.synthesizer import Synthesizer
-from ellav.plugins.scorers import Scored, scorers
+from ellav.plugins.scorers import Scored
 from ellav.score.results import markdown
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "egs/mini/tts1/local"))
-
-from grammar import sentences
-
-KNOWN = 1000
-"""Sentences from which the judge learns which words follow one another."""
 
 CHOSEN_BY = {"AR model": "ar_confidence", "NAR model": "nar_confidence", "both": "confidence"}
 
@@ -61,21 +53,6 @@ def main() -> None:
     print(f"{100 * forced:.0f} % of the readings were ended by force somewhere")
 
 
-def listener(voice: Synthesizer):
-    """The judge."""
-    said = [voice.text(sentence) for sentence in islice(sentences(0), KNOWN)]
-    pronounced = {
-        word: [phone for phone, owner in zip(one.phones, one.word_of_phone, strict=True) if owner == number]
-        for one in said
-        for number, word in enumerate(one.words)
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        model = write_language_model(Path(folder), [one.words for one in said], pronounced)
-        judge = scorers.create("wer", {"transcriber_conf": {"lm": model}})
-        judge.score(Scored("", "", "A", np.ones(3200, np.float32), 16000))  # reads the model
-    return judge
-
-
 def table(errors: np.ndarray, words: np.ndarray, facts: list[list[dict]]) -> list[list[str]]:
     """errors: (sentences, readings) words heard otherwise, times 100. words: (sentences,). facts: of each reading."""
     picked = {"first": np.zeros(len(errors), int)}
@@ -85,13 +62,6 @@ def table(errors: np.ndarray, words: np.ndarray, facts: list[list[dict]]) -> lis
     rows = {name: errors[np.arange(len(errors)), at] for name, at in picked.items()}
     rows |= {"all": errors.mean(axis=1), "best heard": errors.min(axis=1), "worst heard": errors.max(axis=1)}
     return [[name, interval(wrong, words)] for name, wrong in rows.items()]
-
-
-def interval(wrong: np.ndarray, words: np.ndarray) -> str:
-    """Of 1000 resamplings of the sentences, the same ones in every row."""
-    drawn = np.random.default_rng(0).integers(0, len(words), (1000, len(words)))
-    low, high = np.percentile(wrong[drawn].sum(axis=1) / words[drawn].sum(axis=1), [2.5, 97.5])
-    return f"{wrong.sum() / words.sum():.1f} ({low:.1f} to {high:.1f})"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ellav.data.batching import Batches, Packing, Place, in_background, share_out
+from ellav.data.batching import Batches, FirstBatches, Packing, Place, in_background, share_out
 from ellav.data.joins import cut, join, plan_joins
 from ellav.errors import UserError
 from ellav.types import Utterance
@@ -164,6 +164,14 @@ def test_shares_differ_by_one_join_at_most(frames, world, seed):
     assert len(shares) == world and shares.max() - shares.min() <= frames.max()
     counts = np.bincount(owner, minlength=world)
     assert counts.max() - counts.min() <= 1
+
+
+def test_the_first_batches_are_made_anew_whenever_they_are_gone_through():
+    made = batches(memory())
+    every = [batch for batch, _ in made.epoch()]
+    first = FirstBatches(made, 3)
+    assert list(first) == list(first) == every[:3]
+    assert list(FirstBatches(made, len(every) + 5)) == every
 
 
 def test_what_cannot_be_batched_is_named():

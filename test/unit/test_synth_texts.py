@@ -181,6 +181,8 @@ def test_options_that_do_not_go_with_many_texts_are_refused(many, synth, texts, 
     assert status == 1 and "--format is for --texts" in err[0]
     status, _, err = synth("--stream=-", "--best-of=2", out=None)
     assert status == 1 and "--stream and --best_of exclude each other" in err[0]
+    status, _, err = synth("--stream=-", "--follow=2", out=None)
+    assert status == 1 and "--stream and --follow exclude each other" in err[0]
 
 
 def test_no_text_is_written_over_a_prompt(many, tmp_path):
