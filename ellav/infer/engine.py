@@ -33,7 +33,8 @@ class Engine:
 
     batch: scripts decoded together. width: rows fed a step, or None for 2 on a GPU, where a
     step costs the same, and 1 on a CPU, where two rows take half as long again as one.
-    quantize: "int8" rounds weights to 8 bits, on a CPU only. graphs: whether steps on a GPU are captured as CUDA graphs.
+    quantize: "int8" rounds weights to 8 bits, on a CPU only. graphs: whether steps on a GPU are
+    captured as CUDA graphs.
     forwards: steps of the model so far, prefixes included. The model's weights are copied:
     make a new engine for changed ones.
     """

@@ -5,6 +5,7 @@ import pytest
 import torch
 from tape import TapedGraphs, Unseen, unasked
 from test_engine import fake_ordering, fake_script, tiny
+from test_growing_scripts import begun
 
 from ellav.infer import session as session_of_slots
 from ellav.infer.engine import Engine
@@ -50,6 +51,7 @@ def test_scripts_come_and_go_beside_captured_steps(monkeypatch):
     plain = engine.decode([f"u{i}" for i in range(16)], scripts)
     taped(engine, monkeypatch)
     session, numbers, taken, cancelled = engine.open(6), {}, {}, set()
+    session._look = 3
     while len(numbers) < 16 or session.busy:
         if len(numbers) < 16 and rng.random() < 0.3:
             i = len(numbers)
@@ -88,6 +90,38 @@ def test_a_cache_that_grows_and_a_longer_script_are_captured_anew(monkeypatch):
     assert np.array_equal(found[first].ids, plain[0].ids) and np.array_equal(found[second].ids, plain[1].ids)
     lengths = [key[2] for key in made[0].captured if key[0] == "feed"]
     assert len(lengths) >= 2 and lengths == sorted(lengths) and lengths[0] < lengths[-1]
+
+
+def test_scripts_grow_beside_captured_steps(monkeypatch):
+    rng = np.random.default_rng(2)
+    ordering = fake_ordering(1, "token", rng)
+    engine = Engine(tiny(ordering), ordering, decoders.create("ras"), width=2)
+    scripts = [fake_script(ordering, rng) for _ in range(8)]
+    plain = engine.decode([f"u{i}" for i in range(8)], scripts)
+    made = taped(engine, monkeypatch)
+    session, taken = engine.open(4), {}
+    session._look = 5
+    numbers = {session.add(f"u{i}", begun(script, 0)): i for i, script in enumerate(scripts[:4])}
+    growing = dict(numbers)
+    for segments in (1, 2, None):
+        while session.busy:
+            session.step()
+        for number, i in list(growing.items()):
+            last = segments is None or segments >= len(scripts[i].state)
+            session.extend(number, scripts[i] if last else begun(scripts[i], segments))
+            if last:
+                del growing[number]
+        if segments == 2:
+            numbers |= {session.add(f"u{i}", scripts[i]): i for i in range(4, 8)}
+        for _ in range(6):
+            session.step()
+        taken |= session.take()
+    while session.busy:
+        session.step()
+    taken |= session.take()
+    assert len(taken) == 8 and made[0].replayed > 10
+    for number, i in numbers.items():
+        assert np.array_equal(taken[number].ids, plain[i].ids)
 
 
 def test_nothing_in_a_step_waits_for_the_device():
