@@ -102,6 +102,8 @@ def attributes(ordering: Ordering) -> None:
         restore=METHOD,
         script=METHOD,
     )
+    if hasattr(ordering, "grows"):
+        has(ordering, grows=(lambda value: isinstance(value, bool), "True or False"))
 
 
 @law(
