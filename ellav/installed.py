@@ -27,6 +27,7 @@ EXTRAS = {
     "perth": "the watermark perth",
     "sentencepiece": "the text front end sentencepiece",
     "espeak": "the text front end espeak",
+    "mandarin": "the text front end pinyin, and espeak in Mandarin",
     "nemo": "normalizer=nemo of the text front ends g2p_en and espeak",
     "dev": "the tests",
 }

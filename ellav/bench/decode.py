@@ -51,15 +51,18 @@ def ar_rows(
     batch: int,
     width: int | None = None,
 ) -> Iterator[dict]:
-    """The engine, the engine with rounded weights where asked for, and the textbook with as many rows.
+    """The engine, the engine without CUDA graphs on a GPU, with rounded weights where asked for, and the textbook with
+    as many rows.
 
     model: on the device. scripts: of the requests; `batch` of them are decoded at a time. width: rows fed a step.
     """
     names = [f"{number} {request.id}" for number, request in enumerate(requests)]
     prefixes = [len(script.prefix) for script in scripts]
     rows, speech = [], 0.0
-    for rounding in dict.fromkeys(("none", setting.quantize)):
-        engine = Engine(model, ordering, decoder, batch, width, rounding)
+    plain = {"no graphs": {"graphs": False}} if setting.device.type == "cuda" else {}
+    round_too = {setting.quantize: {"quantize": setting.quantize}} if setting.quantize != "none" else {}
+    for changed, given in {"": {}, **plain, **round_too}.items():
+        engine = Engine(model, ordering, decoder, batch, width, **given)
 
         def work(engine: Engine = engine):
             before = engine.forwards
@@ -73,13 +76,13 @@ def ar_rows(
         floor = decoding_bytes(
             model.options,
             output_weights(model),
-            1 if rounding == "int8" else engine.network.dtype.itemsize,
+            1 if engine.quantize == "int8" else engine.network.dtype.itemsize,
             engine.network.cache_dtype.itemsize,
             steps,
             list(zip(prefixes, rows, strict=True)),
             engine.width,
         )
-        name = "AR engine" if rounding == "none" else f"AR engine, {rounding}"
+        name = f"AR engine, {changed}" if changed else "AR engine"
         yield figures(name, batch, run, steps, sum(rows), speech, floor / setting.bandwidth)
     share = batch / len(scripts)
     prefix, each = round(np.mean(prefixes)), max(1, round(np.mean(rows)))

@@ -63,7 +63,9 @@ def train_rows(
     """
     kind = "AR" if isinstance(objective, ARObjective) else "NAR"
     run, drawn, dtype = trainer_steps(objective, batches, config, device, steps)
-    counted = drawn[WARMING * config.accumulate :]
+    first = WARMING * config.accumulate
+    drawn = drawn[: first + steps * config.accumulate]  # one more may be on its way
+    counted = drawn[first:]
     speech = sum(batch.frames for batch in counted) / frame_rate
     needed = sum(step_operations(objective, batch) for batch in counted)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ellav.infer.graphs import Graphs, cuda_graphs
 from ellav.infer.session import Decoded, Session
 from ellav.models.ar import ARModel
 from ellav.plugins.decoders import Decoder
@@ -32,7 +33,8 @@ class Engine:
 
     batch: scripts decoded together. width: rows fed a step, or None for 2 on a GPU, where a
     step costs the same, and 1 on a CPU, where two rows take half as long again as one.
-    quantize: "int8" rounds weights to 8 bits, on a CPU only.
+    quantize: "int8" rounds weights to 8 bits, on a CPU only. graphs: whether steps on a GPU are
+    captured as CUDA graphs.
     forwards: steps of the model so far, prefixes included. The model's weights are copied:
     make a new engine for changed ones.
     """
@@ -45,12 +47,13 @@ class Engine:
         batch: int = 32,
         width: int | None = None,
         quantize: str = "none",
+        graphs: bool = True,
     ):
         self.model, self.ordering, self.decoder = model.eval(), ordering, decoder
         self.batch, self.device = batch, model.table.device
         self.width = width or (2 if self.device.type == "cuda" else 1)
         self.forwards = 0
-        self.quantize = quantize
+        self.quantize, self.graphs = quantize, graphs and self.device.type == "cuda"
         self.network = model.cached(torch.int8 if quantize == "int8" else None)
         sampled = model.sampled.cpu().numpy()
         self._column = model.column.cpu().numpy()
@@ -79,6 +82,10 @@ class Engine:
         """Begin decoding in `capacity` slots, or `batch` of them. confidence: whether it is told, see `Decoded`."""
         return Session(self, capacity or self.batch, confidence)
 
+    def session_graphs(self) -> Graphs | None:
+        """What captures the steps of one session; None where each is done as it comes."""
+        return cuda_graphs(self.device) if self.graphs else None
+
     def decode(
         self,
         utterances: list[str],
@@ -90,8 +97,10 @@ class Engine:
         """Run scripts, each named by its utterance id; later stages (`next`) included.
 
         seed: of all, or one for each. done is called with the number of scripts just finished. confidence: whether it
-        is told, see `Decoded`.
+        is told, see `Decoded`. Raises ValueError where the end of a script is not known.
         """
+        if any(script.more for script in scripts):
+            raise ValueError("a script goes on that nobody can extend; decode it in a session")
         seeds = seed if isinstance(seed, Sequence) else [seed] * len(scripts)
         # Those of a like length beside each other, and the longest first: so few slots wait for the last one.
         order = sorted(range(len(scripts)), key=lambda i: -len(scripts[i].prefix) - scripts[i].bound)

@@ -4,12 +4,15 @@ The state of each slot (segment, place among the forced rows, counts) is a row o
 fixed shape (`ellav/infer/slots.py`). One step feeds up to `width` rows to every slot, so that a
 trigger and the forced row after it share a forward, then samples where nothing forced is
 left. Nothing in a step reads a value back from the device; what has ended is looked at every
-`look` steps. `ellav.testing.drive` says in plain Python what this computes.
+`look` steps. So both parts of a step can be captured as CUDA graphs (`ellav/infer/graphs.py`): what they take from the
+host is which slots they compute and how far into the cache they read. `ellav.testing.drive` says in plain Python what
+this computes.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,7 @@ from torch import Tensor
 from ellav.infer.confidence import log_probability, mean_log_probability
 from ellav.infer.slots import COLUMNS, FORCED_END, Slots
 from ellav.infer.uniforms import utterance_key
+from ellav.models.cached import SHORTEST, rounded
 from ellav.types import NONE, DecodingScript
 
 if TYPE_CHECKING:
@@ -53,13 +57,15 @@ class _Job:
     script: DecodingScript
     key: int
     so_far: tuple[float, int] = (0.0, 0)  # log-probability and number of the codes of the stages before
+    waits: bool = False  # for the rest of its script: all that it says so far is decoded
 
 
 class Session:
     """Decodes scripts with `engine` in `capacity` slots: `add` some, then `step` and `take` until none is left.
 
     A script's result depends on nothing but itself, its name and its seed: not on its slot, not on what is decoded,
-    added or cancelled beside it.
+    added or cancelled beside it. One whose end is not known yet (`more`) is decoded as far as it goes, keeps its slot,
+    and becomes what it would have become at once, whenever `extend` tells the rest.
 
     confidence: whether `Decoded.confidence` is told.
     """
@@ -80,17 +86,36 @@ class Session:
         self._slots = Slots(engine, capacity, engine.width, confidence)
         self._rows = self._slots.rows
         self._hidden: Tensor | None = None
+        self._graphs = engine.session_graphs()
 
     @property
     def busy(self) -> bool:
-        """Whether a script waits or is being decoded."""
-        return bool(self._waiting) or any(job is not None for job in self._jobs)
+        """Whether there is something to decode: a script that waits for its own rest is not."""
+        fills = bool(self._waiting) and any(job is None for job in self._jobs)
+        return fills or any(job is not None and not job.waits for job in self._jobs)
 
     def add(self, utterance: str, script: DecodingScript, seed: int = 0) -> int:
         """Decode a script as soon as a slot is free. Returns the number by which `take` and `cancel` know it."""
         self._added += 1
         self._waiting.append(_Job(self._added, script, utterance_key(seed, utterance)))
         return self._added
+
+    @torch.inference_mode()
+    def extend(self, number: int, script: DecodingScript) -> None:
+        """Tell more of a script whose end was not known (`more`): `script` begins with all that it said.
+
+        Raises ValueError where it does not (`DecodingScript.departs`), and for a number that is not decoded (any more).
+        """
+        jobs = [*self._jobs, *self._waiting]
+        slot = next((i for i, job in enumerate(jobs) if job is not None and job.number == number), None)
+        if slot is None:
+            raise ValueError(f"script {number} is not decoded (any more)")
+        job = jobs[slot]
+        if field := job.script.departs(script):
+            raise ValueError(f"`{field}` of script {number} does not go on with what it was")
+        job.script, job.waits = script, False
+        if slot < self.capacity:
+            self._slots.extend(slot, script, job.key)
 
     def cancel(self, number: int) -> None:
         """Forget a script, wherever it is; one that is unknown or taken is no error."""
@@ -122,7 +147,7 @@ class Session:
     def step(self) -> None:
         """Fill free slots, then sample a row in each slot that is ready, and feed up to `width` rows to each."""
         self._fill()
-        if not self._used:
+        if not self._used or not self.busy:
             return
         self._sample()
         self._steps += 1
@@ -165,15 +190,43 @@ class Session:
 
     def _sample(self) -> None:
         """Sample where a slot is ready, and advance its pointers."""
-        rows, engine, streams = self._slots.first(self._used), self.engine, self._streams
-        batch = torch.arange(self._used, device=self._device)
+        used = self._computed()
+        self._do(("sample", used), lambda: self._sample_rows(used))
+
+    def _feed(self) -> None:
+        """Feed each live slot its sampled token and forced rows, up to `width`."""
+        used, width = self._computed(), self._width
+        reach = int(self._reach[: self._used].max()) + width
+        if reach > self._cache.length:
+            self._cache.grow(reach + HEADROOM)
+        level = self._used == 1 and width == 1
+        if self._graphs is not None:
+            reach, level = min(rounded(reach, SHORTEST), self._cache.length), False
+        self.engine.forwards += 1
+        self._do(("feed", used, reach), lambda: self._feed_rows(used, reach, level))
+        self._reach[: self._used] += width
+
+    def _computed(self) -> int:
+        """Slots that a step computes, the first ones; some more than are used, where graphs want few numbers."""
+        return self._used if self._graphs is None else min(rounded(self._used), self.capacity)
+
+    def _do(self, key: tuple, work: Callable[[], None]) -> None:
+        """A part of a step. Its key is all that it takes from the host."""
+        if self._graphs is None:
+            work()
+        else:
+            self._graphs.run(key, work, (*self._rows.values(), self._hidden, self._cache.entries))
+
+    def _sample_rows(self, used: int) -> None:
+        rows, engine, streams = self._slots.first(used), self.engine, self._streams
+        batch = torch.arange(used, device=self._device)
         state, trigger, own_row, stream, early_below, force_at, end_at, _ = rows["now"][:, :COLUMNS].unbind(1)
         hold = rows["now"][:, COLUMNS:]  # (B, S)
         active, count = rows["ready"], rows["count"]
         force = count >= force_at
         early = count < early_below
 
-        said = self._network.logits(self._hidden[: self._used])  # (B, S, O)
+        said = self._network.logits(self._hidden[:used])  # (B, S, O)
         logits = said + engine.bias[state + early * len(engine.states)]
         numbers = rows["uniforms"][batch, rows["samples"]]  # (B, 2 S)
         chosen = [
@@ -208,16 +261,15 @@ class Session:
         rows["samples"] += active
         torch.ge(rows["segment"], rows["segments"], out=rows["done"])
         torch.where(active[:, None], ids, rows["token"], out=rows["token"])
-        torch.logical_and(active, ~rows["done"], out=rows["has_token"])
+        torch.logical_and(active, ~rows["done"] | rows["more"], out=rows["has_token"])
         table = rows["table"]
         torch.index_select(
             table.view(-1, table.shape[-1]), 0, batch * table.shape[1] + rows["segment"], out=rows["now"]
         )
 
-    def _feed(self) -> None:
-        """Feed each live slot its sampled token and forced rows, up to `width`."""
-        rows, width = self._slots.first(self._used), self._width
-        batch = torch.arange(self._used, device=self._device)
+    def _feed_rows(self, used: int, reach: int, level: bool) -> None:
+        rows, width = self._slots.first(used), self._width
+        batch = torch.arange(used, device=self._device)
         places = torch.arange(width, device=self._device)
         token, end = rows["has_token"], rows["now"][:, FORCED_END]
         next_forced = (rows["next_forced"] - token.long())[:, None] + places  # (B, W), a place before for the token
@@ -237,17 +289,13 @@ class Session:
         # What is written past the end of what was fed is overwritten by the next step.
         slots = batch[:, None] * rows["ids"].shape[1] + rows["slot"][:, None] + places
         rows["ids"].view(-1, ids.shape[-1]).index_copy_(0, slots.flatten(), ids.flatten(0, 1))
-        reach = int(self._reach[: self._used].max()) + width
-        if reach > self._cache.length:
-            self._cache.grow(reach + HEADROOM)
-        self.engine.forwards += 1
-        level = self._used == 1 and width == 1
         hidden = self._network.step(ids, positions, self._cache, rows["slot"], reach, level)  # (B, W, D)
-        self._hidden[: self._used] = hidden[batch, (fed - 1).clamp(min=0)] if width > 1 else hidden[:, 0]
+        hidden = hidden[batch, (fed - 1).clamp(min=0)] if width > 1 else hidden[:, 0]
+        # Who waits for the rest of a script is fed nothing, and goes on from its last row.
+        self._hidden[:used] = torch.where(fed[:, None] > 0, hidden, self._hidden[:used])
         rows["slot"] += fed
         rows["next_forced"] += count
         torch.eq(rows["next_forced"], end, out=rows["ready"])
-        self._reach[: self._used] += width
 
     def _collect(self) -> None:
         """Take the results of slots whose scripts have ended, and free them; leave no more slots than half empty."""
@@ -259,6 +307,9 @@ class Session:
             if job is None:
                 continue
             script, prefix = job.script, len(job.script.prefix)
+            if script.more:
+                job.waits = True
+                continue
             fed = self._rows["ids"][slot, prefix : int(at["slot"][slot])].cpu().numpy()
             closing = script.forced[script.offset[-2] : script.offset[-1]]
             ids = np.concatenate([script.prefix, fed, at["token"][slot : slot + 1], closing]).astype(np.int32)

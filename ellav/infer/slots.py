@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ellav.infer.uniforms import uniforms
+from ellav.models.device import sent
 from ellav.types import NONE, DecodingScript
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Slots:
         whole = {"dtype": torch.int64, "device": engine.device}
         self.rows = {name: torch.zeros(capacity, **whole) for name in (*_CHANGING, "segments")}
         self.rows |= {name: torch.zeros(capacity, device=engine.device) for name in self.confidence}
-        for name in ("ready", "done", "has_token", "holds_frame", "last_cut"):
+        for name in ("ready", "done", "more", "has_token", "holds_frame", "last_cut"):
             self.rows[name] = torch.zeros(capacity, dtype=torch.bool, device=engine.device)
         self.rows |= {
             "now": torch.zeros(capacity, COLUMNS + S, **whole),
@@ -46,6 +47,10 @@ class Slots:
             "ids": torch.full((capacity, 1, S), NONE, **whole),
             "uniforms": torch.zeros(capacity, 1, 2 * S, device=engine.device),
         }
+        # A step may compute slots that nothing was written into yet: they are empty ones.
+        self.rows["done"].fill_(True)
+        for name in ("now", "table"):
+            self.rows[name][..., FORCED_END] = NONE
 
     def first(self, used: int) -> dict[str, Tensor]:
         """The state of the first `used` slots."""
@@ -59,37 +64,46 @@ class Slots:
         key: of its uniform numbers. log_probability, sampled: of the stages before.
         """
         engine, rows = self.engine, self.rows
-        segments, prefix, streams = len(script.state), len(script.prefix), self._streams
+        if engine.decoder.history:
+            rows["history"][slot] = self.to_device(engine.heard(script))
+        begin = {"count": script.count, "position": script.next_position, "slot": len(script.prefix)}
+        begin |= {"log_probability": log_probability, "sampled": sampled}
+        for name in (*_CHANGING, *self.confidence, "last_cut", "has_token", "holds_frame"):
+            rows[name][slot] = begin.get(name, 0)
+        self._tell(slot, script, key, 0)
+
+    def extend(self, slot: int, script: DecodingScript, key: int) -> None:
+        """A longer script that begins as the slot's own: what was decoded stays, and goes on if it waited."""
+        self._tell(slot, script, key, int(self.rows["segment"][slot]))
+
+    def _tell(self, slot: int, script: DecodingScript, key: int, segment: int) -> None:
+        """What a script says, and its uniform numbers, into a slot that decodes segment `segment` of it."""
+        engine, rows, segments = self.engine, self.rows, len(script.state)
         self._room("forced", len(script.forced) + self.width)
         self._room("table", segments + 1)
         self._room("uniforms", script.bound + 1)
-        self._room("ids", prefix + script.bound + self.width)
-        table = np.zeros((segments + 1, COLUMNS + streams), np.int64)
+        self._room("ids", len(script.prefix) + script.bound + self.width)
+        table = np.zeros((segments + 1, COLUMNS + self._streams), np.int64)
         table[:segments] = engine.segments(script)
         table[segments, FORCED_END] = NONE  # the closing rows are nobody's to feed
         rows["table"][slot, : segments + 1] = self.to_device(table)
         rows["forced"][slot, : len(script.forced)] = self.to_device(script.forced.astype(np.int64))
         draws = torch.arange(script.bound + 1, device=engine.device)
-        rows["uniforms"][slot, : len(draws)] = uniforms(torch.full_like(draws, key), draws, 2 * streams)
-        if engine.decoder.history:
-            rows["history"][slot] = self.to_device(engine.heard(script))
-        begin = {"segments": segments, "count": script.count, "position": script.next_position, "slot": prefix}
-        begin |= {"log_probability": log_probability, "sampled": sampled}
-        for name in (*_CHANGING, *self.confidence, "segments", "last_cut", "done", "has_token", "holds_frame"):
-            rows[name][slot] = begin.get(name, 0)
-        rows["now"][slot] = rows["table"][slot, 0]
-        rows["ready"][slot] = bool(table[0, FORCED_END] == 0)
+        rows["uniforms"][slot, : len(draws)] = uniforms(torch.full_like(draws, key), draws, 2 * self._streams)
+        rows["segments"][slot], rows["more"][slot] = segments, script.more
+        rows["now"][slot], rows["done"][slot] = rows["table"][slot, segment], segment == segments
+        rows["ready"][slot] = rows["next_forced"][slot] == rows["now"][slot, FORCED_END]
 
     def free(self, slot: int) -> None:
         """Empty a slot: it is computed still, but neither fed nor sampled."""
-        for name in ("ready", "has_token", "slot", "next_forced"):
+        for name in ("ready", "more", "has_token", "slot", "next_forced"):
             self.rows[name][slot] = 0
         self.rows["done"][slot] = True
         self.rows["segment"][slot] = self.rows["segments"][slot]
         self.rows["now"][slot, FORCED_END] = NONE
 
     def to_device(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.engine.device)
+        return sent(torch.from_numpy(np.ascontiguousarray(array)), self.engine.device)
 
     def _room(self, name: str, size: int) -> None:
         """Make a state tensor at least so long, in powers of two, so that shapes change seldom."""

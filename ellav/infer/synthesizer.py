@@ -18,6 +18,7 @@ from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import LEVELS, Chunk, sentences, split
 from ellav.infer.following import check_follow, speak_following
+from ellav.infer.growing import growing_parts
 from ellav.infer.known_phones import with_known_phones
 from ellav.infer.loading import load_voice
 from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised
@@ -131,7 +132,8 @@ class Synthesizer:
         heard = self.hear(prompt, prompt_text, prompt_rate)
         behind = round((follow or 0) * self.codec.frame_rate)
         chunks, spoken = self._cut(text, len(heard.prompt.codes) + behind)
-        requests = [partial(self._request, *part) for part in zip(range(len(chunks)), chunks, spoken, strict=True)]
+        numbered = zip(chunks, spoken, strict=True)
+        requests = [partial(self._request, n, chunk.text, said) for n, (chunk, said) in enumerate(numbered)]
         if follow is None:
             made = speak_best(self.pipeline, [request(heard.prompt) for request in requests], seed, best_of)
         else:
@@ -193,10 +195,11 @@ class Synthesizer:
         >>> for piece in voice.stream("Good morning."):
         ...     play(piece)
 
-        text may also be pieces of text as they come, words with the spaces between them for example: a sentence is
-        spoken when what comes after it shows that it has ended, the rest when no more pieces come. windows: their
-        sizes. The other arguments are those of a call, which says the same in the same voice; but what is heard cannot
-        be taken back, so a part that comes out silent stays so.
+        text may also be pieces of text as they come, words with the spaces between them for example. Where `grows`, a
+        word is spoken when those behind it show how it is read; with any other model a sentence is spoken when what
+        comes after it shows that it has ended, the rest when no more pieces come. windows: their sizes. The other
+        arguments are those of a call, which says the same in the same voice; but what is heard cannot be taken back,
+        so a part that comes out silent stays so.
 
         The prompt, and a text that is given whole, are checked before this returns; what there is to remark on is a
         PromptWarning. Closing the generator ends the decoding.
@@ -209,8 +212,19 @@ class Synthesizer:
         heard = self.hear(prompt, prompt_text, prompt_rate)
         for remark in heard.remarks:
             warnings.warn(remark, PromptWarning, stacklevel=2)
-        texts = [text] if isinstance(text, str) else self._sentences(text)
-        return self.marking.pieces(speak(self.pipeline, self._parts(texts, heard.prompt), seed, windows or Windows()))
+        if isinstance(text, str):
+            parts = self._parts([text], heard.prompt)
+        elif self.grows:
+            parts = self._growing(text, heard.prompt)
+        else:
+            parts = self._parts(self._sentences(text), heard.prompt)
+        return self.marking.pieces(speak(self.pipeline, parts, seed, windows or Windows()))
+
+    @property
+    def grows(self) -> bool:
+        """Whether text that comes in pieces is spoken word by word, not sentence by sentence: the ordering decodes
+        texts that go on, and the front end says how many words ahead decide how one is read."""
+        return getattr(self.pipeline.engine.ordering, "grows", False) and hasattr(self.text, "words_ahead")
 
     def transcribe(self, prompt: Sound, prompt_rate: int | None = None) -> str:
         """The words that the transcriber hears in a recording. Raises UserError where there are none."""
@@ -235,11 +249,13 @@ class Synthesizer:
         chunks = split(text.strip(), self._size, self._most_phones(frames))
         return chunks, [self._phones(chunk.text) for chunk in chunks]
 
-    def _request(self, number: int, chunk: Chunk, said: Phones, prompt: Utterance) -> DecodingRequest:
-        """How a part is decoded. number: tells equal parts apart, so that a sentence said twice is not said alike."""
-        phones = self.tokens.encode(said.phones, f"text {chunk.text!r}")
-        words = np.array(said.word_of_phone, np.int32)
-        return cross_sentence(f"{number} {chunk.text}", prompt, phones, words, self.tokens)
+    def _request(self, number: int, text: str, said: Phones, prompt: Utterance) -> DecodingRequest:
+        """How a part is decoded. number: tells equal parts apart, so that a sentence said twice is not said alike.
+
+        Random numbers depend on the name, and so, where text is spoken while it grows, it has the first word alone.
+        """
+        phones, words = self.tokens.encode(said.phones, f"text {text!r}"), np.array(said.word_of_phone, np.int32)
+        return cross_sentence(f"{number} {said.words[0] if self.grows else text}", prompt, phones, words, self.tokens)
 
     def _parts(self, texts: Iterable[str], heard: Utterance) -> Iterator[Part]:
         """The parts of texts that come one after another, with the silence between them."""
@@ -248,7 +264,16 @@ class Synthesizer:
             chunks, spoken = self._cut(text, len(heard.codes))
             pauses = [*(chunk.pause for chunk in chunks[:-1]), LEVELS[0][1]]
             for chunk, said, pause in zip(chunks, spoken, pauses, strict=True):
-                yield Part(self._request(next(number), chunk, said, heard), pause)
+                yield Part(self._request(next(number), chunk.text, said, heard), pause)
+
+    def _growing(self, pieces: Iterable[str], heard: Utterance) -> Iterator[Part]:
+        """The parts of a text that comes in pieces, each as it grows; raises UserError where there is nothing."""
+        part = None
+        for part in growing_parts(pieces, self._phones, self.text.words_ahead, self._most_phones(len(heard.codes))):
+            request = self._request(part.number, " ".join(part.said.words), part.said, heard)
+            yield Part(replace(request, more=part.more), part.pause)
+        if part is None:
+            raise UserError("the text is empty; give at least one word")
 
     def _sentences(self, pieces: Iterable[str]) -> Iterator[str]:
         """What can be spoken of a text that comes in pieces; raises UserError where there is nothing."""
