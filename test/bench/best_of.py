@@ -37,7 +37,7 @@ def main() -> None:
     made.add_argument("--threads", type=int, default=1)
     options = made.parse_args()
     torch.set_num_threads(options.threads)
-    voice = Synthesizer(options.model)
+    voice = Synthesizer(options.model, watermark=None)
     judge = listener(voice)
     errors, words, facts = [], [], []
     chosen = islice(zip(sentences(options.seed), cycle(voice.prompts), strict=False), options.sentences)

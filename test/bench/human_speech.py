@@ -244,7 +244,7 @@ def main() -> None:
     passed("aligned", "Alignment", measure_alignment(tested, spoken, texts))
     if not options.model:
         return
-    voice = Synthesizer(options.model, device="cpu")
+    voice = Synthesizer(options.model, device="cpu", watermark=None)
     prompts = {reader: prompt_of(wav, voice, transcriber) for reader, wav in tested.items()}
     rows = measure_synthesis(judge, voice, prompts, options.lm, "human prompts")
     passed("spoken after human prompts", "Synthesis", rows)

@@ -38,7 +38,7 @@ def main() -> None:
     made.add_argument("--threads", type=int, default=1)
     options = made.parse_args()
     torch.set_num_threads(options.threads)
-    voice = Synthesizer(options.model)
+    voice = Synthesizer(options.model, watermark=None)
     judge, voices = listener(voice), scorers.create("similarity")
     texts = sentences(options.seed)
     paragraphs = [list(islice(texts, options.sentences)) for _ in range(options.paragraphs)]

@@ -25,6 +25,7 @@ load_plugin(str(Path(__file__).with_name("{name}.py")))
 
 
 def test_it_keeps_the_contract():
+    create = registry("{family}").create
     check_{home}({made})
 '''
 
@@ -66,7 +67,7 @@ def write_plugin(family: str, name: str, folder: Path) -> None:
         raise UserError(f"{family}: there is a plugin named {name!r} already; take another name")
     cls = "".join(part.capitalize() for part in name.split("_"))
     home = HOMES[family]
-    made = ", ".join([f'registry("{family}").create("{name}")'] * (2 if family in NEEDS_TWO else 1))
+    made = ", ".join([f'create("{name}")'] * (2 if family in NEEDS_TWO else 1))
     use = USES.get(family, f"./run.sh --plugin {{name}}.py --{home} {{name}}").format(name=name)
     code = (Path(__file__).with_name(f"{home}.py")).read_text(encoding="utf-8")
     files = {
