@@ -1,12 +1,12 @@
 """Which watermark is found again, which is found where none is, and what it does to speech.
 
     python test/bench/watermark.py detection --people DIR --files 40 --sentences 10
-    python test/bench/watermark.py alarms --people DIR --people DIR --most 6
+    python test/bench/watermark.py alarms --people DIR --people DIR --pieces 1
     python test/bench/watermark.py quality --librispeech DIR --readers 10 --each 4
 
 Each prints a table. detection: recordings of people (the first FLAC of as many readers, evenly) and sentences of the
 mini, which are marked, written with 16 bits, changed, and heard whole and in pieces of 2 s at random places. alarms:
-unmarked recordings, all that lie in the folders, whole and four pieces of 2 s of each that is so long. quality:
+unmarked recordings, all that lie in the folders, whole and in pieces of 2 s as far as they are so long. quality:
 recordings of LibriSpeech in the corpus's own layout with and without marks, in pairs, with 95 % intervals of the
 differences by bootstrap over utterances. MP3 and Opus are written by libsndfile, at a constant rate and at about that
 rate.
@@ -34,9 +34,6 @@ from ellav.plugins.watermarks import Watermark, watermarks
 from ellav.score.results import markdown
 
 RATE, PIECE = 16000, 2.0
-PIECES = 4
-"""Of each recording."""
-
 ENDINGS = (".flac", ".wav", ".mp3")
 MP3_64, OPUS_24 = 0.6, 0.93
 """libsndfile's compression levels that make 64 and about 24 kbit/s of 16 kHz."""
@@ -135,9 +132,9 @@ def detection(options: argparse.Namespace, marks: dict[str, Watermark]) -> None:
             for number, wav in enumerate(map(apply, marked)):
                 begun = time.process_time()
                 whole.append(mark.detect(wav, RATE))
-                cut += [mark.detect(piece, RATE) for piece in pieces(wav, PIECES, number)]
+                cut += [mark.detect(piece, RATE) for piece in pieces(wav, options.pieces, number)]
                 spent += time.process_time() - begun
-                listened += len(wav) / RATE + PIECES * PIECE
+                listened += len(wav) / RATE + options.pieces * PIECE
             rows[change] += [found(whole, mark), found(cut, mark)]
             print(name, change, *rows[change][-2:], file=sys.stderr, flush=True)
         print(
@@ -162,7 +159,7 @@ def alarms(options: argparse.Namespace, marks: dict[str, Watermark]) -> None:
         for name, mark in marks.items():
             whole[name].append(mark.detect(wav, RATE))
             if len(wav) >= PIECE * RATE:
-                cut[name] += [mark.detect(piece, RATE) for piece in pieces(wav, PIECES, number)]
+                cut[name] += [mark.detect(piece, RATE) for piece in pieces(wav, options.pieces, number)]
         if number % 100 == 99:
             print(number + 1, {name: max(whole[name] + cut[name]) for name in marks}, file=sys.stderr, flush=True)
     print(f"{len(paths)} recordings of people, {seconds / 3600:.1f} hours")
@@ -224,6 +221,7 @@ def main() -> None:
     made.add_argument("--people", type=Path, action="append", metavar="DIR", help="folder with recordings (repeatable)")
     made.add_argument("--files", type=int, default=10**6, help="recordings of people, evenly chosen")
     made.add_argument("--sentences", type=int, default=0, help="detection: of the mini")
+    made.add_argument("--pieces", type=int, default=4, help="of each recording")
     made.add_argument("--most", type=float, help="alarms: of each recording so many seconds at most")
     made.add_argument("--librispeech", type=Path, metavar="DIR", help="quality: a subset, for example dev-clean")
     made.add_argument("--readers", type=int, default=10)
