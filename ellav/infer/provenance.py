@@ -1,17 +1,21 @@
-"""Where speech says that it was made: the mark in its samples, and the words in a file's header."""
+"""Where speech says that it was made: the mark in its samples, and the words in a file's header.
+
+The command reads the default from here before the number of threads is known, so numpy is not imported yet.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle
-from ellav.plugins.watermarks import watermarks
 from ellav.version import __version__
+
+if TYPE_CHECKING:
+    import numpy as np
 
 DEFAULT = "spread_spectrum"
 """The watermark that speech gets unless said otherwise; `docs/responsible_use.md` has what it was chosen by."""
@@ -30,6 +34,8 @@ class Marking:
 
     def __init__(self, name: str | None, conf: dict | None, sample_rate: int):
         """name, conf: of the watermark, None for none."""
+        from ellav.plugins.watermarks import watermarks
+
         if name is None and conf:
             raise UserError("watermark_conf without a watermark: name one, or leave it out")
         self.name = name
