@@ -3,8 +3,8 @@
 All of it follows from the seed, the number of the epoch and the lengths, so every process
 makes the same plan and takes its own joins of it; nothing is exchanged or kept. A large set is
 planned part by part, each when the one before it is used up, so that a plan takes the same
-memory and time however large the set: a part has a random half million of the utterances, of all
-speakers alike.
+memory and time however large the set: a part has a random quarter of a million of the utterances,
+of all speakers alike.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from ellav.data.joins import Joins, plan_joins, plan_many_joins
 from ellav.data.speakers import BySpeaker
 
-PART = 1 << 19
-"""Utterances that are planned at once. Sets up to this size have one part, and `plan_joins` for ever the same plan."""
+PART = 1 << 18
+"""Utterances that are planned at once. Sets up to twice this size have one part, and keep the plans they always had."""
 RUN = 16
 """Utterances of a speaker, neighbours in the set, that go into the same part: enough for a speaker who has no more to
 be joined with himself."""
@@ -40,7 +40,7 @@ class Epochs:
     ):
         self.lengths, self.speakers, self.max_frames, self.seed = lengths, speakers, max_frames, seed
         self.rank, self.world = rank, world
-        self.parts = -(-len(lengths) // part)
+        self.parts = -(-len(lengths) // part) if len(lengths) > 2 * part else 1
 
     def plan(self, epoch: int, part: int) -> tuple[Joins, np.ndarray]:
         """All joins of a part, and the numbers of this process's among them in the order in which it trains on them."""

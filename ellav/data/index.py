@@ -23,7 +23,7 @@ import numpy as np
 
 from ellav.data.index_shard import EVERY, LENGTHS, SPEAKERS, index_shard
 from ellav.data.outputs import beside, locked, write_text
-from ellav.data.speakers import BySpeaker, group_by_speaker
+from ellav.data.speakers import BySpeaker, group_chunks
 from ellav.errors import UserError
 
 TABLES = (LENGTHS, SPEAKERS, "phones", "word_of_phone", "durations", "codes.scp", "text")
@@ -58,13 +58,13 @@ class Index:
         shard = bisect_right(self.firsts, utterance) - 1
         return shard, utterance - self.firsts[shard]
 
-    def place(self, table: str, utterance: int) -> tuple[Path, int, int, int]:
+    def place(self, table: str, utterance: int) -> tuple[str, int, int, int]:
         """The file that has an utterance's line, the line's number, from 0, and where its group of lines begins and
         ends, in bytes."""
         shard, line = self.shard(utterance)
         group = self.groups[shard] + line // EVERY
         begin, end = self.lines[self.tables.index(table), group : group + 2].tolist()
-        return self.folders[shard] / table, line, begin, end
+        return f"{self.folders[shard]}/{table}", line, begin, end  # text: paths take longer to make than lines to read
 
 
 def open_index(folder: Path | str) -> Index:
@@ -85,8 +85,8 @@ def open_index(folder: Path | str) -> Index:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         print(
-            f"{folder}: its index is missing or older than its tables, and the folder cannot be written; making it in"
-            " memory, as every process will: open the set once where it can be written",
+            f"{folder}: its index is missing or older than its tables, and the folder cannot be written; making one for"
+            " this process alone, as every process will: open the set once where it can be written",
             file=sys.stderr,
         )
         with tempfile.TemporaryDirectory(prefix="ellav-index-") as temporary:
@@ -111,7 +111,7 @@ def write_index(folder: Path | str, out: Path | None = None) -> None:
         raise UserError(f"{folder}: no utterances")
     number = {name: i for i, name in enumerate(sorted({name for shard in made for name in shard.names}))}
     numbers = [np.array([number[name] for name in shard.names], np.int32)[shard.speakers] for shard in made]
-    grouped = group_by_speaker(np.concatenate(numbers))
+    grouped = group_chunks(numbers)
     arrays = {
         "lengths": np.concatenate([shard.lengths for shard in made]),
         "by_speaker": grouped.order,
@@ -125,8 +125,8 @@ def write_index(folder: Path | str, out: Path | None = None) -> None:
         "tables": names,
         "files": described,
     }
-    temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = out.with_name(f"{out.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
     temporary.mkdir()
     try:
         for name, array in arrays.items():
@@ -135,9 +135,6 @@ def write_index(folder: Path | str, out: Path | None = None) -> None:
         write_text(temporary / DESCRIPTION, json.dumps(about, indent=1) + "\n")
         shutil.rmtree(out, ignore_errors=True)
         os.rename(temporary, out)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was faster, where nothing is locked
-            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

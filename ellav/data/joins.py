@@ -154,25 +154,24 @@ def plan_many_joins(lengths: np.ndarray, speakers: BySpeaker, max_frames: int, r
     that could begin it, at once."""
     count = len(speakers.order)
     sizes = np.diff(speakers.ends, prepend=0)
-    # Stable: equal keys must not fall as the processor has it.
-    mixed = np.argsort(np.repeat(np.arange(len(sizes)), sizes) + rng.random(count), kind="stable")
-    order = speakers.order[mixed]
-    frames = lengths[order].astype(np.int64)
-    ends = np.cumsum(frames)
+    keys = rng.random(count)
+    keys += np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    order = speakers.order[np.argsort(keys, kind="stable")]  # equal keys must not fall as the processor has it
+    frames = lengths[order]
+    ends = np.cumsum(frames, dtype=np.int64)
     begins = ends - frames
+    limits = frames + (rng.random(count) * (np.maximum(max_frames - frames, 0) + 1)).astype(np.int32)
+    np.minimum(limits, max_frames, out=limits)
     stop = np.repeat(speakers.ends, sizes)  # no join goes beyond its speaker
-    room = np.maximum(max_frames - frames, 0) + 1
-    wanted = np.where(room > 1, frames + (rng.random(count) * room).astype(np.int64), max_frames)
-    end = np.maximum(np.searchsorted(ends, begins + wanted, side="right"), np.arange(1, count + 1))
-    end = np.minimum(end, stop)
-    more = (ends[end - 1] - begins < wanted) & (end < stop) & (rng.random(count) < 0.5)
-    end += more
-    firsts, following, at = array("q"), end.tolist(), 0
+    end = np.maximum(np.searchsorted(ends, begins + limits, side="right"), np.arange(1, count + 1))
+    np.minimum(end, stop, out=end)
+    end += (ends[end - 1] - begins < limits) & (end < stop) & (rng.random(count) < 0.5)
+    firsts, following, at = array("i"), memoryview(end), 0
     while at < count:
         firsts.append(at)
         at = following[at]
     first = np.array(firsts)
-    end, limits = end[first], wanted[first]
+    end, limits = end[first], limits[first]
     return _shuffled(order, end, limits, np.minimum(ends[end - 1] - begins[first], limits), rng)
 
 

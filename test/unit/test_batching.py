@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ellav.data.batching import Batches, Packing, Place, in_background
 from ellav.data.epochs import RUN, Epochs, share_out
 from ellav.data.joins import cut, join, plan_joins, plan_many_joins
-from ellav.data.speakers import group_by_speaker
+from ellav.data.speakers import group_by_speaker, group_chunks
 from ellav.errors import UserError
 from ellav.types import Utterance
 
@@ -215,6 +215,13 @@ def test_parts_are_all_utterances_once_and_few_speakers_are_torn(count, size, ep
         assert all(len(set(name[own])) == 1 for own in np.split(part.order, part.ends[:-1]) if len(own))
         assert len({name[own[0]] for own in np.split(part.order, part.ends[:-1]) if len(own)}) == len(sizes)
     assert sum(len(part.ends) for part in parts) <= len(speakers.ends) + -(-count // RUN)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=60), st.lists(st.integers(0, 60), max_size=4))
+def test_speakers_are_grouped_chunk_by_chunk_as_at_once(speakers, cuts):
+    numbers = np.unique(speakers, return_inverse=True)[1].astype(np.int32)
+    made, whole = group_chunks(np.split(numbers, sorted(cuts))), group_by_speaker(speakers)
+    assert made.order.tolist() == whole.order.tolist() and made.ends.tolist() == whole.ends.tolist()
 
 
 def test_speakers_are_spread_over_the_parts():

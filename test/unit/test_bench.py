@@ -1,5 +1,6 @@
 """The measurements under test/bench run, and the textbook beside the engine is right."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 
 import decoding
+import index
 from reference import Reference
 
 from ellav.models.options import ModelOptions
@@ -34,3 +36,14 @@ def test_the_engine_is_measured_beside_it(capsys):
     ]
     assert all(row["seconds"] > 0 and row["floor"] > 0 for row in table)
     assert capsys.readouterr().out.count("| engine, int8 |") == 2
+
+
+def test_opening_planning_and_reading_a_set_are_measured(tmp_path, capsys):
+    places = ["--folder", str(tmp_path), "--json", str(tmp_path / "figures.json")]
+    rows = index.main(["--utterances", "300", "--shard", "120", "--phones", "5", "--batches", "2", "--cold", *places])
+    steps = ["generate", "index", *["open", "first plan", "all plans", "read"] * 2]
+    assert [row["step"] for row in rows] == steps and rows == json.loads((tmp_path / "figures.json").read_text())[
+        "rows"
+    ]
+    assert [len(row["processes"]) for row in rows] == [1] * 6 + [2] * 4
+    assert [path.name for path in tmp_path.iterdir()] == ["figures.json"] and "21 tables" in capsys.readouterr().out

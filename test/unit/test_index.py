@@ -72,7 +72,7 @@ def test_the_index_says_what_the_tables_say(tmp_path_factory, data):
         for i in data.draw(st.permutations(range(len(ids))))[:20]:
             assert read.row(name, i) == (ids[i], rows[i][name])
             path, line, _, _ = index.place(name, i)
-            assert path.read_text().splitlines()[line].split(" ")[0] == ids[i]
+            assert Path(path).read_text().splitlines()[line].split(" ")[0] == ids[i]
     grouped = group_by_speaker([row["utt2spk"] for row in rows])
     assert index.by_speaker.order.tolist() == grouped.order.tolist()
     assert index.by_speaker.ends.tolist() == grouped.ends.tolist()
@@ -115,6 +115,7 @@ def test_an_index_is_made_once_and_again_when_a_table_changes(tmp_path, monkeypa
     assert {path.name: path.read_bytes() for path in (tmp_path / INDEX).iterdir() if path.suffix == ".npy"} == {
         name: content for name, content in before.items() if name.endswith(".npy")
     }
+    (tmp_path / "index.tmp").mkdir()  # of a process that was killed
     write_set(tmp_path, rows_of(31))
     assert len(open_index(tmp_path).lengths) == 31
     write_table(tmp_path / "utt2lang", {f"u{i:04}": "eng" for i in range(31)})
