@@ -92,11 +92,10 @@ def measure(root: Path, count: int, options: argparse.Namespace) -> list[dict]:
         told = in_processes(use, root, world, options)
         for step in ("open", "first plan", "all plans", "read"):
             rows.append(row(count, world, step, [one[step] for one in told], told[0]["note"].get(step, "")))
-        node = sum(one["proportional"] for one in told)
+        node = {when: sum(one["proportional"][when] for one in told) for when in ("planned", "read")}
         rows[-1]["node_growth_mb"] = node
-        print(
-            f"| {count:,} | {world} | at the end | | | | | {node:.0f} MB on the node, shared pages once |", flush=True
-        )
+        told_of = ", ".join(f"{when} {size:.0f}" for when, size in node.items())
+        print(f"| {count:,} | {world} | | | | | | MB on the node, shared pages once: {told_of} |", flush=True)
     return rows
 
 
@@ -189,11 +188,14 @@ def use(root: Path, rank: int, world: int, options: argparse.Namespace, barrier,
         total = sum(len(batches.epochs.plan(1, part)[0]) for part in range(batches.epochs.parts))
     found["all plans"], found["note"]["all plans"] = watch.figures, f"{total:,} joins"
     barrier.wait()
+    found["proportional"] = {"planned": memory()["Pss"] - before}
+    barrier.wait()
     with Watch() as watch:
         read = sum(size for size, _ in islice(batches.epoch(), None if options.batches < 0 else options.batches))
     seconds = watch.figures.seconds
     found["read"], found["note"]["read"] = watch.figures, f"{read} joins, {read / seconds:.0f} a second, plan included"
-    found["proportional"] = memory()["Pss"] - before
+    barrier.wait()
+    found["proportional"]["read"] = memory()["Pss"] - before
     barrier.wait()
     told.put(found)
 
