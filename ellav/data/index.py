@@ -3,7 +3,7 @@
 A set is a folder of tables, or of shards, `shards/*/`, each with tables of its own; its
 utterances are those of the first shard, of the second, and so on. The folder `index` beside
 the tables has numbers only, which are mapped, not read, so that all processes of a machine
-share one copy: about 25 bytes an utterance. Tables are edited by people, so the index holds the
+share one copy: about 12 bytes an utterance. Tables are edited by people, so the index holds the
 size and the time of change of each, and is made anew where they are not as they were.
 """
 
