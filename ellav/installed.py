@@ -26,6 +26,7 @@ EXTRAS = {
     "quality": "test/bench/human_speech.py (PESQ, STOI)",
     "sentencepiece": "the text front end sentencepiece",
     "espeak": "the text front end espeak",
+    "mandarin": "the text front end pinyin, and espeak in Mandarin",
     "nemo": "normalizer=nemo of the text front ends g2p_en and espeak",
     "dev": "the tests",
 }

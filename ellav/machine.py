@@ -5,7 +5,9 @@ Every function takes `root`, under which it looks for /proc and /sys, so that it
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +72,17 @@ def memory(root: Path = ROOT) -> Memory:
             found[key] = int(value.split()[0]) * 1024
     limits = [*_limits(root, "", _memory2), *_limits(root, "memory", _memory1)]
     return Memory(found.get("MemTotal", 0), found.get("MemAvailable", 0), min(limits, default=None))
+
+
+def peak_memory() -> int:
+    """Bytes that this process has held at most, since it began or since `forget_peak_memory`."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def forget_peak_memory(root: Path = ROOT) -> None:
+    """Let `peak_memory` begin anew with what is held now, where the system allows it."""
+    with contextlib.suppress(OSError):
+        (root / "proc/self/clear_refs").write_text("5")
 
 
 def disk(path: Path) -> int:

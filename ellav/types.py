@@ -138,7 +138,8 @@ class DecodingRequest:
     durations: (M,) frames of the first M phones, summing to T0. open: phone M-1 goes on
     after frame T0 (a prompt cut inside a phone); otherwise it ended there.
     least, most: (N,) bounds on the frames of each phone. max_frames: bound on the frames
-    to generate, for orderings that do not count by phone.
+    to generate, for orderings that do not count by phone. more: whether further phones follow
+    that nobody knows yet; only an ordering that `grows` is asked so.
     """
 
     id: str
@@ -150,6 +151,7 @@ class DecodingRequest:
     least: np.ndarray
     most: np.ndarray
     max_frames: int
+    more: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ class DecodingScript:
     Decoding takes at most F + sum(most + 1) rows after the prefix, under any model.
     next: for orderings of several stages, makes the next stage's script from all rows
     (L, S), or returns None.
+    more: further segments follow that are not known yet; group K is then empty, K may be 0.
     """
 
     prefix: np.ndarray
@@ -184,8 +187,29 @@ class DecodingScript:
     least: np.ndarray
     most: np.ndarray
     next: Callable[[np.ndarray], DecodingScript | None] | None = None
+    more: bool = False
 
     @property
     def bound(self) -> int:
         """Rows fed or sampled after the prefix, at most."""
         return len(self.forced) + int((self.most + 1).sum())
+
+    def departs(self, longer: DecodingScript) -> str | None:
+        """The first field in which `longer` does not go on with this script, None where it does.
+
+        It begins with all that this one says, and has a segment more where it is the last (`more` False).
+        """
+        known, forced = len(self.state), int(self.offset[-2])
+        if not self.more or len(self.forced) > forced:
+            return "more"
+        if len(longer.state) < known + (not longer.more):
+            return "state"
+        for name in ("prefix", "text_len", "positions", "next_position", "count"):
+            if not np.array_equal(getattr(self, name), getattr(longer, name)):
+                return name
+        for name in ("state", "least", "most", "hold"):
+            if not np.array_equal(getattr(self, name), getattr(longer, name)[:known]):
+                return name
+        if not np.array_equal(self.offset[: known + 1], longer.offset[: known + 1]):
+            return "offset"
+        return None if np.array_equal(self.forced[:forced], longer.forced[:forced]) else "forced"

@@ -12,6 +12,7 @@ from ellav.bin.corpus_options import (
     add_librispeech,
     add_readers,
     add_run,
+    add_subsets,
     check_numbers,
     plan_of,
     prompt_seconds_of,
@@ -22,6 +23,7 @@ from ellav.bin.corpus_options import (
 from ellav.bin.options import parse, parser
 from ellav.data.corpora import Dropped, Spoken
 from ellav.data.corpora.download import fetch_librispeech
+from ellav.data.corpora.folder import FolderWriter
 from ellav.data.corpora.librispeech import corpus_root, read_reader, readers_of
 from ellav.data.corpora.pairing import pairs_of, read_list, write_pairs, write_reader
 from ellav.data.corpora.readers import choose, sample
@@ -39,33 +41,14 @@ def librispeech(argv: list[str]) -> None:
         " test_unseen of --held-out-readers; test_seen of --seen-utterances; one of each of --test-subsets, with _ for"
         " -; or instead of these test_list of --test-list.",
     )
-    made.add_argument("--train-subsets", nargs="+", default=["train-clean-100"], help="subsets to train on")
-    made.add_argument(
-        "--seen-utterances",
-        type=int,
-        default=0,
-        help="utterances of each reader to keep back from training for test_seen, where the reader has four times as"
-        " many, in the subsets that hold --held-out-readers (in all, where there are none)",
-    )
-    made.add_argument(
-        "--valid-utterances",
-        type=int,
-        default=0,
-        help="utterances of each reader to keep back from training for valid, where the reader has four times as many",
-    )
+    add_subsets(made, ["train-clean-100"])
     add_readers(made, held_out="")
     add_librispeech(made)
     add_bounds(made, least=1.0, most=36.0)
     add_run(made)
     options = parse(made, argv)
     check_numbers(options)
-    train, tests = words(options.train_subsets), words(options.test_subsets)
-    if not train:
-        raise UserError("--train-subsets names none; there is nothing to train on")
-    twice = next((subset for subset in train + tests if (train + tests).count(subset) > 1), None)
-    if twice is not None:
-        where = "both trained on and tested" if twice in train and twice in tests else "named twice"
-        raise UserError(f"subset {twice!r} is {where}; name it once")
+    train, tests = subsets_of(options)
     root = librispeech_root(options, [*train, *tests])
     tested = readers_of(root, tests)
     readers = {reader: folders for reader, folders in readers_of(root, train).items() if reader not in tested}
@@ -82,6 +65,18 @@ def librispeech(argv: list[str]) -> None:
             for reader, rows in reading({reader: readers[reader] for reader in plan.readers}, options):
                 divide(writers, reader, rows, plan)
         write_tests(writers, root, options)
+
+
+def subsets_of(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Those to train on and those to test. Raises UserError where none is to be trained on, or one is named twice."""
+    train, tests = words(options.train_subsets), words(options.test_subsets)
+    if not train:
+        raise UserError("--train-subsets names none; there is nothing to train on")
+    twice = next((subset for subset in train + tests if (train + tests).count(subset) > 1), None)
+    if twice is not None:
+        where = "both trained on and tested" if twice in train and twice in tests else "named twice"
+        raise UserError(f"subset {twice!r} is {where}; name it once")
+    return train, tests
 
 
 def librispeech_root(options: argparse.Namespace, subsets: list[str]) -> Path:
@@ -136,16 +131,20 @@ def write_tests(writers: Writers, root: Path | None, options: argparse.Namespace
         writer = writers.get(test_name(subset))
         if writer is None:
             continue
-        readers = readers_of(root, [subset])
-        if options.hours:
-            readers = {
-                reader: readers[reader] for reader in sorted(sample(readers, options.hours, options.seed).readers)
-            }
-        for _, rows in reading(readers, options):
-            for row in rows:
-                if isinstance(row, Dropped):
-                    writer.drop(row)
-            write_reader(writer, [row for row in rows if isinstance(row, Spoken)], protocol_of(options))
+        fill_test(writer, readers_of(root, [subset]), reading, options)
+
+
+def fill_test(
+    writer: FolderWriter, readers: dict[str, list[Path]], read: Callable[..., Iterator], options: argparse.Namespace
+) -> None:
+    """Fill the test set of a subset with all of its readers, or a sample. read: as `reading`."""
+    if options.hours:
+        readers = {reader: readers[reader] for reader in sorted(sample(readers, options.hours, options.seed).readers)}
+    for _, rows in read(readers, options):
+        for row in rows:
+            if isinstance(row, Dropped):
+                writer.drop(row)
+        write_reader(writer, [row for row in rows if isinstance(row, Spoken)], protocol_of(options))
 
 
 def write_list(writers: Writers, readers: dict[str, list[Path]], options: argparse.Namespace) -> None:

@@ -29,17 +29,40 @@ def add_readers(made: argparse.ArgumentParser, held_out: str) -> None:
     )
 
 
+def add_subsets(made: argparse.ArgumentParser, train: list[str]) -> None:
+    """Options of a corpus with subsets to train on, and what of their readers is kept back."""
+    made.add_argument("--train-subsets", nargs="+", default=train, help="subsets to train on")
+    made.add_argument(
+        "--seen-utterances",
+        type=int,
+        default=0,
+        help="utterances of each reader to keep back from training for test_seen, where the reader has four times as"
+        " many, in the subsets that hold --held-out-readers (in all, where there are none)",
+    )
+    made.add_argument(
+        "--valid-utterances",
+        type=int,
+        default=0,
+        help="utterances of each reader to keep back from training for valid, where the reader has four times as many",
+    )
+
+
 def add_librispeech(made: argparse.ArgumentParser) -> None:
     """Options of the test sets, which come from LibriSpeech whatever the training set."""
     made.add_argument("--librispeech", type=Path, help="folder that holds the subsets, or LibriSpeech/ in it")
     made.add_argument("--libritts-text", default="normalized", choices=FORMS, help="which transcripts of LibriTTS")
-    made.add_argument("--test-subsets", nargs="*", default=[], help="subsets to test on, for example test-clean")
     made.add_argument(
         "--test-list",
         type=Path,
         help="make test_list of this file's pairs and words, with recordings of --test-subsets: lines `prompt, seconds,"
         " words, utterance, seconds, words` parted by tabs, as F5-TTS publishes for LibriSpeech-PC",
     )
+    add_tests(made, "test-clean")
+
+
+def add_tests(made: argparse.ArgumentParser, example: str) -> None:
+    """Options of the test subsets of a corpus, and of the protocol. example: a subset's name."""
+    made.add_argument("--test-subsets", nargs="*", default=[], help=f"subsets to test on, for example {example}")
     made.add_argument(
         "--pairing",
         default="random",
@@ -57,12 +80,14 @@ def add_librispeech(made: argparse.ArgumentParser) -> None:
     made.add_argument("--most-targets", type=int, default=0, help="utterances of a reader to test, at most; 0: all")
 
 
-def add_bounds(made: argparse.ArgumentParser, least: float, most: float) -> None:
-    """Options of the filters. Test subsets and lists are not filtered."""
+def add_bounds(
+    made: argparse.ArgumentParser, least: float, most: float, rates: tuple[float, float] = (3.0, 22.0)
+) -> None:
+    """Options of the filters. Test subsets and lists are not filtered. rates: letters a second, least and most."""
     made.add_argument("--least-seconds", type=float, default=least, help="of an utterance")
     made.add_argument("--most-seconds", type=float, default=most, help="of an utterance")
-    made.add_argument("--least-rate", type=float, default=3.0, help="letters a second; slower: words are missing")
-    made.add_argument("--most-rate", type=float, default=22.0, help="letters a second; faster: words too many")
+    made.add_argument("--least-rate", type=float, default=rates[0], help="letters a second; slower: words are missing")
+    made.add_argument("--most-rate", type=float, default=rates[1], help="letters a second; faster: words too many")
 
 
 def add_run(made: argparse.ArgumentParser) -> None:
@@ -151,7 +176,7 @@ def prompt_seconds_of(options: argparse.Namespace) -> float:
     """How much of a prompt is heard; 0: all of it."""
     if options.prompt_seconds is not None:
         return options.prompt_seconds
-    return 3.0 if options.pairing == "random" and options.test_list is None else 0.0
+    return 3.0 if options.pairing == "random" and getattr(options, "test_list", None) is None else 0.0
 
 
 def protocol_of(options: argparse.Namespace) -> Protocol:

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from rich.progress import track
 
-from ellav.bin.options import add_choice, add_nar_temperature, add_quantize, add_which, parse, parse_bool, parser
+from ellav.bin.options import (
+    add_choice,
+    add_dtype,
+    add_nar_temperature,
+    add_quantize,
+    add_which,
+    parse,
+    parse_bool,
+    parser,
+)
 from ellav.data.audio import write_wav
 from ellav.data.codes import CodesWriter
 from ellav.data.dataset import Dataset, Tokens
@@ -48,6 +57,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--batch", type=int, default=32, help="utterances decoded together")
     made.add_argument("--measure", type=parse_bool, default=True, help="measure decoding speed afterwards (true|false)")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
+    add_dtype(made, "float32")
     add_quantize(made)
     add_nar_temperature(made, 0.0)
     add_choice(made, "decoder", "nucleus", "decoders")
@@ -71,6 +81,8 @@ def main(argv: list[str]) -> None:
     )
     kept = {name: getattr(options, name) for name in plain}
     kept["which"] = which["ar"] if which["ar"] == which["nar"] else f"{which['ar']} (AR) and {which['nar']} (NAR)"
+    if options.dtype != "float32":
+        kept["dtype"] = options.dtype
     if options.nar_temperature:
         kept["nar_temperature"] = options.nar_temperature
     kept["plugin"] = decoders.record(options.decoder)
@@ -94,7 +106,7 @@ def _decode(options, which: dict[str, str], decoder, folder: Path) -> None:
     dataset = Dataset(options.data, tokens)
     pipeline, ar, _ = load_voice(
         options.ar, options.nar, options.codec, tokens, decoder, which, device, options.quantize, options.batch,
-        options.tokens, options.nar_temperature,
+        options.tokens, options.nar_temperature, options.dtype,
     )  # fmt: skip
     codec = pipeline.codec
     for path in (options.ar, options.nar):

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
 from pathlib import Path
 
 from ellav import machine
-from ellav.bin.options import add_choice, add_nar_temperature, add_quantize, parse, parser
-from ellav.bin.synth_files import check_files, check_stream
+from ellav.bin.options import add_choice, add_dtype, add_nar_temperature, add_quantize, parse, parser
+from ellav.bin.synth_files import (
+    BESIDE,
+    FORMATS,
+    check_files,
+    check_ordering,
+    check_stream,
+    files_of,
+    place,
+    write_speech,
+)
+from ellav.bin.synth_prompts import check_prompt, list_prompts
+from ellav.bin.synth_texts import speak_tasks, tasks_of, tell
 from ellav.errors import UserError
-from ellav.infer.bundle import Bundle, prompt_seconds, read_bundle
+from ellav.infer.bundle import Bundle, read_bundle
 from ellav.text_files import decoded
 
 OUT = Path("speech.wav")
@@ -20,6 +32,7 @@ OUT = Path("speech.wav")
 def main(argv: list[str]) -> None:
     """Parse options and speak."""
     began = time.perf_counter()
+    formats = ", ".join(f"{ending} ({encoding})" for ending, encoding in FORMATS.items())
     made = parser("synth", "Speak a text in the voice of a prompt.")
     made.add_argument(
         "--model", type=Path, help="model made by `ellav pack`; the one that comes with ellav if left out"
@@ -30,16 +43,43 @@ def main(argv: list[str]) -> None:
         "--prompt_text", help="what the recording says (a built-in prompt knows it); `auto` recognises it"
     )
     made.add_argument("--list_prompts", action="store_true", help="list the model's built-in prompts and end")
-    made.add_argument("--out", type=Path, help=f"wav or flac file to write; {OUT} if left out")
+    made.add_argument("--out", type=Path, help=f"file to write, {OUT} if left out: {formats}; a folder with --texts")
+    made.add_argument(
+        "--texts",
+        type=Path,
+        metavar="TSV",
+        help="speak many texts: lines of an id, a tab and the text, perhaps a tab and a prompt (a built-in one, or a"
+        " recording with its transcript beside it: me.wav, me.txt). Each goes into a file of its own in the folder"
+        " --out; those that are there already are not made again",
+    )
+    made.add_argument("--format", choices=[ending[1:] for ending in FORMATS], help="of --texts (wav)")
     made.add_argument(
         "--stream",
         metavar="FILE",
         help="instead of --out: write samples as they are made, without a header, into a file or a named pipe, or - for"
         " standard output",
     )
-    made.add_argument("--textgrid", type=Path, help="write the times of phones and words here")
+    times = {"type": place, "nargs": "?", "const": BESIDE, "metavar": "FILE"}
+    made.add_argument("--textgrid", **times, help="write the times of phones and words for Praat; FILE as for --srt")
+    made.add_argument(
+        "--srt", **times, help="write the times of words as subtitles, into a file called after the audio if left out"
+    )
+    made.add_argument(
+        "--best_of",
+        type=int,
+        metavar="N",
+        help="make N readings, with the seeds from --seed on, and keep the one of which the models are surest",
+    )
+    made.add_argument(
+        "--follow",
+        type=float,
+        metavar="SECONDS",
+        help="of a long text: speak each part behind so much of the end of the part before, not after the prompt alone;"
+        " 2 is a good number",
+    )
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
     made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
+    add_dtype(made, "auto")
     add_quantize(made)
     add_nar_temperature(made, None)
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
@@ -52,18 +92,20 @@ def main(argv: list[str]) -> None:
         return
     if options.decoder is None and options.decoder_conf:
         raise UserError("--decoder_conf needs --decoder NAME beside it")
-    check_prompt(bundle, options.prompt, options.prompt_text)
-    if options.stream is not None:
-        check_stream(options.stream, options.out, options.textgrid, options.prompt)
+    if options.best_of is not None and options.best_of < 1:
+        raise UserError(f"--best_of {options.best_of} is no number of readings; give 1 or more")
+    if options.texts is not None:
+        tasks, there = tasks_of(options, bundle)
+        if not tasks:
+            print(f"{options.out}: all {there} texts are there already")
+            return
     else:
-        options.out = options.out or OUT
-        check_files(options.out, options.textgrid, options.prompt)
+        check_one(options, bundle)
     # What is streamed may begin before all of the text is there.
     as_it_comes = options.stream is not None and options.text is None and not sys.stdin.isatty()
-    text = None if as_it_comes else read_text(options.text)
+    text = None if as_it_comes or options.texts is not None else read_text(options.text)
     limit_threads()
 
-    from ellav.data.audio import write_wav
     from ellav.infer.synthesizer import Synthesizer
 
     voice = Synthesizer(
@@ -75,52 +117,50 @@ def main(argv: list[str]) -> None:
         options.transcriber_conf,
         options.quantize,
         options.nar_temperature,
+        options.dtype,
     )
     ready = time.perf_counter()
-    if options.stream is not None:
+    for option in ("textgrid", "srt"):
+        if getattr(options, option) is not None:
+            check_ordering(voice.pipeline.engine.ordering, f"--{option}")
+    if options.texts is not None:
+        speak_tasks(voice, tasks, there, options, ready)
+    elif options.stream is not None:
         from ellav.bin.synth_stream import stream, text_in_pieces
 
         stream(voice, text_in_pieces() if as_it_comes else text, options, ready)
+    else:
+        speak_one(voice, text, options, ready, ready - began)
+
+
+def check_one(options: argparse.Namespace, bundle: Bundle) -> None:
+    """Refuse, before anything heavy is loaded, what cannot be spoken from or written to."""
+    check_prompt(bundle, options.prompt, options.prompt_text)
+    if options.format is not None:
+        raise UserError("--format is for --texts; the name of --out says what one text is written as")
+    if options.stream is None:
+        options.files = files_of(options.out or OUT, options.textgrid, options.srt)
+        check_files(options.files, options.prompt)
         return
-    speech = voice(text, options.prompt, options.prompt_text, options.seed)
-    for remark in speech.remarks:
-        print(f"ellav synth: {remark}", file=sys.stderr)
-    write_wav(options.out, speech.wav, speech.sample_rate)
-    if options.textgrid and speech.durations is None:
-        raise UserError(f"--textgrid: this model's ordering keeps no phone times ({options.out} is written)")
-    if options.textgrid:
-        write_times(options.textgrid, speech)
+    names = ("out", "textgrid", "srt", "best_of", "follow")
+    check_stream(options.stream, {f"--{name}": getattr(options, name) for name in names}, options.prompt)
+
+
+def speak_one(voice, text: str, options: argparse.Namespace, ready: float, loading: float) -> None:
+    """Speak a text into its files. ready: when the voice was loaded. loading: seconds that this took."""
+    kept = {"best_of": options.best_of, "follow": options.follow}
+    speech = voice(text, options.prompt, options.prompt_text, options.seed, **kept)
+    tell(speech.remarks)
+    write_speech(options.files, speech)
     length, seconds = len(speech.wav) / speech.sample_rate, time.perf_counter() - ready
     parts = f" in {len(speech.chunks)} parts" if len(speech.chunks) > 1 else ""
+    surest = f", confidence {speech.confidence:.3f}" if speech.confidence is not None else ""
+    if (options.best_of or 1) > 1:
+        surest = f", the surest of {options.best_of} readings{surest}"
     print(
-        f"{options.out}: {length:.2f} s of speech{parts} in {seconds:.2f} s (after {ready - began:.1f} s to load),"
-        f" voice {speech.prompt or options.prompt}, model {bundle.folder}"
+        f"{options.files.audio}: {length:.2f} s of speech{parts} in {seconds:.2f} s (after {loading:.1f} s to load)"
+        f"{surest}, voice {speech.prompt or options.prompt}, model {voice.bundle.folder}"
     )
-
-
-def list_prompts(bundle: Bundle) -> None:
-    """Print name, seconds and words of each built-in prompt, the default first."""
-    if not bundle.prompts:
-        raise UserError(f"{bundle.folder}: this model has no prompts of its own")
-    for number, prompt in enumerate(bundle.prompts.values()):
-        print(f"{prompt.name}  {prompt_seconds(prompt):.1f} s  {prompt.text}{'' if number else '  (default)'}")
-
-
-def check_prompt(bundle: Bundle, prompt: str | None, text: str | None) -> None:
-    """Refuse, before anything heavy is loaded, a prompt that cannot be used."""
-    if prompt is None and text is not None:
-        raise UserError("--prompt_text without --prompt: name the recording that says it")
-    if text is not None and not text.strip():
-        raise UserError("--prompt_text is empty; give the words that the recording says")
-    if prompt is None or (text is None and prompt in bundle.prompts):
-        bundle.prompt(prompt)
-    elif text is not None and prompt in bundle.prompts and not Path(prompt).exists():
-        raise UserError(f"--prompt {prompt}: a built-in prompt knows its words; leave out --prompt_text")
-    elif not Path(prompt).exists():
-        built_in = f", and none of the built-in prompts ({', '.join(bundle.prompts)})" if bundle.prompts else ""
-        raise UserError(f"--prompt {prompt}: no such file{built_in}")
-    elif text is None:
-        raise UserError(f"--prompt {prompt}: needs its transcript; give its words with --prompt_text, or `auto`")
 
 
 def read_text(given: str | None) -> str:
@@ -141,10 +181,3 @@ def limit_threads(granted: machine.Cores | None = None) -> None:
     granted = granted or machine.cores()
     if granted.granted < granted.affinity:
         os.environ.setdefault("OMP_NUM_THREADS", str(granted.granted))
-
-
-def write_times(path: Path, speech) -> None:
-    """A TextGrid of phones and words."""
-    from ellav.infer.textgrid import write_textgrid
-
-    write_textgrid(path, speech.phones, speech.word_of_phone, speech.durations, speech.frame_rate, speech.words)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import fields
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.config import build, read_yaml
 from ellav.data.outputs import fingerprint, locked, need
 from ellav.errors import UserError
-
-if TYPE_CHECKING:
-    from ellav.plugins.orderings import Ordering
-    from ellav.types import Utterance
 
 LENGTH = {"max_steps", "max_minutes", "max_frames_seen", "patience", "log_every", "sample_minutes", "threads", "dtype"}
 """Options that a resumed run may change."""
@@ -43,7 +38,7 @@ def _train(options) -> None:
     import torch
     from accelerate import Accelerator
 
-    from ellav.data.batching import Batches
+    from ellav.data.batching import Batches, FirstBatches
     from ellav.data.dataset import Dataset, Tokens
     from ellav.infer.samples import sampler
     from ellav.models.code_embeddings import begin_with_vectors
@@ -56,9 +51,11 @@ def _train(options) -> None:
     from ellav.train import checkpoint
     from ellav.train.config import TrainConfig
     from ellav.train.objectives import ARObjective, NARObjective
+    from ellav.train.resolve import reads_durations, split_conf
     from ellav.train.trainer import Trainer
 
-    model_conf, train_conf = _split(options, ModelOptions, TrainConfig)
+    own = options.ar_conf if options.kind == "ar" else options.nar_conf
+    model_conf, train_conf = split_conf(options.kind, options.model_conf, options.train_conf, own)
     config = build(TrainConfig, train_conf, "train_conf")
     tokens = Tokens.read(need(options.tokens, "5 (token list and statistics)"))
     train, valid = (
@@ -121,7 +118,7 @@ def _train(options) -> None:
         )
 
     mine = batches(train, config.seed, accelerator.process_index, accelerator.num_processes)
-    held_out = [batch for batch, _ in islice(batches(valid, 0, 0, 1).epoch(), config.valid_batches)]
+    held_out = FirstBatches(batches(valid, 0, 0, 1), config.valid_batches)
     out.mkdir(parents=True, exist_ok=True)
     if accelerator.is_main_process:
         if not resume:  # a state of another run, beside this one's config.yaml, would be taken up later
@@ -160,21 +157,6 @@ def source_of(given: Path, kind: str) -> Source:
     return Source(given / kind, read_bundle(given).model["which"][kind] if packed else choose_weights(given / kind))
 
 
-def reads_durations(ordering: Ordering, utterances: Sequence[Utterance], few: int = 50) -> bool:
-    """Whether decoded rows will tell how long most phones last, as those of the first utterances do.
-
-    A NAR model that adds phones to their own frames is of use only then.
-    """
-    phones = certain = 0
-    for number in range(min(few, len(utterances))):
-        restored = ordering.restore(ordering.arrange(utterances[number]).ids)
-        if restored.durations is None:
-            return False
-        phones += len(restored.certain)
-        certain += int(restored.certain.sum())
-    return 2 * certain > phones
-
-
 def _parser():
     made = parser("train", "Train the AR or the NAR model. Under torchrun it trains with all its processes.")
     made.add_argument("kind", choices=("ar", "nar"), help="which model")
@@ -202,23 +184,6 @@ def _parser():
     ):
         made.add_argument(f"--{name}_conf", action="append", nargs="+", default=[], metavar="KEY=VALUE", help=what)
     return made
-
-
-def _split(options, model_type: type, train_type: type) -> tuple[dict, dict]:
-    """model_conf and train_conf, with `ar_conf` or `nar_conf` dealt out on top of them."""
-    model_conf, train_conf = dict(options.model_conf), dict(options.train_conf)
-    own = options.ar_conf if options.kind == "ar" else options.nar_conf
-    of_model, of_train = ({f.name for f in fields(t)} for t in (model_type, train_type))
-    for name, value in own.items():
-        key = name.replace("-", "_")
-        if key in of_model:
-            model_conf[key] = value
-        elif key in of_train:
-            train_conf[key] = value
-        else:
-            known = ", ".join(sorted(of_model | of_train))
-            raise UserError(f"{options.kind}_conf: unknown option {name!r}; accepted: {known}")
-    return model_conf, train_conf
 
 
 def _same(before: dict, now: dict, out: Path) -> None:

@@ -27,6 +27,8 @@ STREAMED = 0x7FFFF000  # bytes; programs that write a WAV into a pipe announce a
 UNKNOWN = 1 << 62  # frames; libsndfile says more than this of a FLAC that was written into a pipe
 BLOCK = 1 << 20  # frames that are read at once: what a header announces need not be there
 ESTIMATE = 0.1  # s by which the announced length of an MP3 may be wrong, and the end of a segment
+ENCODINGS = {"WAV": "PCM_16", "FLAC": "PCM_16", "OGG": "VORBIS"}  # what is written in each format
+WRITTEN = 1 << 14  # samples that are written at once: libvorbis puts them on the stack, and minutes of them overflow it
 NO_FORMAT = (1, 3)  # libsndfile's numbers for a format, or an encoding in it, that it does not know
 
 
@@ -203,17 +205,20 @@ def seconds_of(path: Path | str) -> float:
 
 
 def write_wav(path: Path | str, wav: np.ndarray, sample_rate: int, comment: str = "") -> None:
-    """Write (samples,) as 16 bits, WAV or FLAC by the name's ending, beside and renamed.
+    """Write (samples,) beside and renamed, by the name's ending as WAV or FLAC of 16 bits, or as OGG (Vorbis).
 
     comment: kept in the file's header. Raises OSError naming the file where the disk is full,
     of which libsndfile says nothing.
     """
     path, encoded = Path(path), io.BytesIO()
     kind = path.suffix.lstrip(".").upper()
-    with soundfile.SoundFile(encoded, "w", sample_rate, 1, "PCM_16", format=kind) as file:
+    if kind == "OGG":  # which keeps what is louder than full scale, for players to deal with
+        wav = np.clip(wav, -1, 1)
+    with soundfile.SoundFile(encoded, "w", sample_rate, 1, ENCODINGS[kind], format=kind) as file:
         if comment:
             file.comment = comment
-        file.write(wav)
+        for first in range(0, len(wav), WRITTEN):
+            file.write(wav[first : first + WRITTEN])
     with beside(path) as temporary:
         temporary.write_bytes(encoded.getbuffer())
 

@@ -13,7 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Protocol
 
 import numpy as np
@@ -135,6 +135,16 @@ class Batches:
                 f"raise it or lower max_frames={self.max_frames}"
             )
         return item
+
+
+class FirstBatches:
+    """The first `count` batches of an epoch, made anew whenever they are gone through: none of them is kept."""
+
+    def __init__(self, batches: Batches, count: int):
+        self.batches, self.count = batches, count
+
+    def __iter__(self) -> Iterator:
+        return (batch for batch, _ in islice(self.batches.epoch(), self.count))
 
 
 class Filled:

@@ -38,18 +38,24 @@ def split(text: str, size: Callable[[str], int], most: int) -> list[Chunk]:
 def sentences(pieces: Iterable[str]) -> Iterator[str]:
     """The sentences of a text that comes in pieces, each as soon as what follows it shows that it has ended."""
     text = ""
-    for piece in pieces:
-        if not isinstance(piece, str):
-            raise UserError(f"pieces of text must be strings, not {type(piece).__name__}")
+    for piece in strings(pieces):
         text += piece
-        while end := _first_end(text):
+        while end := first_end(text):
             yield text[:end]
             text = text[end:]
     if text.strip():
         yield text
 
 
-def _first_end(text: str) -> int:
+def strings(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces; raises UserError at the first that is no string."""
+    for piece in pieces:
+        if not isinstance(piece, str):
+            raise UserError(f"pieces of text must be strings, not {type(piece).__name__}")
+        yield piece
+
+
+def first_end(text: str) -> int:
     """Where the first sentence of a text that may go on has ended for certain, 0 where none has."""
     for match in LEVELS[0][0].finditer(text):
         # Not before more marks and quotes, nor before it is seen what comes then: `...`, `?!`, `J. Smith`, `p. 5`.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from ellav.infer.graphs import Graphs, cuda_graphs
 from ellav.infer.session import Decoded, Session
 from ellav.models.ar import ARModel
 from ellav.plugins.decoders import Decoder
@@ -32,7 +33,8 @@ class Engine:
 
     batch: scripts decoded together. width: rows fed a step, or None for 2 on a GPU, where a
     step costs the same, and 1 on a CPU, where two rows take half as long again as one.
-    quantize: "int8" rounds weights to 8 bits, on a CPU only.
+    quantize: "int8" rounds weights to 8 bits, on a CPU only. graphs: whether steps on a GPU are
+    captured as CUDA graphs.
     forwards: steps of the model so far, prefixes included. The model's weights are copied:
     make a new engine for changed ones.
     """
@@ -45,12 +47,13 @@ class Engine:
         batch: int = 32,
         width: int | None = None,
         quantize: str = "none",
+        graphs: bool = True,
     ):
         self.model, self.ordering, self.decoder = model.eval(), ordering, decoder
         self.batch, self.device = batch, model.table.device
         self.width = width or (2 if self.device.type == "cuda" else 1)
         self.forwards = 0
-        self.quantize = quantize
+        self.quantize, self.graphs = quantize, graphs and self.device.type == "cuda"
         self.network = model.cached(torch.int8 if quantize == "int8" else None)
         sampled = model.sampled.cpu().numpy()
         self._column = model.column.cpu().numpy()
@@ -75,25 +78,34 @@ class Engine:
         self.sampled = model.sampled
         self.numbers = torch.arange(ordering.streams, device=self.device)
 
-    def open(self, capacity: int | None = None) -> Session:
-        """Begin decoding in `capacity` slots, or `batch` of them."""
-        return Session(self, capacity or self.batch)
+    def open(self, capacity: int | None = None, confidence: bool = False) -> Session:
+        """Begin decoding in `capacity` slots, or `batch` of them. confidence: whether it is told, see `Decoded`."""
+        return Session(self, capacity or self.batch, confidence)
+
+    def session_graphs(self) -> Graphs | None:
+        """What captures the steps of one session; None where each is done as it comes."""
+        return cuda_graphs(self.device) if self.graphs else None
 
     def decode(
         self,
         utterances: list[str],
         scripts: list[DecodingScript],
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         done: Callable[[int], None] | None = None,
+        confidence: bool = False,
     ) -> list[Decoded]:
         """Run scripts, each named by its utterance id; later stages (`next`) included.
 
-        done is called with the number of scripts just finished.
+        seed: of all, or one for each. done is called with the number of scripts just finished. confidence: whether it
+        is told, see `Decoded`. Raises ValueError where the end of a script is not known.
         """
+        if any(script.more for script in scripts):
+            raise ValueError("a script goes on that nobody can extend; decode it in a session")
+        seeds = seed if isinstance(seed, Sequence) else [seed] * len(scripts)
         # Those of a like length beside each other, and the longest first: so few slots wait for the last one.
         order = sorted(range(len(scripts)), key=lambda i: -len(scripts[i].prefix) - scripts[i].bound)
-        session = self.open(max(1, min(self.batch, len(scripts))))
-        number = {session.add(utterances[i], scripts[i], seed): i for i in order}
+        session = self.open(max(1, min(self.batch, len(scripts))), confidence)
+        number = {session.add(utterances[i], scripts[i], seeds[i]): i for i in order}
         results: list[Decoded | None] = [None] * len(scripts)
         while session.busy:
             session.step()

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import torch
 
 from ellav.data.dataset import Tokens
+from ellav.errors import UserError
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
+from ellav.models.fastest import decoding_dtype
 from ellav.models.model_config import prompt_bounds
 from ellav.models.products import quantised
 from ellav.models.trained import Trained, load_pair
@@ -37,21 +39,28 @@ def load_voice(
     batch: int = 32,
     listed: Path | None = None,
     nar_temperature: float = 0.0,
+    dtype: str = "float32",
 ) -> Voice:
     """The models of two folders that `ellav train` wrote, beside the codec of a third.
 
     which: weights, see `ellav.models.trained.load_pair`. quantize: "int8" rounds the weights of both models to 8 bits,
     on a CPU only. batch: utterances decoded together. listed: the folder of `tokens` in a recipe, which is then to be
-    the very one of the training. nar_temperature: see `Pipeline`. Raises UserError where something is missing or does
+    the very one of the training. nar_temperature: see `Pipeline`. dtype: of the weights of both models, see
+    `ellav.models.fastest.decoding_dtype`; float32 beside "int8". Raises UserError where something is missing or does
     not fit.
     """
     made = load_codec(codec)
     first, second = load_pair(ar, nar, which)
     for folder, trained in ((ar, first), (nar, second)):
         trained.check_fits(tokens, folder, listed, codec)
-    engine = Engine(first.model.to(device), first.ordering, decoder, batch, quantize=quantize)
-    completing = second.model.to(device)
-    if quantize == "int8":
-        completing = quantised(completing)
+    device = torch.device(device)
+    if quantize != "none" and dtype not in ("auto", "float32"):
+        raise UserError(f"--dtype {dtype} and --quantize {quantize} exclude each other")
+    models = []
+    for trained in (first, second):
+        chosen = decoding_dtype("float32" if quantize != "none" else dtype, device, trained.model.options)
+        models.append(trained.model.to(device, chosen))
+    engine = Engine(models[0], first.ordering, decoder, batch, quantize=quantize)
+    completing = quantised(models[1]) if quantize == "int8" else models[1]
     longest = round(prompt_bounds(second.config)[1] * made.frame_rate)
     return Voice(Pipeline(engine, completing, made, longest, nar_temperature), first, second)

@@ -24,12 +24,13 @@ class NARWindows:
         self.pipeline, self.request, self.context = pipeline, pipeline.fitting(request), context
         self._made = self.request.codes[:0]  # (frames, Q) after the prompt
 
-    def push(self, codes: np.ndarray, durations: np.ndarray | None, frames: int) -> np.ndarray:
+    def push(self, codes: np.ndarray, durations: np.ndarray | None, frames: int, phones: np.ndarray) -> np.ndarray:
         """All codebooks (frames, Q) of the next `frames` frames, or what lies between codes (frames, D), whichever
         `Pipeline.sound` takes.
 
         codes: (T, C) known codebooks of prompt, of what was made, of these frames and of some behind them.
-        durations: (N,) frames of each phone, T at least in all, or None.
+        durations: (N,) frames of each phone, T at least in all, or None. phones: (N,), those of the request, or more of
+        them where its text goes on.
         """
         mixing = self.pipeline.mixing
         if not frames:
@@ -37,14 +38,14 @@ class NARWindows:
         start = len(self.request.codes) + len(self._made)
         made, spoken = codes[start : start + frames], None
         if self.pipeline.nar is not None:
-            item = self._item(codes, durations)
+            item = self._item(codes, durations, phones)
             new = slice(len(item.prompt), len(item.prompt) + frames)
             (whole,) = self.pipeline.nar.complete([item], mixing)
             made, spoken = whole.codes[new], None if mixing is None else whole.vectors[new]
         self._made = np.concatenate([self._made, made])
         return made if spoken is None else spoken
 
-    def _item(self, codes: np.ndarray, durations: np.ndarray | None) -> NARInput:
+    def _item(self, codes: np.ndarray, durations: np.ndarray | None, phones: np.ndarray) -> NARInput:
         request, made, most = self.request, self._made, self.pipeline.nar_prompt
         if durations is None:
             item = nar_input(request, None, codes, most)
@@ -57,9 +58,9 @@ class NARWindows:
         if context == len(made):  # nothing lies between
             pieces = [(start - prompt, len(codes))]
         pieces = [(first, end) for first, end in pieces if first < end]
-        parts = [_phones_of(request.phones, durations, *piece) for piece in pieces]
+        parts = [_phones_of(phones, durations, *piece) for piece in pieces]
         return NARInput(
-            np.concatenate([phones for phones, _ in parts]),
+            np.concatenate([said for said, _ in parts]),
             np.concatenate([frames for _, frames in parts]),
             np.concatenate([codes[slice(*piece)] for piece in pieces]),
             np.concatenate([request.codes[start - prompt :], made[len(made) - context :]]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from ellav.errors import UserError
+from ellav.infer.confidence import mean_log_probability, of_both
 from ellav.infer.engine import Engine
-from ellav.models.nar import Mixing, NARInput, NARModel
+from ellav.models.nar import Completed, Mixing, NARInput, NARModel
 from ellav.plugins.codecs import Codec
 from ellav.plugins.codecs.code_vectors import sums_of_vectors
 from ellav.plugins.faults import at_work_on
@@ -33,6 +34,22 @@ class Speech:
     wav: np.ndarray
     phones: np.ndarray
     word_of_phone: np.ndarray
+    durations: np.ndarray | None
+    facts: dict
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What AR and NAR model made of one request with `seed`, prompt included.
+
+    codes: (T, Q). vectors: (T, D), what lies between codes, where the pipeline tells these. durations: (N,) in frames,
+    None where the ordering keeps none. facts: those of a Speech, but for the codec's time.
+    """
+
+    request: DecodingRequest
+    seed: int
+    codes: np.ndarray
+    vectors: np.ndarray | None
     durations: np.ndarray | None
     facts: dict
 
@@ -78,7 +95,7 @@ class Pipeline:
         and the seed.
         """
         for group in _batches(requests, self.group):
-            yield from self._speak(group, seed, whole, done)
+            yield from self.say(self.read(group, seed, done), whole)
 
     def sound(self, frames: list[np.ndarray]) -> list[np.ndarray]:
         """(samples,) float32 of each: of codes (T, Q), or of vectors (T, D) where the pipeline tells these."""
@@ -93,15 +110,27 @@ class Pipeline:
         """The request with no more codebooks of its prompt than the NAR model gives a frame."""
         return request if self.nar is None else replace(request, codes=request.codes[:, : self.nar.codebooks])
 
-    def _speak(self, requests: list[DecodingRequest], seed: int, whole: bool, done) -> list[Speech]:
+    def read(
+        self,
+        requests: Sequence[DecodingRequest],
+        seed: int | Sequence[int] = 0,
+        done: Callable[[int], None] | None = None,
+        confidence: bool = False,
+    ) -> list[Reading]:
+        """All but the samples, of requests that are worked on together; `group` of them at most, to keep memory small.
+
+        seed: of all, or one for each. confidence: whether facts tell how sure the models are, see
+        `ellav.infer.confidence`. The rest as for `speak`.
+        """
         requests = [self.fitting(request) for request in requests]
+        seeds = seed if isinstance(seed, Sequence) else [seed] * len(requests)
         ordering = self.engine.ordering
         clock = _Clock()
         scripts = []
         for request in requests:
             with at_work_on(f"utterance {request.id!r}"):
                 scripts.append(ordering.script(request))
-        decoded = self.engine.decode([request.id for request in requests], scripts, seed, done)
+        decoded = self.engine.decode([request.id for request in requests], scripts, seeds, done, confidence)
         restored = []
         for request, rows in zip(requests, decoded, strict=True):
             with at_work_on(f"utterance {request.id!r}"):
@@ -112,37 +141,15 @@ class Pipeline:
         ]
         clock.stop("ar_seconds")
 
-        codes, sums = [made.codes for made in restored], []
+        completed = [Completed(made.codes, None, None) for made in restored]
         if self.nar is not None:
-            items = [
-                nar_input(request, kept, made.codes, self.nar_prompt)
-                for request, kept, made in zip(requests, durations, restored, strict=True)
-            ]
-            made = [c for part in _batches(items, self.engine.batch) for c in self.nar.complete(part, self.mixing)]
-            skipped = [
-                request.codes[: len(request.codes) - len(item.prompt)]
-                for request, item in zip(requests, items, strict=True)
-            ]
-            codes = [np.concatenate([before, one.codes]) for before, one in zip(skipped, made, strict=True)]
-            if self.mixing is not None:
-                sums = [
-                    np.concatenate([self.sums(before), one.vectors]) for before, one in zip(skipped, made, strict=True)
-                ]
+            completed = self._complete(requests, durations, completed, confidence)
         clock.stop("nar_seconds")
 
-        skipped = [0 if whole else len(request.codes) for request in requests]
-        kept = [c[start:] for c, start in zip(codes, skipped, strict=True)]
-        frames = [z[start:] for z, start in zip(sums, skipped, strict=True)] if sums else kept
-        wavs = self.sound(frames)
-        clock.stop("codec_seconds")
-
-        spoken = [len(c) - len(request.codes) for c, request in zip(codes, requests, strict=True)]
+        spoken = [len(made.codes) - len(request.codes) for made, request in zip(completed, requests, strict=True)]
         total = max(1, sum(spoken))
-        results = []
-        for i, (request, rows, frames) in enumerate(zip(requests, decoded, spoken, strict=True)):
-            first = 0 if whole else len(request.durations) - request.open
-            if durations[i] is not None and not whole:
-                durations[i] = durations_after(durations[i], len(request.codes))[first:]
+        readings = []
+        for i, (request, rows, made, frames) in enumerate(zip(requests, decoded, completed, spoken, strict=True)):
             facts = {
                 "id": request.id,
                 "frames": frames,
@@ -154,19 +161,54 @@ class Pipeline:
                 "audio_seconds": round(frames / self.codec.frame_rate, 4),
                 **{name: round(seconds * frames / total, 5) for name, seconds in clock.seconds.items()},
             }
-            facts["seconds"] = round(sum(facts[name] for name in clock.seconds), 5)
-            results.append(
-                Speech(
-                    request.id,
-                    kept[i],
-                    wavs[i],
-                    request.phones[first:],
-                    request.word_of_phone[first:],
-                    durations[i],
-                    facts,
-                )
-            )
-        return results
+            if confidence:
+                count = frames * (self.nar.codebooks - self.nar.known) if self.nar is not None else 0
+                facts |= of_both(rows.confidence, mean_log_probability(made.log_probability, count))
+            readings.append(Reading(request, seeds[i], made.codes, made.vectors, durations[i], facts))
+        return readings
+
+    def say(self, readings: Sequence[Reading], whole: bool = False) -> list[Speech]:
+        """The speech of each reading. whole: as for `speak`."""
+        skipped = [0 if whole else len(reading.request.codes) for reading in readings]
+        clock = _Clock()
+        frames = [reading.codes if self.mixing is None else reading.vectors for reading in readings]
+        wavs = self.sound([some[start:] for some, start in zip(frames, skipped, strict=True)])
+        clock.stop("codec_seconds")
+        total = max(1, sum(reading.facts["frames"] for reading in readings))
+        speeches = []
+        for reading, start, wav in zip(readings, skipped, wavs, strict=True):
+            request, durations = reading.request, reading.durations
+            first = 0 if whole else len(request.durations) - request.open
+            if durations is not None and not whole:
+                durations = durations_after(durations, len(request.codes))[first:]
+            seconds = round(clock.seconds["codec_seconds"] * reading.facts["frames"] / total, 5)
+            facts = {**reading.facts, "codec_seconds": seconds}
+            facts["seconds"] = round(sum(facts[f"{part}_seconds"] for part in ("ar", "nar", "codec")), 5)
+            phones, words = request.phones[first:], request.word_of_phone[first:]
+            speeches.append(Speech(request.id, reading.codes[start:], wav, phones, words, durations, facts))
+        return speeches
+
+    def _complete(
+        self,
+        requests: Sequence[DecodingRequest],
+        durations: Sequence[np.ndarray | None],
+        begun: Sequence[Completed],
+        confidence: bool,
+    ) -> list[Completed]:
+        """What the NAR model makes of the known codebooks, behind the part of the prompt that it is not given."""
+        items = [
+            nar_input(request, kept, made.codes, self.nar_prompt)
+            for request, kept, made in zip(requests, durations, begun, strict=True)
+        ]
+        made = [
+            c for part in _batches(items, self.engine.batch) for c in self.nar.complete(part, self.mixing, confidence)
+        ]
+        whole = []
+        for request, item, one in zip(requests, items, made, strict=True):
+            before = request.codes[: len(request.codes) - len(item.prompt)]
+            vectors = None if self.mixing is None else np.concatenate([self.sums(before), one.vectors])
+            whole.append(Completed(np.concatenate([before, one.codes]), vectors, one.log_probability))
+        return whole
 
 
 def nar_input(request: DecodingRequest, durations: np.ndarray | None, codes: np.ndarray, most: int | None) -> NARInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,15 @@ ALMOST = 0.9
 
 class PromptWarning(UserWarning):
     """Speech is still made, but perhaps not what was wanted. The message says why, in one line."""
+
+
+class Heard(NamedTuple):
+    """A prompt, ready to be spoken after. name: of a built-in one, or None. remarks: what a person may want to know,
+    which words were recognised in it for example."""
+
+    prompt: Utterance
+    name: str | None
+    remarks: list[str]
 
 
 class PromptReader:

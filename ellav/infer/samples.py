@@ -45,7 +45,7 @@ def sampler(
                 cross_sentence(t.id, valid[prompt], t.phones, t.word_of_phone, tokens)
                 for (prompt, _), t in zip(pairs, targets, strict=True)
             ]
-            speeches = Pipeline(Engine(model, ordering, decoder), None, codec).speak(requests)
+            speeches = Pipeline(Engine(model, ordering, decoder, graphs=False), None, codec).speak(requests)
             wavs = [speech.wav for speech in speeches]
         else:
             second = round(codec.frame_rate)

@@ -1,15 +1,18 @@
 """A session of slots: scripts are decoded side by side, and one that ends makes room for the next at once.
 
 The state of each slot (segment, place among the forced rows, counts) is a row of tensors of
-fixed shape, written in place. One step feeds up to `width` rows to every slot, so that a
+fixed shape (`ellav/infer/slots.py`). One step feeds up to `width` rows to every slot, so that a
 trigger and the forced row after it share a forward, then samples where nothing forced is
 left. Nothing in a step reads a value back from the device; what has ended is looked at every
-`look` steps. `ellav.testing.drive` says in plain Python what this computes.
+`look` steps. So both parts of a step can be captured as CUDA graphs (`ellav/infer/graphs.py`): what they take from the
+host is which slots they compute and how far into the cache they read. `ellav.testing.drive` says in plain Python what
+this computes.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ellav.infer.uniforms import uniforms, utterance_key
+from ellav.infer.confidence import log_probability, mean_log_probability
+from ellav.infer.slots import COLUMNS, FORCED_END, Slots
+from ellav.infer.uniforms import utterance_key
+from ellav.models.cached import SHORTEST, rounded
 from ellav.types import NONE, DecodingScript
 
 if TYPE_CHECKING:
@@ -29,22 +35,20 @@ HEADROOM = 256
 PREFILL = 8192
 """Rows of prefixes that are computed at once, where a single one is not longer."""
 
-COLUMNS, FORCED_END = 8, 7
-"""Of a script's table: its columns, and which one says where a segment's forced rows end."""
-
-_CHANGING = ("segment", "next_forced", "count", "position", "slot", "samples", "cuts")
-
 
 @dataclass(frozen=True)
 class Decoded:
     """ids: (L, S) complete rows, closing rows included. cuts: segments ended by force.
-    last_cut: whether the last segment was. segments: K. steps: rows after the prefix."""
+    last_cut: whether the last segment was. segments: K. steps: rows after the prefix.
+    confidence: mean log-probability that the model gives the codes that were sampled, of all
+    stages; None where it was not asked for, or none were."""
 
     ids: np.ndarray
     cuts: int
     last_cut: bool
     segments: int
     steps: int
+    confidence: float | None = None
 
 
 @dataclass
@@ -52,16 +56,21 @@ class _Job:
     number: int
     script: DecodingScript
     key: int
+    so_far: tuple[float, int] = (0.0, 0)  # log-probability and number of the codes of the stages before
+    waits: bool = False  # for the rest of its script: all that it says so far is decoded
 
 
 class Session:
     """Decodes scripts with `engine` in `capacity` slots: `add` some, then `step` and `take` until none is left.
 
     A script's result depends on nothing but itself, its name and its seed: not on its slot, not on what is decoded,
-    added or cancelled beside it.
+    added or cancelled beside it. One whose end is not known yet (`more`) is decoded as far as it goes, keeps its slot,
+    and becomes what it would have become at once, whenever `extend` tells the rest.
+
+    confidence: whether `Decoded.confidence` is told.
     """
 
-    def __init__(self, engine: Engine, capacity: int):
+    def __init__(self, engine: Engine, capacity: int, confidence: bool = False):
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, not {capacity}")
         self.engine, self.capacity = engine, capacity
@@ -74,31 +83,39 @@ class Session:
         self._results: dict[int, Decoded] = {}
         self._added = self._steps = self._used = 0  # used: slots that a step computes, the first ones
         self._cache = None
-        S, whole = self._streams, {"dtype": torch.int64, "device": self._device}
-        self._rows = {name: torch.zeros(capacity, **whole) for name in (*_CHANGING, "segments")}
-        for name in ("ready", "done", "has_token", "holds_frame", "last_cut"):
-            self._rows[name] = torch.zeros(capacity, dtype=torch.bool, device=self._device)
-        self._rows |= {
-            "now": torch.zeros(capacity, COLUMNS + S, **whole),
-            "token": torch.zeros(capacity, S, **whole),
-            "history": torch.full((capacity, S, engine.decoder.history), NONE, **whole),
-            "forced": torch.full((capacity, 1, S), NONE, **whole),
-            "table": torch.zeros(capacity, 1, COLUMNS + S, **whole),
-            "ids": torch.full((capacity, 1, S), NONE, **whole),
-            "uniforms": torch.zeros(capacity, 1, 2 * S, device=self._device),
-        }
+        self._slots = Slots(engine, capacity, engine.width, confidence)
+        self._rows = self._slots.rows
         self._hidden: Tensor | None = None
+        self._graphs = engine.session_graphs()
 
     @property
     def busy(self) -> bool:
-        """Whether a script waits or is being decoded."""
-        return bool(self._waiting) or any(job is not None for job in self._jobs)
+        """Whether there is something to decode: a script that waits for its own rest is not."""
+        fills = bool(self._waiting) and any(job is None for job in self._jobs)
+        return fills or any(job is not None and not job.waits for job in self._jobs)
 
     def add(self, utterance: str, script: DecodingScript, seed: int = 0) -> int:
         """Decode a script as soon as a slot is free. Returns the number by which `take` and `cancel` know it."""
         self._added += 1
         self._waiting.append(_Job(self._added, script, utterance_key(seed, utterance)))
         return self._added
+
+    @torch.inference_mode()
+    def extend(self, number: int, script: DecodingScript) -> None:
+        """Tell more of a script whose end was not known (`more`): `script` begins with all that it said.
+
+        Raises ValueError where it does not (`DecodingScript.departs`), and for a number that is not decoded (any more).
+        """
+        jobs = [*self._jobs, *self._waiting]
+        slot = next((i for i, job in enumerate(jobs) if job is not None and job.number == number), None)
+        if slot is None:
+            raise ValueError(f"script {number} is not decoded (any more)")
+        job = jobs[slot]
+        if field := job.script.departs(script):
+            raise ValueError(f"`{field}` of script {number} does not go on with what it was")
+        job.script, job.waits = script, False
+        if slot < self.capacity:
+            self._slots.extend(slot, script, job.key)
 
     def cancel(self, number: int) -> None:
         """Forget a script, wherever it is; one that is unknown or taken is no error."""
@@ -130,7 +147,7 @@ class Session:
     def step(self) -> None:
         """Fill free slots, then sample a row in each slot that is ready, and feed up to `width` rows to each."""
         self._fill()
-        if not self._used:
+        if not self._used or not self.busy:
             return
         self._sample()
         self._steps += 1
@@ -148,49 +165,17 @@ class Session:
             while free and self._waiting and (not slots or rows + len(self._waiting[0].script.prefix) <= PREFILL):
                 slot, job = free.pop(0), self._waiting.popleft()
                 self._jobs[slot] = job
-                self._write(slot, job)
+                self._slots.write(slot, job.script, job.key, *job.so_far)
+                self._reach[slot] = len(job.script.prefix)
                 slots.append(slot)
                 rows += len(job.script.prefix)
             self._prefill(slots)
             self._used = max(self._used, max(slots) + 1)
 
-    def _write(self, slot: int, job: _Job) -> None:
-        """A script and its state at the beginning, into a slot."""
-        script, engine = job.script, self.engine
-        segments, prefix, streams = len(script.state), len(script.prefix), self._streams
-        self._room("forced", len(script.forced) + self._width)
-        self._room("table", segments + 1)
-        self._room("uniforms", script.bound + 1)
-        self._room("ids", prefix + script.bound + self._width)
-        rows = self._rows
-        table = np.zeros((segments + 1, COLUMNS + streams), np.int64)
-        table[:segments] = engine.segments(script)
-        table[segments, FORCED_END] = NONE  # the closing rows are nobody's to feed
-        rows["table"][slot, : segments + 1] = self._to(table)
-        rows["forced"][slot, : len(script.forced)] = self._to(script.forced.astype(np.int64))
-        draws = torch.arange(script.bound + 1, device=self._device)
-        rows["uniforms"][slot, : len(draws)] = uniforms(torch.full_like(draws, job.key), draws, 2 * streams)
-        if engine.decoder.history:
-            rows["history"][slot] = self._to(engine.heard(script))
-        begin = {"segments": segments, "count": script.count, "position": script.next_position, "slot": prefix}
-        for name in (*_CHANGING, "segments", "last_cut", "done", "has_token", "holds_frame"):
-            rows[name][slot] = begin.get(name, 0)
-        rows["now"][slot] = rows["table"][slot, 0]
-        rows["ready"][slot] = bool(table[0, FORCED_END] == 0)
-        self._reach[slot] = prefix
-
-    def _room(self, name: str, size: int) -> None:
-        """Make a state tensor at least so long, in powers of two, so that shapes change seldom."""
-        old = self._rows[name]
-        if old.shape[1] < size:
-            grown = old.new_zeros(len(old), 1 << (size - 1).bit_length(), old.shape[2])
-            grown[:, : old.shape[1]] = old
-            self._rows[name] = grown
-
     def _prefill(self, slots: list[int]) -> None:
         scripts = [self._jobs[slot].script for slot in slots]
-        ids = self._to(np.concatenate([script.prefix for script in scripts]).astype(np.int64))
-        positions = self._to(np.concatenate([script.positions for script in scripts]).astype(np.int64))
+        ids = self._slots.to_device(np.concatenate([script.prefix for script in scripts]).astype(np.int64))
+        positions = self._slots.to_device(np.concatenate([script.positions for script in scripts]).astype(np.int64))
         lengths = [len(script.prefix) for script in scripts]
         if self._cache is None:
             self._cache = self._network.cache(self.capacity, max(lengths) + HEADROOM)
@@ -205,16 +190,44 @@ class Session:
 
     def _sample(self) -> None:
         """Sample where a slot is ready, and advance its pointers."""
-        rows, engine, streams = self._view(), self.engine, self._streams
-        batch = torch.arange(self._used, device=self._device)
+        used = self._computed()
+        self._do(("sample", used), lambda: self._sample_rows(used))
+
+    def _feed(self) -> None:
+        """Feed each live slot its sampled token and forced rows, up to `width`."""
+        used, width = self._computed(), self._width
+        reach = int(self._reach[: self._used].max()) + width
+        if reach > self._cache.length:
+            self._cache.grow(reach + HEADROOM)
+        level = self._used == 1 and width == 1
+        if self._graphs is not None:
+            reach, level = min(rounded(reach, SHORTEST), self._cache.length), False
+        self.engine.forwards += 1
+        self._do(("feed", used, reach), lambda: self._feed_rows(used, reach, level))
+        self._reach[: self._used] += width
+
+    def _computed(self) -> int:
+        """Slots that a step computes, the first ones; some more than are used, where graphs want few numbers."""
+        return self._used if self._graphs is None else min(rounded(self._used), self.capacity)
+
+    def _do(self, key: tuple, work: Callable[[], None]) -> None:
+        """A part of a step. Its key is all that it takes from the host."""
+        if self._graphs is None:
+            work()
+        else:
+            self._graphs.run(key, work, (*self._rows.values(), self._hidden, self._cache.entries))
+
+    def _sample_rows(self, used: int) -> None:
+        rows, engine, streams = self._slots.first(used), self.engine, self._streams
+        batch = torch.arange(used, device=self._device)
         state, trigger, own_row, stream, early_below, force_at, end_at, _ = rows["now"][:, :COLUMNS].unbind(1)
         hold = rows["now"][:, COLUMNS:]  # (B, S)
         active, count = rows["ready"], rows["count"]
         force = count >= force_at
         early = count < early_below
 
-        logits = self._network.logits(self._hidden[: self._used])  # (B, S, O)
-        logits = logits + engine.bias[state + early * len(engine.states)]
+        said = self._network.logits(self._hidden[:used])  # (B, S, O)
+        logits = said + engine.bias[state + early * len(engine.states)]
         numbers = rows["uniforms"][batch, rows["samples"]]  # (B, 2 S)
         chosen = [
             engine.decoder(logits[:, s], numbers[:, 2 * s : 2 * s + 2], rows["history"][:, s], engine.codes)
@@ -230,9 +243,13 @@ class Session:
         ids[:, 1:].masked_fill_(own_trigger[:, None], NONE)
 
         holds_frame = torch.logical_and(active, ~own_trigger, out=rows["holds_frame"])
+        if engine.decoder.history or self._slots.confidence:
+            is_code = holds_frame[:, None] & engine.codes[chosen] & (hold < 0)
+        if self._slots.confidence:
+            rows["log_probability"] += log_probability(said, chosen, is_code)
+            rows["sampled"] += is_code.sum(dim=1)
         if engine.decoder.history:
             shifted = torch.cat([rows["history"][:, :, 1:], chosen[:, :, None]], dim=2)
-            is_code = holds_frame[:, None] & engine.codes[chosen] & (hold < 0)
             rows["history"].copy_(torch.where(is_code[:, :, None], shifted, rows["history"]))
         count += holds_frame
         beside = triggered.any(dim=1) & (own_row == 0)
@@ -244,16 +261,15 @@ class Session:
         rows["samples"] += active
         torch.ge(rows["segment"], rows["segments"], out=rows["done"])
         torch.where(active[:, None], ids, rows["token"], out=rows["token"])
-        torch.logical_and(active, ~rows["done"], out=rows["has_token"])
+        torch.logical_and(active, ~rows["done"] | rows["more"], out=rows["has_token"])
         table = rows["table"]
         torch.index_select(
             table.view(-1, table.shape[-1]), 0, batch * table.shape[1] + rows["segment"], out=rows["now"]
         )
 
-    def _feed(self) -> None:
-        """Feed each live slot its sampled token and forced rows, up to `width`."""
-        rows, width = self._view(), self._width
-        batch = torch.arange(self._used, device=self._device)
+    def _feed_rows(self, used: int, reach: int, level: bool) -> None:
+        rows, width = self._slots.first(used), self._width
+        batch = torch.arange(used, device=self._device)
         places = torch.arange(width, device=self._device)
         token, end = rows["has_token"], rows["now"][:, FORCED_END]
         next_forced = (rows["next_forced"] - token.long())[:, None] + places  # (B, W), a place before for the token
@@ -273,21 +289,17 @@ class Session:
         # What is written past the end of what was fed is overwritten by the next step.
         slots = batch[:, None] * rows["ids"].shape[1] + rows["slot"][:, None] + places
         rows["ids"].view(-1, ids.shape[-1]).index_copy_(0, slots.flatten(), ids.flatten(0, 1))
-        reach = int(self._reach[: self._used].max()) + width
-        if reach > self._cache.length:
-            self._cache.grow(reach + HEADROOM)
-        self.engine.forwards += 1
-        level = self._used == 1 and width == 1
         hidden = self._network.step(ids, positions, self._cache, rows["slot"], reach, level)  # (B, W, D)
-        self._hidden[: self._used] = hidden[batch, (fed - 1).clamp(min=0)] if width > 1 else hidden[:, 0]
+        hidden = hidden[batch, (fed - 1).clamp(min=0)] if width > 1 else hidden[:, 0]
+        # Who waits for the rest of a script is fed nothing, and goes on from its last row.
+        self._hidden[:used] = torch.where(fed[:, None] > 0, hidden, self._hidden[:used])
         rows["slot"] += fed
         rows["next_forced"] += count
         torch.eq(rows["next_forced"], end, out=rows["ready"])
-        self._reach[: self._used] += width
 
     def _collect(self) -> None:
         """Take the results of slots whose scripts have ended, and free them; leave no more slots than half empty."""
-        wanted = ("done", "slot", "token", "cuts", "last_cut")
+        wanted = ("done", "slot", "token", "cuts", "last_cut", *self._slots.confidence)
         at = {name: self._rows[name][: self._used].cpu().numpy() for name in wanted}
         self._reach[: self._used] = at["slot"]
         for slot in np.flatnonzero(at["done"]).tolist():
@@ -295,15 +307,20 @@ class Session:
             if job is None:
                 continue
             script, prefix = job.script, len(job.script.prefix)
+            if script.more:
+                job.waits = True
+                continue
             fed = self._rows["ids"][slot, prefix : int(at["slot"][slot])].cpu().numpy()
             closing = script.forced[script.offset[-2] : script.offset[-1]]
             ids = np.concatenate([script.prefix, fed, at["token"][slot : slot + 1], closing]).astype(np.int32)
             following = script.next(ids) if script.next else None
+            said = tuple(at[name][slot].item() for name in self._slots.confidence) or (0.0, 0)
             if following is not None:
-                self._waiting.appendleft(_Job(job.number, following, job.key))
+                self._waiting.appendleft(_Job(job.number, following, job.key, said))
             else:
                 cuts, last_cut = int(at["cuts"][slot]), bool(at["last_cut"][slot])
-                self._results[job.number] = Decoded(ids, cuts, last_cut, len(script.state), len(ids) - prefix)
+                sure = mean_log_probability(*said)
+                self._results[job.number] = Decoded(ids, cuts, last_cut, len(script.state), len(ids) - prefix, sure)
             self._free(slot)
         live = [slot for slot, job in enumerate(self._jobs) if job is not None]
         if not self._waiting and len(live) * 2 <= self._used:
@@ -313,11 +330,7 @@ class Session:
         """Empty a slot: it is computed still, but neither fed nor sampled."""
         self._jobs[slot] = None
         self._reach[slot] = 0
-        for name in ("ready", "has_token", "slot", "next_forced"):
-            self._rows[name][slot] = 0
-        self._rows["done"][slot] = True
-        self._rows["segment"][slot] = self._rows["segments"][slot]
-        self._rows["now"][slot, FORCED_END] = NONE
+        self._slots.free(slot)
 
     def _close_ranks(self, live: list[int]) -> None:
         """Move what is decoded into the first slots, so that a step computes no others."""
@@ -330,12 +343,3 @@ class Session:
                 self._jobs[to], self._reach[to] = self._jobs[source], self._reach[source]
                 self._free(source)
         self._used = len(live)
-
-    def _view(self) -> dict[str, Tensor]:
-        """The state of the slots that a step computes."""
-        if self._used == self.capacity:
-            return self._rows
-        return {name: tensor[: self._used] for name, tensor in self._rows.items()}
-
-    def _to(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
-import torch
-
 from ellav.infer.engine import Engine
+from ellav.models.limits import reading_bandwidth
 from ellav.types import DecodingScript
 
 
 def measure_decoding(engine: Engine, scripts: list[DecodingScript], batches: tuple[int, ...] = (1, 32)) -> dict:
-    """Decode twice as many scripts as each batch size, at least 3; plain figures for results and `ellav bench`.
+    """Decode twice as many scripts as each batch size, at least 3; plain figures for results.
 
     For each batch size: forwards (steps) and rows (tokens) a second. For one utterance at a
     time also the share of a step that reading every weight once from memory would take at
@@ -35,14 +34,3 @@ def measure_decoding(engine: Engine, scripts: list[DecodingScript], batches: tup
         if batch == 1:
             figures["share_of_a_step_for_reading_weights_batch_1"] = round(weights / bandwidth * steps, 3)
     return figures
-
-
-def reading_bandwidth(device: torch.device, size: int = 2**28, repeats: int = 5) -> float:
-    """Bytes a second at which a large tensor is read (the best of a few sums)."""
-    block = torch.ones(size // 4, device=device)
-    best = float("inf")
-    for _ in range(repeats):
-        began = time.perf_counter()
-        block.sum().item()
-        best = min(best, time.perf_counter() - began)
-    return size / best

@@ -49,7 +49,8 @@ class Windows:
 
 
 class Part(NamedTuple):
-    """A part of what is said. pause: seconds of silence due after it."""
+    """A part of what is said. pause: seconds of silence due after it. One whose text goes on (`request.more`) is
+    followed by itself, with more of its text."""
 
     request: DecodingRequest
     pause: float
@@ -58,29 +59,34 @@ class Part(NamedTuple):
 class Known(NamedTuple):
     """What is known when a window's turn has come. codes: (T, C) of prompt, of all windows up to this one and of the
     frames behind it. durations: (N,) frames of each phone, T at least in all, or None. frames: of the window, 0 only in
-    a last one."""
+    a last one. part: as far as it is known, with N phones."""
 
     codes: np.ndarray
     durations: np.ndarray | None
     frames: int
     last: bool
+    part: Part
 
 
 def speak(pipeline: Pipeline, parts: Iterable[Part], seed: int, windows: Windows) -> Iterator[np.ndarray]:
     """Yield the samples of one part after another, each a (samples,) float32 at a time, as soon as they are made.
 
     Between parts stands the silence that is due and that neither has spoken, as far as the first window of the second
-    one tells. Whoever closes the iterator ends the decoding with it.
+    one tells. More of a text is asked for when all that is known of it is decoded. Whoever closes the iterator ends the
+    decoding with it.
     """
     codec = pipeline.codec
     first, hop, context, ahead = windows.in_frames(codec.frame_rate)
     session = pipeline.engine.open(1)
     due = 0.0  # seconds of silence before the next sound
-    for request, pause in parts:
-        nar, samples = NARWindows(pipeline, request, context), CodecWindows(codec, pipeline.sound)
-        with closing(decoding(session, request, seed, first, hop, ahead)) as known_windows:
+    parts = iter(parts)
+    for part in parts:
+        nar, samples = NARWindows(pipeline, part.request, context), CodecWindows(codec, pipeline.sound)
+        with closing(decoding(session, part, parts, seed, first, hop, ahead)) as known_windows:
             for known in known_windows:
-                wav = samples.push(nar.push(known.codes, known.durations, known.frames), known.last)
+                request, pause = known.part
+                frames = nar.push(known.codes, known.durations, known.frames, request.phones)
+                wav = samples.push(frames, known.last)
                 if not len(wav):
                     continue
                 if due > 0:
@@ -92,13 +98,14 @@ def speak(pipeline: Pipeline, parts: Iterable[Part], seed: int, windows: Windows
 
 
 def decoding(
-    session: Session, request: DecodingRequest, seed: int, first: int, hop: int, ahead: int
+    session: Session, part: Part, following: Iterator[Part], seed: int, first: int, hop: int, ahead: int
 ) -> Iterator[Known]:
-    """Decode one request in a session that nothing else is decoded in, and yield its windows as they become known.
+    """Decode one part in a session that nothing else is decoded in, and yield its windows as they become known.
 
-    first, hop, ahead: frames, see `Windows`. Where rows cannot be read before they are complete, no window is known
-    before all are.
+    following: what the part is next, as long as its text goes on. first, hop, ahead: frames, see `Windows`. Where rows
+    cannot be read before they are complete, no window is known before all are.
     """
+    request = part.request
     ordering, prompt = session.engine.ordering, len(request.codes)
     with at_work_on(f"utterance {request.id!r}"):
         number = session.add(request.id, ordering.script(request), seed)
@@ -108,6 +115,10 @@ def decoding(
     try:
         while not last:
             while not ended and (lacking := start + size + ahead - (len(codes) - prompt)) > 0:
+                while not session.busy:
+                    part = next(following)
+                    with at_work_on(f"utterance {request.id!r}"):
+                        session.extend(number, ordering.script(part.request))
                 for _ in range(max(1, lacking // ordering.streams)):  # a step makes no more than `streams` frames
                     session.step()
                 decoded = session.take().get(number)
@@ -120,11 +131,11 @@ def decoding(
                     else:
                         restored = ordering.restore_begun(rows)
                 if ended or len(restored.codes) > prompt:
-                    codes, durations = restored.codes, _durations(restored, request)
+                    codes, durations = restored.codes, _durations(restored, part.request)
             total = len(codes) - prompt
             last = total - start < size + ahead
             frames = total - start if last else size
-            yield Known(codes[: prompt + start + frames + (0 if last else ahead)], durations, frames, last)
+            yield Known(codes[: prompt + start + frames + (0 if last else ahead)], durations, frames, last, part)
             start, size = start + frames, min(hop, size + (size + 1) // 2)
     finally:
         session.cancel(number)

@@ -12,13 +12,17 @@ from ellav.infer.pipeline import Speech
 from ellav.plugins.codecs import Codec
 from ellav.plugins.text import Phones
 
+CONFIDENCE = ("confidence", "ar_confidence", "nar_confidence")
+"""Facts that are means over frames."""
+
 
 @dataclass(frozen=True)
 class Synthesis:
     """wav: (samples,) float32 at sample_rate Hz. phones and words with durations (N,) in
     frames of frame_rate Hz, None where the ordering keeps none. codes: (T, Q). prompt: the
     name of the built-in prompt that was used, or None. chunks: the parts in which the text
-    was spoken. facts: plain figures, summed over the parts. seeds: what each part was spoken
+    was spoken. facts: plain figures, summed over the parts; `docs/synthesis.md` tells what its
+    confidence is, a mean over their frames. seeds: what each part was spoken
     with. remarks: lines on what a person may want to know: what was heard in a prompt, which
     part came out silent and was spoken again."""
 
@@ -35,6 +39,11 @@ class Synthesis:
     facts: dict
     seeds: list[int] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def confidence(self) -> float | None:
+        """How sure the models were of what they said, 0 at most; None where that was not asked for."""
+        return self.facts.get("confidence")
 
 
 def joined(
@@ -88,11 +97,19 @@ def _silence_around(speech: Speech, said: Phones) -> tuple[int, int]:
 
 
 def _summed(facts: Sequence[dict]) -> dict:
-    """Counts and seconds added up; hit_bound where any part has hit its bound."""
+    """Counts and seconds added up, means averaged; hit_bound where any part has hit its bound."""
     total: dict = {}
     for key, value in facts[0].items():
-        if isinstance(value, bool):
+        if key in CONFIDENCE:
+            total[key] = _mean([(part[key], part["frames"]) for part in facts if part[key] is not None])
+        elif isinstance(value, bool):
             total[key] = any(part[key] for part in facts)
         elif isinstance(value, (int, float)):
             total[key] = sum(part[key] for part in facts)
     return total
+
+
+def _mean(weighted: Sequence[tuple[float, int]]) -> float | None:
+    """Of values with their weights, None where there are none."""
+    weights = sum(weight for _, weight in weighted)
+    return sum(value * weight for value, weight in weighted) / weights if weights else None

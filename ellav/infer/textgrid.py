@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ellav.data.outputs import beside
+from ellav.infer.times import phone_times, word_times
 
 
 def write_textgrid(
@@ -18,18 +19,13 @@ def write_textgrid(
     """
     from praatio import textgrid
 
-    ends = np.cumsum(durations) / frame_rate
-    starts = np.concatenate([[0.0], ends[:-1]])
-    length = float(ends[-1])
-    spoken = [(float(s), float(e), p) for s, e, p in zip(starts, ends, phones, strict=True) if e > s]
-    entries = []
-    for word in sorted({int(w) for w in word_of_phone if w >= 0}):
-        members = np.flatnonzero(word_of_phone == word)
-        label = words[word] if words else "".join(phones[i] for i in members)
-        if ends[members[-1]] > starts[members[0]]:
-            entries.append((float(starts[members[0]]), float(ends[members[-1]]), label))
+    length = float(np.sum(durations) / frame_rate)
+    tiers = {
+        "words": word_times(phones, word_of_phone, durations, frame_rate, words),
+        "phones": phone_times(phones, durations, frame_rate),
+    }
     grid = textgrid.Textgrid()
-    grid.addTier(textgrid.IntervalTier("words", entries, 0, length))
-    grid.addTier(textgrid.IntervalTier("phones", spoken, 0, length))
+    for name, times in tiers.items():
+        grid.addTier(textgrid.IntervalTier(name, list(map(tuple, times)), 0, length))
     with beside(path) as temporary:
         grid.save(str(temporary), format="long_textgrid", includeBlankSpaces=True)

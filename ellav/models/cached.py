@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,18 +10,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ellav.models.device import sent
+from ellav.models.gpu_attention import CacheReading, reads_caches
 from ellav.models.products import product
-from ellav.models.transformer import ROWS, Block, LevelNorm, packed_attention
+from ellav.models.transformer import ROWS, Block, LevelNorm, attending
 
 if TYPE_CHECKING:
     from ellav.models.ar import ARModel
 
 
-@dataclass
-class KVCache:
-    """Keys, then values, of all layers: entries (layers, 2, B, G, L, hd), G heads of keys and values."""
+SHORTEST = 512
+"""Entries of a cache whose length is a power of two, at least."""
 
-    entries: Tensor
+
+def rounded(count: int, least: int = 1) -> int:
+    """The power of two from `least` on that is not below `count`."""
+    return max(least, 1 << (count - 1).bit_length())
+
+
+class KVCache:
+    """Keys, then values, of all layers: entries (layers, 2, B, G, L, hd), G heads of keys and values.
+
+    seldom: lengths are powers of two, so that shapes change seldom.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, seldom: bool):
+        self._seldom = seldom
+        length = rounded(shape[4], SHORTEST) if self._seldom else shape[4]
+        self.entries = torch.zeros((*shape[:4], length, shape[5]), dtype=dtype, device=device)
+        self._count()
 
     @property
     def length(self) -> int:
@@ -32,7 +48,15 @@ class KVCache:
     def grow(self, length: int) -> None:
         """Make room for `length` entries a row."""
         if length > self.length:
+            length = rounded(length, SHORTEST) if self._seldom else length
             self.entries = F.pad(self.entries, (0, 0, 0, length - self.length))
+            self._count()
+
+    def _count(self) -> None:
+        """owners (B, 1, 2, G): where entry 0 of keys and values stands, all rows and heads laid end to end."""
+        rows, heads, length = self.entries.shape[2:5]
+        kind, head, row = (torch.arange(n, device=self.entries.device) for n in (2, heads, rows))
+        self.owners = (kind[:, None] * rows * heads + head + row[:, None, None, None] * heads) * length
 
 
 class Layer:
@@ -50,7 +74,8 @@ class CachedAR:
     """What `model` computes, a few rows at a time, with the keys and values of the rows before them kept.
 
     dtype: of weights and products, int8 too; keys, values and attention are float32 on a CPU, where that is faster,
-    and rotations everywhere. The weights are copies: later changes of `model` are not seen.
+    and rotations everywhere. The weights are copies: later changes of `model` are not seen. A step waits for nothing on
+    the host and keeps nothing of its own, so that a CUDA graph can hold it.
     """
 
     @torch.inference_mode()
@@ -63,12 +88,12 @@ class CachedAR:
         width, heads = self.options.width, self.options.heads
         self._heads, self._groups = heads, self.options.groups
         self._size, self._norm = (width // heads,), (width,)
+        self._reads_caches = reads_caches(self.device, self.cache_dtype, width // heads)
         self._rotary = self.options.positions == "rotary"
         self._frequencies = transformer.frequencies.float()
         self._wave = None if self._rotary else transformer.position_scale.to(self.dtype)
         order = pairs_side_by_side(width // heads, heads, self._groups).to(self.device) if self._rotary else None
         self._layers = [Layer(block, order, dtype) for block in transformer.blocks]
-        self._owned: tuple[tuple, Tensor | None] = (), None
         self._table = (model.table * width**0.5).to(self.dtype)
         self._join = model.join.weight.to(self.dtype) if model.join is not None else None
         last = model.split.weight if model.split is not None else model.head()
@@ -79,7 +104,7 @@ class CachedAR:
         """An empty cache for `rows` sequences of at most `length` entries."""
         o = self.options
         shape = (o.layers, 2, rows, o.groups, length, o.width // o.heads)
-        return KVCache(torch.zeros(shape, dtype=self.cache_dtype, device=self.device))
+        return KVCache(shape, self.cache_dtype, self.device, self._reads_caches or self.device.type == "cuda")
 
     @torch.inference_mode()
     def prefill(
@@ -92,18 +117,21 @@ class CachedAR:
         """
         text = text_lens if self.options.text_attention == "full" else None
         more = -len(ids) % ROWS
+        among = attending(lengths, len(ids) + more, True, text)
 
         def attend(layer: int, q: Tensor, kv: Tensor) -> Tensor:
+            if self.device.type == "cuda":  # rotations leave float32, which the kernel does not take
+                q, kv = q.to(self.cache_dtype), kv.to(self.cache_dtype)
             first = 0
             for row, length in zip(rows, lengths, strict=True):
                 new = kv[first : first + length].permute(1, 2, 0, 3)  # (2, G, n, hd)
                 cache.entries[layer, :, row, :, :length] = new.to(self.cache_dtype)
                 first += length
-            return packed_attention(q, *kv.unbind(1), lengths, True, text)
+            return among(q, *kv.unbind(1))
 
         hidden = self._run(self._embed(F.pad(ids, (0, 0, 0, more))), F.pad(positions, (0, more)), attend)
         ends = np.cumsum(lengths) - 1
-        return hidden[torch.from_numpy(ends).to(self.device)]
+        return hidden[sent(torch.from_numpy(ends), self.device)]
 
     @torch.inference_mode()
     def step(
@@ -113,30 +141,19 @@ class CachedAR:
 
         ids: (B, W, S). positions: (B, W). start: (B,), where in the cache each sequence's new entries go; the row at
         place p sees the entries up to p. What is written beyond a sequence's real end may be anything finite: a later
-        step overwrites it. reach: entries that are read, at least max(start) + W. level: W is 1 and every
-        sequence's new entry goes to reach - 1, so that nothing has to be hidden.
+        step overwrites it. reach: entries that are read, at least max(start) + W; or more of them, hidden, so that
+        shapes stay. level: W is 1 and every sequence's new entry goes to reach - 1, so that nothing has to be hidden.
         """
         count, width = ids.shape[:2]
         places = start[:, None] + torch.arange(width, device=self.device)  # (B, W)
         # Where entries go, with those of keys and values, all rows and heads laid end to end: (B, W, 2, G).
-        owner = self._owners(cache, count)
-        flat = (owner + places[:, :, None, None]).flatten()
-        mask = None
-        if not level:
-            shared = places.repeat_interleave(self._heads // self._groups, dim=1)  # (B, W H/G)
-            hidden = torch.arange(reach, device=self.device) > shared[:, None, :, None]  # (B, 1, W H/G, L)
-            mask = torch.zeros(hidden.shape, dtype=self.cache_dtype, device=self.device)
-            mask.masked_fill_(hidden, float("-inf"))
+        flat = (cache.owners[:count] + places[:, :, None, None]).flatten()
+        read = self._reading(cache, start, places, reach, level)
 
         def attend(layer: int, q: Tensor, kv: Tensor) -> Tensor:
             entries = cache.entries[layer]  # (2, rows, G, L, hd)
             entries.view(-1, entries.shape[-1]).index_copy_(0, flat, kv.to(self.cache_dtype).flatten(0, 2))
-            keys, values = entries[:, :count, :, :reach].unbind(0)
-            # The queries that share keys stand one below the other, as if they were rows: (B, G, W H/G, hd).
-            q = q.to(self.cache_dtype).view(count, width, self._groups, -1, self._size[0])
-            q = q.transpose(1, 2).flatten(2, 3)
-            out = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
-            return out.unflatten(2, (width, -1)).transpose(1, 2)
+            return read(q.to(self.cache_dtype), entries)
 
         return self._run(self._embed(ids.flatten(0, 1)), positions.flatten(), attend).view(count, width, -1)
 
@@ -147,16 +164,29 @@ class CachedAR:
             out = self._head(out.view(-1, self.options.width))
         return out.float().view(len(hidden), self.streams, -1)
 
-    def _owners(self, cache: KVCache, count: int) -> Tensor:
-        """(B, 1, 2, G): the flat place of entry 0 of each sequence's keys and values."""
-        rows, heads, length = cache.entries.shape[2:5]
-        key = (rows, heads, length, count)
-        if self._owned[0] != key:
-            kind = torch.arange(2, device=self.device)[:, None] * rows * heads
-            head = torch.arange(heads, device=self.device)
-            row = torch.arange(count, device=self.device)[:, None, None, None] * heads
-            self._owned = key, (kind + head + row) * length
-        return self._owned[1]
+    def _reading(
+        self, cache: KVCache, start: Tensor, places: Tensor, reach: int, level: bool
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Of all layers of a step: queries (B W, H, hd) and a layer's entries -> (B W, H, hd) or (B, W, H, hd)."""
+        count, width = places.shape
+        if self._reads_caches:
+            return CacheReading(start, width, cache.length)
+        mask = None
+        if not level:
+            shared = places.repeat_interleave(self._heads // self._groups, dim=1)  # (B, W H/G)
+            hidden = torch.arange(reach, device=self.device) > shared[:, None, :, None]  # (B, 1, W H/G, L)
+            # In floats once, which torch would else make of it in every layer.
+            mask = torch.zeros(hidden.shape, dtype=self.cache_dtype, device=self.device)
+            mask.masked_fill_(hidden, float("-inf"))
+
+        def read(q: Tensor, entries: Tensor) -> Tensor:
+            keys, values = entries[:, :count, :, :reach].unbind(0)
+            # The queries that share keys stand one below the other, as if they were rows: (B, G, W H/G, hd).
+            q = q.view(count, width, self._groups, -1, self._size[0]).transpose(1, 2).flatten(2, 3)
+            out = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+            return out.unflatten(2, (width, -1)).transpose(1, 2)
+
+        return read
 
     def _embed(self, ids: Tensor) -> Tensor:
         """(N, S) ids, -1 for none -> (N, D)."""

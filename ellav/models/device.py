@@ -23,3 +23,17 @@ def choose_device(wanted: str | None = None) -> torch.device:
         )
         raise UserError(f"device {name!r}: {one_line(error, 120)}; there are: {', '.join(there)}{hint}") from None
     return device
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a GPU has done all that it was asked for, before a clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def sent(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """A tensor of the host on `device`. A GPU fetches it when it comes to it, from memory that does not move, so that
+    nobody waits."""
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

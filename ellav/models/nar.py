@@ -44,10 +44,12 @@ class Mixing(NamedTuple):
 
 class Completed(NamedTuple):
     """All T frames of an item, its prompt included. codes: (T, Q) int16, the likeliest ones. vectors: (T, D) float32,
-    what the codec is to decode, or None without a `Mixing`."""
+    what the codec is to decode, or None without a `Mixing`. log_probability: natural logarithm of the probability that
+    the model gives the codes that it chose, summed over all of them; None where it was not asked for."""
 
     codes: np.ndarray
     vectors: np.ndarray | None
+    log_probability: float | None
 
 
 @dataclass(frozen=True)
@@ -130,13 +132,16 @@ class NARModel(nn.Module):
         return [done.codes for done in self.complete(items)]
 
     @torch.inference_mode()
-    def complete(self, items: list[NARInput], mixing: Mixing | None = None) -> list[Completed]:
+    def complete(
+        self, items: list[NARInput], mixing: Mixing | None = None, confidence: bool = False
+    ) -> list[Completed]:
         """All codebooks of each item, one pass a level, each level after the likeliest codes of those before it.
 
         mixing: to tell what lies between codes too. A frame of which the model is not sure is so spoken as the mean of
-        what it may be, and not as one or another of it from frame to frame.
+        what it may be, and not as one or another of it from frame to frame. confidence: to tell how likely the codes
+        that are chosen are to the model.
         """
-        done, sums = [], []
+        done, sums, sure = [], [], [0.0] * len(items)
         for item in items:
             codes = np.zeros((len(item.codes), self.codebooks), np.int16)
             codes[:, : self.known] = item.codes[:, : self.known]
@@ -165,9 +170,13 @@ class NARModel(nn.Module):
             lengths = [len(w) for w in wanted]
             for item, codes, part in zip(items, done, logits.argmax(-1).cpu().split(lengths), strict=True):
                 codes[len(item.prompt) :, codebook] = part.numpy()
+            if confidence:
+                said = logits.float()
+                likeliest = (said.amax(dim=-1) - said.logsumexp(dim=-1)).double().cpu()
+                sure = [total + float(part.sum()) for total, part in zip(sure, likeliest.split(lengths), strict=True)]
             if mixing is not None:
                 mean = (logits.float() / mixing.temperature).softmax(-1) @ mixing.vectors[codebook]
                 for item, total, part in zip(items, sums, mean.split(lengths), strict=True):
                     total[len(item.prompt) :] += part
         vectors = [total.cpu().numpy() for total in sums] or [None] * len(items)
-        return list(map(Completed, done, vectors))
+        return list(map(Completed, done, vectors, sure if confidence else [None] * len(items)))

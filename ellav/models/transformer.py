@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ellav.models import gpu_attention
 from ellav.models.cpu_attention import BlockAttention
 from ellav.models.options import ModelOptions
 
@@ -33,6 +34,14 @@ class Transformer(nn.Module):
         if options.positions == "sinusoidal":
             self.position_scale = nn.Parameter(torch.ones(1))
 
+    def _apply(self, fn, recurse: bool = True):
+        """As for any module, but frequencies keep their digits where weights lose some: rounded to bfloat16 they would
+        be off by radians after a thousand rows."""
+        exact = self.frequencies
+        super()._apply(fn, recurse)
+        self.frequencies = exact.to(self.frequencies.device)
+        return self
+
     def forward(
         self,
         x: Tensor,
@@ -49,10 +58,7 @@ class Transformer(nn.Module):
         although `causal`. level: () or (T,), for AdaLN.
         """
         rows, more = len(x), -len(x) % ROWS
-
-        def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            return packed_attention(q, k, v, lengths, causal, text_lens)
-
+        attend = attending(lengths, rows + more, causal, text_lens)
         if level is not None and level.ndim:
             level = F.pad(level, (0, more))
         x, positions = F.pad(x, (0, 0, 0, more)), F.pad(positions, (0, more))
@@ -133,6 +139,24 @@ def embedding_table(entries: int, width: int, scale: float) -> nn.Parameter:
         table = torch.randn(entries + 1, width) * scale
         table[entries] = 0
     return nn.Parameter(table)
+
+
+def attending(
+    lengths: list[int], rows: int, causal: bool, text_lens: list[int] | None
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """`packed_attention` of these sequences for all layers of a model, padded to `rows`; what a GPU has to know of them
+    is told it once."""
+    packing: gpu_attention.Packing | None = None
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        nonlocal packing
+        if not gpu_attention.takes(v.device, v.dtype, v.shape[-1]):
+            return packed_attention(q, k, v, lengths, causal, text_lens)
+        if packing is None:
+            packing = gpu_attention.Packing(lengths, rows, causal, text_lens, v.device)
+        return packing(q, k, v)
+
+    return attend
 
 
 def packed_attention(

@@ -17,7 +17,7 @@ from ellav.testing.sounds import sound
 _PHONES = 3
 """That a codec is told of, where it learns phones."""
 
-__all__ = ["check_codec", "codec_laws", "sound"]
+__all__ = ["check_codec", "codec_laws", "learn", "sound"]
 
 
 def check_codec(codec: Codec, fresh: Codec, seconds: float = 20.0, seed: int = 0) -> None:
@@ -83,8 +83,8 @@ def _learning(codec: Codec) -> tuple[str, ...]:
     return ("begin", "loss", "measure") if hasattr(codec, "loss") else ("fit",)
 
 
-def _learn(codec: Codec, sounds: list[np.ndarray], seed: int) -> None:
-    """Fit it, or a few steps of what `ellav fit-codec` does by gradient."""
+def learn(codec: Codec, sounds: list[np.ndarray], seed: int) -> None:
+    """Fit it, or a few steps of what `ellav fit-codec` does by gradient. sounds: (samples,) each, of one length."""
     if not hasattr(codec, "loss"):
         codec.fit(sounds, seed)
         return
@@ -124,8 +124,8 @@ def frames_grow(codec: Codec) -> None:
 def fits_alike(codec: Codec, fresh: Codec, sounds: list[np.ndarray], seed: int) -> None:
     """Two instances fitted alike encode alike; the waveforms stay as they are."""
     kept = [wav.copy() for wav in sounds]
-    _learn(codec, sounds, seed)
-    _learn(fresh, sounds, seed)
+    learn(codec, sounds, seed)
+    learn(fresh, sounds, seed)
     demand(all(map(np.array_equal, sounds, kept)), "fit changes its waveforms")
     same = np.array_equal(codec.encode(sounds[:1])[0], fresh.encode(sounds[:1])[0])
     demand(same, "fitting twice with one seed gives other codes")

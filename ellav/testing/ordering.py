@@ -8,6 +8,7 @@ import numpy as np
 
 from ellav.plugins.orderings import Ordering
 from ellav.testing.contract import METHOD, ContractError, Group, demand, has, is_count, keep_laws, law
+from ellav.testing.ordering_growth import growing_at, growing_texts_are_read, growing_texts_begin_the_whole
 from ellav.testing.ordering_rows import STATIC, arranges, beginnings_come_back, restores, shapes
 from ellav.testing.ordering_scripts import DECODING, answers, request_at, script_shapes, segments_end
 from ellav.testing.utterances import CODEBOOK_SIZE, PHONES, random_utterance
@@ -19,6 +20,7 @@ __all__ = [
     "check_decoding",
     "check_ordering",
     "check_utterance",
+    "growing_at",
     "ordering_laws",
     "random_utterance",
     "request_at",
@@ -53,20 +55,35 @@ def ordering_laws(ordering: Ordering, cases: int = 200, seed: int = 0) -> Iterat
     yield [script_shapes, segments_end], begun
     yield DECODING, begun
     yield [beginnings_come_back], whole
+    yield [growing_texts_are_read], whole
+    yield [growing_texts_begin_the_whole], begun
 
 
 def check_utterance(ordering: Ordering, utterance: Utterance) -> None:
     """The static laws on one utterance: invertible, complete, in order, loss only where it belongs."""
     case = [(ordering, utterance)]
     keep_laws(
-        [([arranges], case), ([shapes], case), ([restores], case), (STATIC, case), ([beginnings_come_back], case)]
+        [
+            ([arranges], case),
+            ([shapes], case),
+            ([restores], case),
+            (STATIC, case),
+            ([beginnings_come_back, growing_texts_are_read], case),
+        ]
     )
 
 
 def check_decoding(ordering: Ordering, utterance: Utterance, cut: int) -> None:
     """The laws of scripts at one cut: teacher-forced they give `arrange`; under any model they end."""
     case = [(ordering, utterance, cut)]
-    keep_laws([([answers], case), ([script_shapes, segments_end], case), (DECODING, case)])
+    keep_laws(
+        [
+            ([answers], case),
+            ([script_shapes, segments_end], case),
+            (DECODING, case),
+            ([growing_texts_begin_the_whole], case),
+        ]
+    )
 
 
 @law("the attributes of the contract are there", "Set it in the class body or in `__init__`, before `bind`.")
@@ -85,6 +102,8 @@ def attributes(ordering: Ordering) -> None:
         restore=METHOD,
         script=METHOD,
     )
+    if hasattr(ordering, "grows"):
+        has(ordering, grows=(lambda value: isinstance(value, bool), "True or False"))
 
 
 @law(

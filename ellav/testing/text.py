@@ -12,7 +12,7 @@ import numpy as np
 from ellav.errors import UserError
 from ellav.plugins.registry import registry
 from ellav.plugins.text import Phones, TextFrontEnd
-from ellav.testing.contract import METHOD, Group, demand, has, keep_laws, law
+from ellav.testing.contract import METHOD, Group, demand, has, is_count, keep_laws, law
 from ellav.testing.learning import learns
 from ellav.types import SILENCE
 
@@ -99,6 +99,8 @@ def attributes(front_end: TextFrontEnd) -> None:
     """The name of the alphabet."""
     fits = (lambda value: isinstance(value, str) and bool(value.strip()), "the name of its alphabet, a string")
     has(front_end, phone_set=fits, __call__=METHOD)
+    if hasattr(front_end, "words_ahead"):
+        has(front_end, words_ahead=(lambda value: is_count(value, 0), "a number of words, at least 0"))
 
 
 @law(

@@ -12,10 +12,11 @@ import torch
 
 from ellav.data.speech import Piece, Speech
 from ellav.errors import UserError
+from ellav.models.limits import multiplies_bfloat16
 from ellav.plugins.codecs import LearnedCodec, learns_phones
 from ellav.train.checkpoint import STATE, load_state, save_state
 from ellav.train.log import Log
-from ellav.train.precision import multiplies_bfloat16, set_threads
+from ellav.train.precision import set_threads
 
 __all__ = ["HELD_OUT", "STATE", "train_codec"]
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ellav.errors import UserError
 from ellav.models.ar import ARModel
+from ellav.models.device import sent
 from ellav.models.nar import NARModel
 from ellav.models.transformer import ROWS
 from ellav.plugins.faults import at_work_on, plugin_fault
@@ -30,7 +31,8 @@ Figures = dict[str, tuple[Tensor, Tensor]]
 @dataclass(frozen=True)
 class Batch:
     """Packed sequences. names: of their utterances. lengths: rows of each, together `tokens`.
-    targets: tokens with loss. frames: codec frames. tensors: what the objective computes with."""
+    targets: tokens with loss. frames: codec frames. tensors: what the objective computes with. What the host has to
+    know stays with it: text_lens, rows of each text prefix; per_book, rows of each codebook, padding included."""
 
     names: list[str]
     lengths: list[int]
@@ -39,10 +41,13 @@ class Batch:
     frames: int
     tensors: dict[str, Tensor]
     text_lens: list[int] | None = None
+    per_book: list[int] | None = None
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch with its tensors on `device`."""
-        return replace(self, tensors={k: v.to(device, non_blocking=True) for k, v in self.tensors.items()})
+        """The same batch with its tensors on `device`; nobody waits for what a GPU fetches."""
+        here = {name: tensor.device.type == "cpu" for name, tensor in self.tensors.items()}
+        moved = {k: sent(v, device) if here[k] else v.to(device) for k, v in self.tensors.items()}
+        return replace(self, tensors=moved)
 
 
 class Objective(Protocol):
@@ -172,7 +177,7 @@ class NARObjective(nn.Module):
         items = sorted(items, key=lambda item: item.codebook)
         lengths = [len(item) for item in items]
         starts = np.cumsum(lengths) - lengths
-        rows, targets, per_book = [], [], np.zeros(self.model.codebooks, np.int64)
+        rows, targets, per_book = [], [], [0] * self.model.codebooks
         for codebook in range(self.model.known, self.model.codebooks):
             own = [(i, start) for i, start in zip(items, starts, strict=True) if i.codebook == codebook]
             count = sum(len(item.rows) for item, _ in own)
@@ -186,18 +191,16 @@ class NARObjective(nn.Module):
             "level": np.repeat([item.codebook - self.model.known for item in items], lengths),
             "rows": np.concatenate(rows),
             "targets": np.concatenate(targets),
-            "per_book": per_book,
         }
         tensors = {name: torch.from_numpy(value) for name, value in tensors.items()}
         count = sum(len(item.rows) for item in items)
         frames = sum(item.frames for item in items)
-        return Batch([i.name for i in items], lengths, sum(lengths), count, frames, tensors)
+        return Batch([i.name for i in items], lengths, sum(lengths), count, frames, tensors, per_book=per_book)
 
     def forward(self, batch: Batch, measure: bool = False) -> tuple[Tensor, Figures]:
         t = batch.tensors
         hidden = self.model(t["ids"], t["positions"], batch.lengths, t["level"])
-        per_book = t["per_book"].tolist()
-        parts = zip(hidden[t["rows"]].split(per_book), t["targets"].split(per_book), strict=True)
+        parts = zip(hidden[t["rows"]].split(batch.per_book), t["targets"].split(batch.per_book), strict=True)
         losses, figures = [], {}
         for codebook, (rows, targets) in enumerate(parts):
             if codebook < self.model.known or not (measure or len(rows)):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 
 import torch
 from accelerate import Accelerator
 
+from ellav.models.limits import multiplies_bfloat16
 from ellav.train.objectives import Batch, Objective
 
 
@@ -48,23 +48,3 @@ def choose_dtype(
         speeds[name] = round(batch.tokens / min(times[1:]))
     speeds = {name: float(accelerator.reduce(torch.tensor(float(s)), "sum")) for name, s in speeds.items()}
     return max(speeds, key=speeds.get), speeds
-
-
-@functools.cache
-def multiplies_bfloat16() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 at a third of its speed in float32, or faster.
-
-    One without instructions for it takes a hundred times as long, so that even a first batch costs a minute. The
-    fastest of several times counts, with one thread: on a busy machine threads mostly wait for each other.
-    """
-    fastest, threads = [], torch.get_num_threads()
-    torch.set_num_threads(1)
-    for dtype in (torch.float32, torch.bfloat16):
-        matrix, times = torch.ones(256, 256, dtype=dtype), []
-        for _ in range(8):
-            start = time.monotonic()
-            matrix @ matrix
-            times.append(time.monotonic() - start)
-        fastest.append(min(times))
-    torch.set_num_threads(threads)
-    return fastest[1] < 3 * fastest[0]

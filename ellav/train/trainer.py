@@ -7,31 +7,48 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, astuple
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from torch import Tensor
 
 from ellav.data.batching import Batches, Place
 from ellav.data.outputs import write_text
 from ellav.errors import UserError, one_line
 from ellav.models.trained import lowest
 from ellav.train import checkpoint
+from ellav.train.agreed import HostSums
 from ellav.train.config import TrainConfig
 from ellav.train.log import Log
 from ellav.train.objectives import Batch, Figures, Objective
 from ellav.train.optimizers import Muon, build_optimizers
 from ellav.train.precision import choose_dtype, set_threads
+from ellav.train.prefetch import ahead
 from ellav.train.signals import noted_signals
+
+
+class Taken(NamedTuple):
+    """A step that was taken, of all processes but for `total`: the sum of this one's loss, on the device as `norm` is.
+    targets: tokens with loss. names: of this process's utterances."""
+
+    step: int
+    names: list[str]
+    targets: float
+    total: Tensor
+    norm: Tensor
 
 
 class Trainer:
     """Trains an objective into a folder.
 
-    config: the run. train: the batches of this process. valid: batches to validate on.
+    config: the run. train: the batches of this process. valid: batches to validate on, gone
+    through anew each time; an empty list for none.
     on_sample: called as on_sample(model, step, board) every few minutes on the first
     process, for instance to write audio to the TensorBoard writer.
     """
@@ -40,7 +57,7 @@ class Trainer:
         self,
         objective: Objective,
         train: Batches,
-        valid: list[Batch],
+        valid: Iterable[Batch],
         config: TrainConfig,
         folder: Path,
         on_sample: Callable | None = None,
@@ -62,6 +79,11 @@ class Trainer:
         self.waited = 0  # validations since the best one
         self.dtype, self.speeds = None, {}
         self.clock = time.monotonic()
+        self.sums = HostSums(self.accelerator)
+        # A CPU is asked for loss and gradient norm before it steps. A GPU is not waited for: it is asked when they are
+        # to be told, and before anything is validated or saved.
+        self.waits = self.device.type == "cpu"
+        self.unread: list[Taken] = []
 
     def run(self, resume: bool = True) -> dict:
         """Train to the end of the schedule; returns the content of summary.json.
@@ -80,6 +102,34 @@ class Trainer:
             return self._summary()
         if state:
             self._go_on(state)
+        self._settle_dtype()
+        log = Log(self.folder, f"train {self.folder.name}", self.step) if self.main else None
+        stream = self.train.stream(self.place)
+        batches = ahead(stream, self.device)
+        try:
+            if log:
+                count = sum(p.numel() for p in self.parameters)
+                log.say(f"{count / 1e6:.1f} M parameters, {self.dtype}, {self.device}, {self.threads} threads")
+            with noted_signals() as stop:
+                self._loop(batches, log, stop)
+        finally:
+            stream.close()
+            if log:
+                log.close()
+        return self._summary()
+
+    def steps(self, stream) -> Iterator[int]:
+        """Steps without end over a stream of batches, each step's tokens, and nothing else: no validation, no log, no
+        checkpoint. For whoever measures."""
+        self._settle_dtype()
+        stream = ahead(stream, self.device)
+        while True:
+            *_, tokens, _ = self._train_step(stream, False, False)
+            self.unread.clear()
+            yield tokens
+
+    def _settle_dtype(self) -> None:
+        """As the options say, or measured once."""
         if self.config.dtype != "auto":
             self.dtype = self.config.dtype
         elif self.dtype is None:
@@ -87,19 +137,6 @@ class Trainer:
         for optimizer in self.optimizers:
             if isinstance(optimizer, Muon):  # processors without bfloat16 multiply it a hundred times slower
                 optimizer.dtype = getattr(torch, self.dtype)
-        log = Log(self.folder, f"train {self.folder.name}", self.step) if self.main else None
-        stream = self.train.stream(self.place)
-        try:
-            if log:
-                count = sum(p.numel() for p in self.parameters)
-                log.say(f"{count / 1e6:.1f} M parameters, {self.dtype}, {self.device}, {self.threads} threads")
-            with noted_signals() as stop:
-                self._loop(stream, log, stop)
-        finally:
-            stream.close()
-            if log:
-                log.close()
-        return self._summary()
 
     def _measure_dtype(self) -> None:
         """Once for a run: a process that was killed before its first save leaves what it found in summary.json."""
@@ -124,22 +161,26 @@ class Trainer:
         self.clock = time.monotonic()
         while not self._ended():
             measure = (self.step + 1) % self.config.log_every == 0
-            loss, norm, scale, figures, tokens, stopped = self._train_step(stream, measure, bool(stop))
-            losses.append(loss)
+            read, scale, figures, tokens, stopped = self._train_step(stream, measure, bool(stop))
             seen += tokens
             ended = self._ended()
+            valid, save = (self.step % n == 0 or ended for n in (self.config.valid_every, self.config.save_every))
+            if measure or valid or save or stopped:
+                read = [*read, *self._read()]
+            losses += read
             if log and measure:
+                loss, norm = sum(loss for loss, _ in losses) / len(losses), losses[-1][1]
                 speed = seen / (time.monotonic() - marked)
                 lr = scale * self.config.lr
                 named = {f"train/{k}": v for k, v in figures.items()}
-                named |= {"train/loss": sum(losses) / len(losses), "train/gradient_norm": norm, "train/lr": lr}
+                named |= {"train/loss": loss, "train/gradient_norm": norm, "train/lr": lr}
                 log.scalars(self.step, self.seconds, named | {"train/tokens_per_second": speed})
-                log.progress(self.step, min(1.0, self._share()), begun_at, named["train/loss"], speed)
+                log.progress(self.step, min(1.0, self._share()), begun_at, loss, speed)
                 marked, seen, losses = time.monotonic(), 0, []
-            if self.step % self.config.valid_every == 0 or ended:
+            if valid:
                 self._validate(log)
                 ended = self._ended()
-            if self.step % self.config.save_every == 0 or ended or stopped:
+            if save or ended or stopped:
                 if log:
                     log.flush()
                 self._save()
@@ -163,19 +204,16 @@ class Trainer:
             log.say(f"validation loss: {losses}; decoding takes the weights {lowest(self.validated)}")
 
     def _train_step(self, stream, measure: bool, stop: bool):
-        """One step over `accumulate` batches of every process.
+        """One step over `accumulate` batches of every process. Returns what `_read` does of it, where the device is
+        waited for; the share of the learning rate's peak; figures; tokens; whether some process is to stop.
 
         The first process's clock is the one of all: whatever follows from it must be the same everywhere.
         """
         torch.manual_seed(hash((self.config.seed, self.step, self.accelerator.process_index)) % 2**63)
         drawn = [next(stream) for _ in range(self.config.accumulate)]
         batches = [batch for batch, _ in drawn]
-        counts = torch.tensor(
-            [*(sum(getattr(b, name) for b in batches) for name in ("targets", "tokens", "frames")), float(stop)],
-            dtype=torch.float64,
-            device=self.device,
-        )
-        targets, tokens, frames, stopped = self.accelerator.reduce(counts, "sum").tolist()
+        counts = (sum(getattr(batch, name) for batch in batches) for name in ("targets", "tokens", "frames"))
+        targets, tokens, frames, stopped = self.sums(*counts, stop)
         share = self._share()
         scale = self.config.lr_scale(self.step, share)
         self.objective.train()
@@ -189,14 +227,13 @@ class Trainer:
                 (loss * (self.world / targets)).backward()  # DDP divides by the world
             total += loss.detach()
             _add(figures, new)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip))
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
         now = time.monotonic()
-        passed = total.new_tensor(now - self.clock if self.main else 0.0)
+        (passed,) = self.sums(now - self.clock if self.main else 0.0)
         self.clock = now
-        loss, passed = self.accelerator.reduce(torch.stack([total, passed]), "sum").tolist()
-        loss /= targets
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            self._refuse(batches, loss, norm)
+        names = [name for batch in batches for name in batch.names]
+        self.unread.append(Taken(self.step + 1, names, targets, total, norm))
+        read = self._read() if self.waits else []
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * scale
@@ -209,7 +246,23 @@ class Trainer:
         self.frames += int(frames)
         if share >= 1 - self.config.average:
             self._average()
-        return loss, norm, scale, self._means(figures) if measure else {}, int(tokens), bool(stopped)
+        return read, scale, self._means(figures) if measure else {}, int(tokens), bool(stopped)
+
+    def _read(self) -> list[tuple[float, float]]:
+        """Loss and gradient norm of each step since the last time; waits for the device.
+
+        Raises UserError naming the utterances of the first step where one of them is not finite.
+        """
+        taken, self.unread = self.unread, []
+        if not taken:
+            return []
+        totals = self.accelerator.reduce(torch.stack([one.total for one in taken]), "sum")
+        numbers = torch.stack([totals, torch.stack([one.norm for one in taken])], dim=1).tolist()
+        read = [(total / one.targets, norm) for one, (total, norm) in zip(taken, numbers, strict=True)]
+        for one, (loss, norm) in zip(taken, read, strict=True):
+            if not math.isfinite(loss) or not math.isfinite(norm):
+                self._refuse(one, loss, norm)
+        return read
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -245,12 +298,16 @@ class Trainer:
         """Means over the validation batches, which the processes share."""
         self.objective.eval()
         figures: Figures = {}
-        mine = self.valid[self.accelerator.process_index :: self.world]
-        for batch in mine or self.valid[:1]:
-            with self._autocast():
-                _, new = self.objective(batch.to(self.device), True)
-            _add(figures, new if mine else {name: (a * 0, b * 0) for name, (a, b) in new.items()})
+        mine = islice(self.valid, self.accelerator.process_index, None, self.world)
+        for batch in mine:
+            _add(figures, self._figures_of(batch))
+        if not figures:  # there are fewer batches than processes: the names alone
+            figures = {name: (a * 0, b * 0) for name, (a, b) in self._figures_of(next(iter(self.valid))).items()}
         return self._means(figures)
+
+    def _figures_of(self, batch: Batch) -> Figures:
+        with self._autocast():
+            return self.objective(batch.to(self.device), True)[1]
 
     def _exchange_weights(self) -> None:
         """The averaged weights for the model's own, or back again; nothing is copied."""
@@ -266,11 +323,11 @@ class Trainer:
         sums = self.accelerator.reduce(pairs, "sum").tolist()
         return {name: total / count for name, (total, count) in zip(names, sums, strict=True) if count}
 
-    def _refuse(self, batches: list[Batch], loss: float, norm: float) -> None:
-        names = [name for batch in batches for name in batch.names]
+    def _refuse(self, taken: Taken, loss: float, norm: float) -> None:
         what = "loss" if not math.isfinite(loss) else "gradient norm"
         raise UserError(
-            f"step {self.step + 1}: {what} is {loss if what == 'loss' else norm}; the batch held {' '.join(names)}. "
+            f"step {taken.step}: {what} is {loss if what == 'loss' else norm}; "
+            f"the batch held {' '.join(taken.names)}. "
             "Look at their codes and durations; then go on from the last checkpoint, with dtype=float32 if it was "
             f"another, or begin anew (--resume never) with a lower lr than {self.config.lr:g}"
         )

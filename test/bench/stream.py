@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> list[dict]:
 def measure(voice: Synthesizer, text: str, windows: Windows) -> list[dict]:
     """Of each piece the seconds: at, lasts, ar, nar, codec, unheard."""
     spent = dict.fromkeys(("ar", "nar", "codec"), 0.0)
-    places = [(Session, "step", "ar"), (voice.pipeline.nar, "generate", "nar"), (voice.codec, "decode", "codec")]
+    places = [(Session, "step", "ar"), (voice.pipeline.nar, "complete", "nar"), (voice.pipeline, "sound", "codec")]
     kept = [getattr(owner, name) for owner, name, _ in places]
     for (owner, name, part), work in zip(places, kept, strict=True):
         setattr(owner, name, timed(work, part, spent))

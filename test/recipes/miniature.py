@@ -113,6 +113,36 @@ def libriheavy(folder: Path, root: Path, sentences: list[Sentence], subset: str 
                 )
 
 
+def aishell(root: Path, texts: list[str], subset: str = "train") -> None:
+    """data_aishell/wav/SUBSET/READER beside one transcript with spaces between words; flite speaks its pinyin.
+
+    What is heard does not matter to the stages; that characters, files and layout fit does. texts: in characters.
+    """
+    sys.path.insert(0, str(LOCAL))
+    try:
+        corpus = importlib.import_module("corpus")
+    finally:
+        sys.path.remove(str(LOCAL))
+    flite, lines = corpus.find_flite(), []
+    for reader, voice in (("S0002", "awb"), ("S0003", "kal16")):
+        folder = root / "data_aishell/wav" / subset / reader
+        folder.mkdir(parents=True)
+        for number, text in enumerate(texts):
+            id = f"BAC009{reader}W{number:04d}"
+            wav, rate = corpus.speak(flite, voice, " ".join(syllables(text)))
+            sf.write(folder / f"{id}.wav", 0.6 * wav / np.abs(wav).max(), rate)
+            lines.append(f"{id} {' '.join([text[:2], text[2:]])}\n")
+    (root / "data_aishell/transcript").mkdir()
+    (root / "data_aishell/transcript/aishell_transcript_v0.8.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def syllables(text: str) -> list[str]:
+    """Pinyin without tones."""
+    from pypinyin import lazy_pinyin
+
+    return lazy_pinyin(text)
+
+
 def cut(recording: str, number: int, start: float, end: float, text: str) -> dict:
     """A line of Libriheavy's manifests."""
     id, reader = f"{recording}_{number}", recording.split("/")[1]

@@ -13,7 +13,8 @@ from ellav.data.kaldi import DataFolder, read_table
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
 SUBSETS = {"train-clean-5": ["19", "26", "84"], "dev-clean-2": ["777"]}
-SMALL = ("--nj", "1", "--ngpu", "0", "--codec_conf", "codebooks=2", "size=64", "--text_conf", "stress=false")
+SMALL = ("--nj", "1", "--ngpu", "0", "--codec_conf", "codebooks=2", "size=64")
+ENGLISH = ("--text_conf", "stress=false")
 JUDGES = ("--scorers", "wer stability rtf", "--score-args", "--transcriber pocketsphinx")
 
 
@@ -32,7 +33,8 @@ def corpora(tmp_path_factory):
 def run(name, folder, *options):
     """A recipe run in `folder`, from there."""
     places = [word for place in ("data", "dump", "exp") for word in (f"--{place}dir", str(folder / place))]
-    command = [EGS / name / "tts1/run.sh", *places, *SMALL, *JUDGES, *options]
+    english = () if name == "aishell_sample" else ENGLISH
+    command = [EGS / name / "tts1/run.sh", *places, *SMALL, *english, *JUDGES, *options]
     environment = {**os.environ, "ELLAV_VENV": sys.prefix}
     done = subprocess.run(
         list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True, timeout=600
@@ -87,6 +89,28 @@ def test_libritts_in_ten_stages(corpora, tmp_path):
     assert len(train.wavs) == 20 and all(text.startswith("“") for text in train.text.values())
 
 
+CHARACTERS = 2 * [
+    "今天天气很好我们去公园",
+    "设定空调二十九度",
+    "他想听一首老歌",
+    "请你打开客厅的灯",
+    "明天早上七点叫我",
+]
+
+
+def test_aishell_in_ten_stages(tmp_path):
+    miniature.aishell(tmp_path, CHARACTERS)
+    kept = ("--seen-utterances", "2", "--valid-utterances", "1", "--test-least-seconds", "1")
+    less = ("--local-data-opts", "--hours 1", "--scorers", "stability rtf", "--text_conf", "tones=false")
+    done = run("aishell_sample", tmp_path, "--smoke", "--aishell", tmp_path, *kept, *less)
+    assert [f"Stage {stage}: " in done.stdout for stage in range(1, 11)] == [True] * 10
+    check_results(tmp_path, "test_seen", {"inf", "cut", "duration_ratio"})
+    train = DataFolder.read(tmp_path / "data/smoke/train")
+    assert set(train.speakers.values()) == {"S0002", "S0003"} and len(train.wavs) == 14
+    assert set(train.text.values()) <= set(CHARACTERS)  # the corpus's spaces are gone
+    assert "t ian" in (tmp_path / "dump/smoke/phones/train/phones").read_text()
+
+
 def test_mini_librispeech_knows_its_subsets(corpora, tmp_path):
     kept = ("--seen-utterances", "2", "--valid-utterances", "2")
     done = run("mini_librispeech", tmp_path, "--librispeech", corpora, *kept, "--stop-stage", "1")
@@ -95,7 +119,7 @@ def test_mini_librispeech_knows_its_subsets(corpora, tmp_path):
     assert set(DataFolder.read(tmp_path / "data/dev_clean_2").speakers.values()) == {"777"}
 
 
-@pytest.mark.parametrize("name", ["librispeech", "librilight", "mini_librispeech"])
+@pytest.mark.parametrize("name", ["librispeech", "librilight", "mini_librispeech", "aishell_sample"])
 def test_help_tells_the_options_of_the_corpus_and_of_the_task(name):
     done = subprocess.run([EGS / name / "tts1/run.sh", "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "\n  --held-out-readers\n" in done.stdout and "--stop-stage N" in done.stdout
@@ -106,6 +130,8 @@ def test_help_tells_the_options_of_the_corpus_and_of_the_task(name):
     [
         ("librispeech", [], "where is the corpus? Give --librispeech DIR, or set its variable in db.sh"),
         ("librilight", [], "where is the corpus? Give --librilight DIR"),
+        ("aishell_sample", [], "where is the corpus? Give --aishell DIR"),
+        ("aishell_sample", ["--aishell", "/"], "/transcript/aishell_transcript_v0.8.txt: no such file"),
         ("librispeech", ["--librispeech", "/"], "/: no subset 'train-clean-100' there; it holds"),
         ("mini_librispeech", ["--librispeech"], "run.sh: option --librispeech needs a value"),
     ],

@@ -71,10 +71,13 @@ def test_what_the_model_packs_speaks(smoke, tmp_path):
 def test_bench_prints_speeds_of_what_was_trained(smoke):
     _, folder, _ = smoke
     places = ["--ar", "exp/smoke/interleaved/ar", "--data", "dump/smoke/tokens/test_seen", "--tokens"]
-    command = [sys.executable, "-m", "ellav.bin.main", "bench", *places, "dump/smoke/tokens/list", "--batches", "1"]
+    command = [sys.executable, "-m", "ellav.bin.main", "bench", "decode", *places, "dump/smoke/tokens/list"]
+    command += ["--batch", "1", "--limit", "2", "--repeats", "1", "--json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["name"] for row in rows] == ["AR engine", "AR reference"]
+    assert all(row["tokens_per_second"] > 0 and row["floor_seconds"] > 0 for row in rows)
 
 
 def test_continuation_stands_beside(smoke):

@@ -42,7 +42,12 @@ def speak(sentence=SAID, voice="slt"):
 
 
 def trained_folders(
-    folder: Path, ordering="interleaved", most_phone=6, max_frames=200, phones: list[str] = PHONES
+    folder: Path,
+    ordering="interleaved",
+    most_phone=6,
+    max_frames=200,
+    phones: list[str] = PHONES,
+    ordering_conf: dict | None = None,
 ) -> list[str]:
     """Untrained models, a codec and a token list in `folder`; their options for `ellav pack`."""
     torch.manual_seed(0)
@@ -68,7 +73,7 @@ def trained_folders(
     (folder / "list/stats.yaml").write_text(yaml.safe_dump(stats))
     for kind in ("ar", "nar"):
         options = ModelOptions(layers=1, width=16, heads=2, ffn=16)
-        config = describe_model(kind, options, ordering, {}, phones, stats, described)
+        config = describe_model(kind, options, ordering, ordering_conf or {}, phones, stats, described)
         config["train"] = {"max_frames": 2 * max_frames, "max_minutes": 0.1}
         save_config(config, folder / kind)
         save_weights(build_model(config)[0].state_dict(), folder / kind / "averaged.safetensors")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ellav.data.batching import Batches, Packing, Place, in_background
+from ellav.data.batching import Batches, FirstBatches, Packing, Place, in_background
 from ellav.data.epochs import RUN, Epochs, share_out
 from ellav.data.joins import cut, join, plan_joins, plan_many_joins
 from ellav.data.speakers import group_by_speaker, group_chunks
@@ -271,6 +271,14 @@ def test_shares_differ_by_one_join_at_most(frames, world, seed):
     assert len(shares) == world and shares.max() - shares.min() <= frames.max()
     counts = np.bincount(owner, minlength=world)
     assert counts.max() - counts.min() <= 1
+
+
+def test_the_first_batches_are_made_anew_whenever_they_are_gone_through():
+    made = batches(memory())
+    every = [batch for batch, _ in made.epoch()]
+    first = FirstBatches(made, 3)
+    assert list(first) == list(first) == every[:3]
+    assert list(FirstBatches(made, len(every) + 5)) == every
 
 
 def test_what_cannot_be_batched_is_named():

@@ -460,3 +460,65 @@ def test_nothing_is_fetched_unless_asked_and_then_it_says_what(corpus, tmp_path,
     assert make(*BASE[:-1], "test-y", "--download", "true") == 1
     said = capsys.readouterr().err.splitlines()
     assert said[-1].endswith("test-y.tar.gz: 404 Not Found") and len(said) == 2
+
+
+def aishell(root, readers, texts, subset="train"):
+    """AISHELL-1's layout: data_aishell/wav/SUBSET/READER and one transcript with spaces between words."""
+    lines = []
+    for name in readers:
+        folder = root / "data_aishell/wav" / subset / name
+        folder.mkdir(parents=True)
+        for number, words in enumerate(texts):
+            sf.write(folder / f"BAC009{name}W{number:04d}.wav", noise(2, number), RATE)
+            lines.append(f"BAC009{name}W{number:04d} {words}\n" if words else "")
+    path = root / "data_aishell/transcript/aishell_transcript_v0.8.txt"
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "a", encoding="utf-8") as out:
+        out.writelines(lines)
+    return path
+
+
+def test_aishell_is_read_in_its_own_layout(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    aishell(tmp_path, ["S0002", "S0003"], ["今天 天气 很 好", "想 听 Let It Go 吗", "调高 温度", "打开 灯", None])
+    aishell(tmp_path, ["S0764"], ["再 调高 温度", "关 灯"], "test")
+    options = [
+        "--valid-readers",
+        "S0003",
+        "--test-subsets",
+        "test",
+        "--test-least-seconds",
+        "1",
+        "--prompt-seconds",
+        "1",
+    ]
+    assert main(["corpus", "aishell", "--aishell", ".", *options]) == 0
+    train, test = DataFolder.read("data/train"), DataFolder.read("data/test")
+    assert train.text["S0002-BAC009S0002W0000"] == "今天天气很好" and len(train.wavs) == 4
+    assert train.text["S0002-BAC009S0002W0001"] == "想听Let It Go吗"
+    assert set(test.text.values()) == {"再调高温度", "关灯"} and set(test.speakers.values()) == {"S0764"}
+    assert "no transcript of it" in Path("data/train/dropped").read_text()
+    assert main(["data", "check", "data/train", "data/valid", "data/test"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "options", "message"),
+    [
+        (lambda root: None, ["--train-subsets", "dev"], "no subset 'dev' there; it holds train"),
+        (lambda root: (root / "wav/S0002.tar.gz").write_text(""), ["--train-subsets", "dev"], "unpack them first"),
+        (lambda root: next(root.glob("transcript/*")).unlink(), [], "aishell_transcript_v0.8.txt: no such file"),
+        (
+            lambda root: next(root.glob("transcript/*")).open("a").write("BAC009S0002W0000 别的\n"),
+            [],
+            "txt:3: 'BAC009S0002W0000' has other words here than before",
+        ),
+    ],
+)
+def test_what_is_wrong_with_aishell_is_one_line(tmp_path, monkeypatch, capsys, spoil, options, message):
+    monkeypatch.chdir(tmp_path)
+    aishell(tmp_path, ["S0002"], ["今天 天气 很 好"])
+    aishell(tmp_path, ["S0003"], ["今天 天气 很 好"])
+    spoil(tmp_path / "data_aishell")
+    assert main(["corpus", "aishell", "--aishell", ".", "--valid-readers", "S0003", *options]) == 1
+    said = capsys.readouterr().err
+    assert message in said and len(said.splitlines()) == 1

@@ -159,7 +159,7 @@ def test_a_nar_model_is_given_no_more_of_a_prompt_than_it_was_trained_with(order
     for one, other in zip(whole, speaker.speak(requests, whole=True), strict=True):
         assert np.array_equal(one.codes, other.codes)
     given, complete = [], speaker.nar.complete
-    speaker.nar.complete = lambda items, mixing: given.extend(items) or complete(items, mixing)
+    speaker.nar.complete = lambda items, *more: given.extend(items) or complete(items, *more)
     for most in (0, 1, 7, 20):
         speaker.nar_prompt = most
         given.clear()

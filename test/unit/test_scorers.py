@@ -112,6 +112,21 @@ def test_by_whispers_normalizer_what_sounds_alike_agrees(dictated, said, heard):
     assert basic["wer"][0] > 0 == made["wer"][0] and made["heard"] == heard
 
 
+@pytest.mark.parametrize(
+    ("normalizer", "said", "heard", "errors"),
+    [
+        ("characters", "设定 二十九 度", "设定29度", (0, 6)),
+        ("characters", "她 去 公园", "他去公園。", (2, 4)),
+        ("pinyin", "她 去 公园", "他去公園。", (0, 4)),
+        ("pinyin", "妈妈 来 了", "麻马来了", (2, 4)),
+        ("pinyin", "三 点 五", "3.5 LET IT", (2, 3)),
+    ],
+)
+def test_mandarin_is_counted_by_the_character_or_the_syllable(dictated, normalizer, said, heard, errors):
+    wrong, of = dictated(heard, normalizer=normalizer).score(scored(np.zeros(16000, np.float32), said))["wer"]
+    assert (wrong / 100, of) == errors
+
+
 def test_by_whispers_normalizer_errors_count_over_its_words(dictated):
     scorer = dictated("MR SMITH PAID $30 UM", normalizer="whisper")
     assert scorer.metrics == {"wer": "word error rate, %, as heard by dictated (words=MR SMITH PAID $30 UM); "
@@ -119,7 +134,9 @@ def test_by_whispers_normalizer_errors_count_over_its_words(dictated):
     wav = np.zeros(16000, np.float32)
     assert scorer.score(scored(wav, "mister smith paid twenty dollars"))["wer"] == (100.0, 4.0)
     assert "wer" not in scorer.score(scored(wav, "hmm, um"))  # no word is left
-    with pytest.raises(UserError, match=r"option 'normalizer' must be basic \| whisper, not 'none'"):
+    with pytest.raises(
+        UserError, match=r"option 'normalizer' must be basic \| whisper \| characters \| pinyin, not 'none'"
+    ):
         dictated("X", normalizer="none")
 
 

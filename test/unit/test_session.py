@@ -23,7 +23,7 @@ def known(request):
     scripts = [fake_script(ordering, rng) for _ in range(SCRIPTS)]
     alone = []
     for i, script in enumerate(scripts):
-        session = engine.open(1)
+        session = engine.open(1, confidence=True)
         number = session.add(f"u{i}", script, seed=2)
         while session.busy:
             session.step()
@@ -36,7 +36,7 @@ def known(request):
 def test_nothing_that_happens_beside_a_script_changes_it(known, capacity, seed):
     engine, scripts, alone = known
     rng = np.random.default_rng(seed)
-    session, taken = engine.open(capacity), {}
+    session, taken = engine.open(capacity, confidence=bool(seed % 2)), {}
     order, numbers, cancelled = rng.permutation(SCRIPTS).tolist(), {}, set()
     while order or session.busy:
         happens = rng.random()
@@ -56,6 +56,7 @@ def test_nothing_that_happens_beside_a_script_changes_it(known, capacity, seed):
         right = alone[numbers[number]]
         assert np.array_equal(decoded.ids, right.ids)
         assert (decoded.cuts, decoded.last_cut, decoded.steps) == (right.cuts, right.last_cut, right.steps)
+        assert decoded.confidence == (pytest.approx(right.confidence, rel=1e-5) if seed % 2 else None)
 
 
 def test_no_slot_is_empty_while_a_script_waits(known):

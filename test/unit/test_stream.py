@@ -158,7 +158,7 @@ def test_the_first_window_comes_while_the_rest_is_decoded_where_rows_can_be_read
     taken = {}
     for name, speaker in (("readable", pipeline(kind)), ("closed", unreadable(pipeline(kind)))):
         session = speaker.engine.open(1)
-        known = decoding(session, request, 0, *windows.in_frames(30.0)[:2], 0)
+        known = decoding(session, Part(request, 0), iter(()), 0, *windows.in_frames(30.0)[:2], 0)
         next(known)
         assert session.busy == (name == "readable")
         known.close()

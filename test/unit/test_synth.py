@@ -329,7 +329,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_loaded(s
         (tmp_path / "none/out.wav", "does not exist"),
         ("/proc/out.wav", "cannot be written"),
         (tmp_path / "folder.wav", "is a folder"),
-        (tmp_path / "out.mp3", "must end in .wav or .flac"),
+        (tmp_path / "out.mp3", "must end in .wav, .flac or .ogg"),
     ):
         status, _, err = synth(out=out)
         assert status == 1 and len(err) == 1 and said in err[0] and str(out) in err[0]
@@ -468,14 +468,16 @@ def test_silence_in_a_prompt_does_not_push_its_words_out(voice, where, noise):
 def test_a_silent_part_is_spoken_again_with_the_next_seeds(voice, synth, monkeypatch):
     from ellav.infer.pipeline import Pipeline
 
-    plain = Pipeline.speak
+    plain = Pipeline.say
 
-    def muted(self, requests, seed=0, *more):
-        for speech in plain(self, requests, seed, *more):
-            silent = seed < 5 if "A boat" in speech.id else seed < 99 if "Sold" in speech.id else False
-            yield replace(speech, wav=0 * speech.wav) if silent else speech
+    def muted(self, readings, whole=False):
+        speeches = plain(self, readings, whole)
+        for i, reading in enumerate(readings):
+            if ("A boat" in reading.request.id and reading.seed < 5) or "Sold" in reading.request.id:
+                speeches[i] = replace(speeches[i], wav=0 * speeches[i].wav)
+        return speeches
 
-    monkeypatch.setattr(Pipeline, "speak", muted)
+    monkeypatch.setattr(Pipeline, "say", muted)
     made = voice("A boat.", seed=3)
     assert made.seeds == [5] and np.abs(made.wav).max() > 0.005
     assert made.remarks == ["'A boat.' came out silent with seed 3; spoken with seed 5"]
@@ -485,6 +487,12 @@ def test_a_silent_part_is_spoken_again_with_the_next_seeds(voice, synth, monkeyp
     lost = voice("Sold.", seed=3)
     assert lost.seeds == [7] and "silent with each seed from 3 to 7" in lost.remarks[0]
     assert voice("A horse.", seed=3).seeds == [3]
+    assert voice("A boat.", seed=0, best_of=6).seeds == [5]
+    made = voice("A boat.", seed=2, best_of=2)
+    assert made.seeds == [5] and np.array_equal(made.wav, voice("A boat.", seed=5).wav)
+    assert made.remarks == ["'A boat.' came out silent with each seed from 2 to 3; spoken with seed 5"]
+    lost = voice("Sold.", seed=3, best_of=7)
+    assert "silent with each seed from 3 to 9" in lost.remarks[0] and lost.seeds[0] in range(3, 10)
 
 
 def test_a_phone_never_seen_falls_back_to_another_stress(voice, monkeypatch):

@@ -1,17 +1,17 @@
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ellav.bin.options import parse
-from ellav.bin.train import _parser, _same, _split, reads_durations
+from ellav.bin.train import _parser, _same
 from ellav.config import build, read_yaml
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
 from ellav.plugins.orderings import orderings
 from ellav.testing.utterances import CODEBOOK_SIZE, PHONES, random_utterance
 from ellav.train.config import TrainConfig
+from ellav.train.resolve import reads_durations, split_conf
 
 PRESETS = sorted((Path(__file__).parents[2] / "conf/train").glob("*.yaml"))
 PLACES = [f"--{name}=x" for name in ("train", "valid", "tokens", "codec", "out")]
@@ -21,7 +21,8 @@ PLACES = [f"--{name}=x" for name in ("train", "valid", "tokens", "codec", "out")
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_every_preset_describes_both_models(preset, kind):
     options = parse(_parser(), [kind, f"--config={preset}", *PLACES])
-    model_conf, train_conf = _split(options, ModelOptions, TrainConfig)
+    own = {"ar": options.ar_conf, "nar": options.nar_conf}[kind]
+    model_conf, train_conf = split_conf(kind, options.model_conf, options.train_conf, own)
     assert build(ModelOptions, model_conf, "model_conf").layers == read_yaml(preset)["model_conf"]["layers"]
     build(TrainConfig, train_conf, "train_conf")
 
@@ -30,9 +31,9 @@ def test_options_of_one_model_stand_above_the_common_ones():
     options = parse(
         _parser(), ["ar", *PLACES, "--train_conf", "lr=1", "--ar_conf", "lr=2", "width=64", "--nar-conf", "lr=3"]
     )
-    assert _split(options, ModelOptions, TrainConfig) == ({"width": 64}, {"lr": 2})
+    assert split_conf("ar", options.model_conf, options.train_conf, options.ar_conf) == ({"width": 64}, {"lr": 2})
     with pytest.raises(UserError, match="nar_conf: unknown option 'depth'"):
-        _split(Namespace(kind="nar", model_conf={}, train_conf={}, nar_conf={"depth": 2}), ModelOptions, TrainConfig)
+        split_conf("nar", {}, {}, {"depth": 2})
 
 
 def test_a_run_goes_on_only_with_what_it_began_with():

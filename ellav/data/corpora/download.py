@@ -29,6 +29,8 @@ LIBRILIGHT = {  # GB, as Libri-Light's data_preparation/README.md says
     "medium": ("https://dl.fbaipublicfiles.com/librilight/data/medium.tar", 321.0),
     "large": ("https://dl.fbaipublicfiles.com/librilight/data/large.tar", 3050.0),
 }
+AISHELL = ("33/data_aishell.tgz", 15.0)
+"""GB, as openslr.org/33 says."""
 LIBRIHEAVY = "https://huggingface.co/datasets/pkufool/libriheavy/resolve/main/"
 
 
@@ -53,6 +55,15 @@ def fetch_librilight(folder: Path, subsets: Sequence[str]) -> None:
                     f"--download knows no subset {subset!r} of Libri-Light; it knows {', '.join(LIBRILIGHT)}"
                 )
             fetch(*LIBRILIGHT[subset][:1], folder, LIBRILIGHT[subset][1])
+
+
+def fetch_aishell(folder: Path) -> None:
+    """AISHELL-1, where `folder`/data_aishell is missing, with the archive of each reader unpacked."""
+    root = folder if (folder / "wav").is_dir() else folder / "data_aishell"
+    if not root.is_dir():
+        fetch(OPENSLR + AISHELL[0], folder, AISHELL[1])
+    for archive in sorted((root / "wav").glob("*.tar.gz")):
+        _unpack(archive, root / "wav")
 
 
 def fetch_libriheavy(folder: Path, subsets: Sequence[str]) -> None:
@@ -85,7 +96,7 @@ def fetch(url: str, folder: Path, gigabytes: float | None) -> None:
         reason = one_line(getattr(error, "reason", error))
         raise UserError(f"{url}: {reason}; the same command goes on where it stopped") from None
     partial.rename(path)
-    if ".tar" in path.name:
+    if ".tar" in path.name or path.suffix == ".tgz":
         _unpack(path, folder)
 
 

@@ -72,7 +72,7 @@ def read_chapter(folder: Path, reader: str, form: str) -> Iterator[Spoken | Drop
         elif not texts.get(stem, "").strip():
             yield Dropped(id, "no-transcript", f"{folder / recordings[stem]}: no transcript of it in {folder}")
         else:
-            yield _measured(id, reader, texts[stem], folder / recordings[stem])
+            yield measured(id, reader, texts[stem], folder / recordings[stem])
 
 
 def _transcripts(folder: Path, names: Sequence[str], form: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -92,7 +92,8 @@ def _transcripts(folder: Path, names: Sequence[str], form: str) -> tuple[dict[st
     return texts, faults
 
 
-def _measured(id: str, reader: str, text: str, wav: Path) -> Spoken | Dropped:
+def measured(id: str, reader: str, text: str, wav: Path) -> Spoken | Dropped:
+    """An utterance that is a file of its own, with its length; or why it cannot be read."""
     import soundfile as sf
 
     try:

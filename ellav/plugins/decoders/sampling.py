@@ -48,7 +48,7 @@ def nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
     if not enough:
         ranked, ids = probabilities.sort(dim=-1, descending=True, stable=True)
     kept = ranked.cumsum(dim=-1) - ranked < wanted
-    kept[:, 0] = True
+    kept[:, 0].fill_(True)
     return torch.zeros(probabilities.shape, dtype=torch.bool, device=probabilities.device).scatter_(-1, ids, kept)
 
 

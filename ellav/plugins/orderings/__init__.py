@@ -71,6 +71,16 @@ class ReadableOrdering(Ordering, Protocol):
         `restore` gives None. T may be less than the rows hold."""
 
 
+class GrowingOrdering(ReadableOrdering, Protocol):
+    """An ordering whose rows tell a phone no sooner than it is spoken may have this too: text is then spoken while it
+    is still being written (`ellav.infer.growing`); for any other, sentence by sentence."""
+
+    grows: bool
+    """Whether `script` takes requests whose text goes on (`DecodingRequest.more`). It leaves out the segments that
+    depend on phones to come and closes nothing: the scripts of a growing text each begin the next one's
+    (`DecodingScript.departs`), whatever follows. Bounds are counted by phone, `max_frames` is not read."""
+
+
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 

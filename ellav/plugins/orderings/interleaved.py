@@ -38,6 +38,10 @@ class Interleaved:
     leaves `sp` out of the sandwiches and counts its frames with the phone before it
     (leading silence: with the first phone). phone_tokens: False is the paper's ablation
     of the phone sandwich: only EOP stands between the phones' codes.
+
+    Without global advance the model reads phone i + 1 behind EOP_i and knows of none after it, so text may
+    come while it is spoken (`grows`): how many codes segment i holds depends on whether a phone follows, and
+    on nothing else that is to come. The last a frames of a phone stand in the segments after its own.
     """
 
     streams = 1
@@ -64,6 +68,7 @@ class Interleaved:
         self.local_advance = local_advance
         self.silence = silence
         self.phone_tokens = phone_tokens
+        self.grows = not global_advance
 
     def bind(self, phones: tuple[str, ...], codebook_size: int) -> None:
         """Set vocabulary and states for this token list and size of codebook."""
@@ -157,8 +162,12 @@ class Interleaved:
         """Decode phone after phone. The prefix ends inside the open phone's segment.
 
         A whole-utterance prompt has closed its last phone: the next one is open and
-        already holds the last `local_advance` frames of the prompt.
+        already holds the last `local_advance` frames of the prompt. Of a text that goes on, the last
+        phone known has no segment yet. Raises ValueError where the text of an ordering with global
+        advance goes on.
         """
+        if request.more and not self.grows:
+            raise ValueError(f"{request.id}: with global_advance the whole text must be known")
         kept, owner = self._kept(request.phones)
         begun, frames = len(request.durations), len(request.codes)
         closed = self._closed(request, owner)
@@ -186,24 +195,26 @@ class Interleaved:
         )
         count = frames - (int(marks[-1]) if closed else 0)
         most[0] = max(most[0], count)
-        forced = phones[closed + 1 :] if self.phone_tokens else phones[:0]
-        segments = len(kept) - closed
+        segments = len(kept) - closed - request.more
+        forced = phones[closed + 1 : closed + segments] if self.phone_tokens else phones[:0]
+        closing = np.zeros(0, np.int32) if request.more else np.array([self.eos], np.int32)
         offset = np.zeros(segments + 2, np.int64)
         if self.phone_tokens:
             offset[1:-1] = np.arange(segments)
-        offset[-1] = offset[-2] + 1
+        offset[-1] = offset[-2] + len(closing)
         return DecodingScript(
             prefix=ids[:, None],
             text_len=head,
             positions=positions,
             next_position=len(ids) - head,
             count=count,
-            forced=np.concatenate([forced, [self.eos]]).astype(np.int32)[:, None],
+            forced=np.concatenate([forced, closing])[:, None],
             offset=offset,
             hold=np.full((segments, 1), NONE, np.int32),
             state=np.zeros(segments, np.int32),
-            least=least.astype(np.int32),
-            most=most.astype(np.int32),
+            least=least[:segments].astype(np.int32),
+            most=most[:segments].astype(np.int32),
+            more=request.more,
         )
 
     def _read(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from ellav.errors import UserError
 from ellav.plugins.scorers import Scored, scorers
+from ellav.plugins.scorers.normalizers import NORMALIZERS
 from ellav.plugins.transcribers import transcribers
 
 
@@ -20,6 +19,8 @@ class WordErrorRate:
     transcriber, transcriber_conf: who listens, and its options. normalizer: how words are made comparable
     before they are counted. `basic`: upper case. `whisper`: OpenAI's for English, as published figures have
     it: numbers, titles, contractions and British spellings agree, hesitations and punctuation do not count.
+    For Mandarin, `characters` counts each character as a word, and `pinyin` its syllable with the tone, so that
+    characters that sound alike agree; numbers are put into characters first.
     Always to be read beside the same figure of the recorded speech: it measures the transcriber too.
     """
 
@@ -29,7 +30,7 @@ class WordErrorRate:
         self,
         transcriber: str = "pocketsphinx",
         transcriber_conf: dict | None = None,
-        normalizer: Literal["basic", "whisper"] = "basic",
+        normalizer: Literal["basic", "whisper", "characters", "pinyin"] = "basic",
     ):
         self._name = transcriber
         self._options = transcriber_conf or {}
@@ -68,23 +69,3 @@ class WordErrorRate:
                 wav = soxr.resample(wav, utterance.sample_rate, self._transcriber.sample_rate)
             self._last = (utterance.wav, self._transcriber.transcribe(wav))
         return self._last[1]
-
-
-def _basic() -> Callable[[str], str]:
-    return lambda text: " ".join(text.upper().split())
-
-
-def _whisper() -> Callable[[str], str]:
-    try:
-        from whisper_normalizer.english import EnglishTextNormalizer
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"scorer wer, normalizer whisper: the package {error.name} is missing; "
-            "install the extra: pip install 'ellav[whisper]'"
-        ) from None
-    normalize = EnglishTextNormalizer()
-    return lambda text: " ".join(normalize(text).split())
-
-
-NORMALIZERS = {"basic": _basic, "whisper": _whisper}
-"""Name -> what makes a function from a text to the words that are counted."""

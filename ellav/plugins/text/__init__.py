@@ -27,6 +27,9 @@ class TextFrontEnd(Protocol):
 
     It may also have `fallbacks(phone) -> list[str]`: the phones that may stand for one that a model
     has never seen, the nearest first, for example the same vowel with another stress.
+    And `words_ahead: int`: a word is read as in the whole sentence once so many words behind it are known and have not
+    changed its reading, with few exceptions. Text is then spoken while it is still being written
+    (`ellav.infer.growing`), if the ordering can.
     """
 
     name: str
@@ -51,5 +54,5 @@ class TrainableTextFrontEnd(TextFrontEnd, Protocol):
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 
-NAMES = ("g2p_en", "characters", "espeak", "sentencepiece", "lexicon")
+NAMES = ("g2p_en", "characters", "espeak", "sentencepiece", "lexicon", "pinyin")
 text = Registry("text", {name: f"ellav.plugins.text.{name}" for name in NAMES}, CONTRACT)

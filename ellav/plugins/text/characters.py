@@ -20,6 +20,7 @@ class Characters:
     """
 
     phone_set = "characters"
+    words_ahead = 0
 
     def __init__(self, casefold: bool = True, join_marks: bool = True):
         self.casefold = casefold

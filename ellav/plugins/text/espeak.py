@@ -13,13 +13,17 @@ from typing import Literal
 from ellav.errors import UserError
 from ellav.plugins.text import Phones, text
 from ellav.plugins.text.english import PAUSE, is_letter, spoken
+from ellav.plugins.text.espeak_mandarin import in_ipa, other_tones
+from ellav.plugins.text.mandarin import words as mandarin_words
 from ellav.plugins.text.nemo import Nemo
+from ellav.plugins.text.scripts import first_foreign, scripts_of
 from ellav.plugins.text.sentence import assemble, cut, is_sign
 
 SYNCHRONOUS, DONT_EXIT = 2, 0x8000
 UTF8 = 1
-IPA = 0x02 | ord("_") << 8
-"""Phones in IPA, with `_` between them."""
+IPA, MNEMONICS = 0x02 | ord("_") << 8, ord("_") << 8
+"""Phones in IPA, or as eSpeak's own files write them, with `_` between them."""
+MANDARIN = ("cmn", "zh")
 VOICE = re.compile(r"(?!mb[-/])[\w+-]+(/[\w+-]+)*", re.ASCII)
 """eSpeak NG takes a path for a language too, and runs the program mbrola for `mb-us1`: a model that names either may
 be a stranger's."""
@@ -39,6 +43,8 @@ class Espeak:
     normalizer: who puts numbers, abbreviations and signs into words: `ellav` (ours for English, eSpeak NG itself for
     other languages), `nemo` (the grammars of nemo_text_processing, the extra `nemo`) with those for what it leaves, or
     `espeak` (always eSpeak NG itself).
+    Mandarin (`cmn`) is cut into words by the extra `mandarin`, and its vowels bear their tones as levels of the voice,
+    `ɑ51` falling from 5 to 1; eSpeak's own IPA writes the first and the fourth alike. Stress is not written there.
     The library comes with the extra `espeak`, or from the system (libespeak-ng).
     """
 
@@ -55,6 +61,8 @@ class Espeak:
         choose(language)
         self.nemo = Nemo(language) if normalizer == "nemo" else None
         self.is_english = language.partition("-")[0] == "en" and normalizer != "espeak"
+        self.is_mandarin = language.partition("-")[0] in MANDARIN
+        self.scripts = scripts_of(language)
 
     def __call__(self, text: str) -> Phones:
         """Phones with `sp` at both ends and at punctuation; words as written, in English as they are said.
@@ -75,8 +83,11 @@ class Espeak:
     def fallbacks(self, phone: str) -> list[str]:
         """The same phone with another stress, then of another length, then both, the nearest first.
 
-        Secondary stress lies between primary and none, nearer to primary; a mark of length comes and goes.
+        Secondary stress lies between primary and none, nearer to primary; a mark of length comes and goes. In Mandarin
+        the same vowel in another tone.
         """
+        if self.is_mandarin:
+            return other_tones(phone)
         stress = phone[:1] if phone[:1] in STRESS else ""
         plain = phone.removeprefix(stress)
         short = plain.translate(str.maketrans("", "", LENGTH))
@@ -89,6 +100,8 @@ class Espeak:
             text = self.nemo(text)
         if self.is_english:
             return spoken(text)
+        if self.is_mandarin:
+            return mandarin_words(text)
         tokens = self._with_minus(cut(MONEY_FIRST.sub(r"\2 \1", text)))  # 5 €, as it is said
         for token in tokens:
             # Besides signs, numbers that are one character: ½, ².
@@ -99,6 +112,12 @@ class Espeak:
                         f"text {text!r}: eSpeak NG has no reading for {named!r} in {self.language!r}; write it in"
                         " words or remove it"
                     )
+            foreign = first_foreign(token, self.scripts)
+            if foreign is not None and token != PAUSE:
+                raise UserError(
+                    f"text {text!r}: {foreign[0]!r} ({foreign[1]}) is not in letters of {self.language!r}; write it as"
+                    " it is said in that language, or remove it"
+                )
         return tokens
 
     def _with_minus(self, tokens: list[str]) -> list[str]:
@@ -114,6 +133,8 @@ class Espeak:
         return kept
 
     def _say(self, clause: list[str]) -> list[list[str]]:
+        if self.is_mandarin:
+            return [list(_in_mandarin(self.language, word)) for word in clause]
         said = say(self.language, clause)
         if self.is_english:  # between words eSpeak takes A for the article
             return [list(_alone(self.language, w)) if is_letter(w) else p for w, p in zip(clause, said, strict=True)]
@@ -147,14 +168,14 @@ def transcribe(language: str, words: str) -> list[str]:
     return [phone for phone in phones if phone.strip(STRESS + LENGTH)]
 
 
-def _ipa(language: str, words: str) -> str:
+def _ipa(language: str, words: str, form: int = IPA) -> str:
     """What eSpeak writes for words, with `(en)` and `(es)` where it changes to another language and back."""
     library = choose(language)
     buffer = ctypes.create_string_buffer(words.encode())
     rest = ctypes.c_char_p(ctypes.addressof(buffer))
     clauses = []
     while rest.value is not None:
-        clauses.append((library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, IPA) or b"").decode())
+        clauses.append((library.espeak_TextToPhonemes(ctypes.byref(rest), UTF8, form) or b"").decode())
     return " ".join(clauses)
 
 
@@ -173,6 +194,11 @@ def _reads(language: str, token: str) -> bool:
 @lru_cache(maxsize=100_000)
 def _alone(language: str, word: str) -> tuple[str, ...]:
     return tuple(transcribe(language, word))
+
+
+@lru_cache(maxsize=100_000)
+def _in_mandarin(language: str, word: str) -> tuple[str, ...]:
+    return tuple(in_ipa(word, lambda part: _ipa(language, part, MNEMONICS)))
 
 
 def choose(language: str) -> ctypes.CDLL:

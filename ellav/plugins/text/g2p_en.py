@@ -39,6 +39,9 @@ class G2pEn:
     """
 
     language = "en"
+    words_ahead = 1
+    """Of 12,860 words 4 were so read otherwise than in their whole sentences, without the word ahead 282
+    (`docs/synthesis.md`): `the` before a vowel, `$5 million`, homographs."""
 
     def __init__(self, stress: bool = True, normalizer: Literal["ellav", "nemo"] = "ellav"):
         self.stress = stress

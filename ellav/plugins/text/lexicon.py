@@ -31,6 +31,8 @@ class Lexicon:
     the same phone set; without one such sentences are refused.
     """
 
+    words_ahead = 0
+
     def __init__(
         self, lexicon: Path, phone_set: str = "lexicon", fallback: str | None = None, fallback_conf: dict | None = None
     ):

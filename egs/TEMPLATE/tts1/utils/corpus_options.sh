@@ -4,10 +4,12 @@
 # Takes these options out of "$@" into variables of their names; ${others[@]} is left for tts.sh.
 
 corpus_options+=(
-    librispeech test_subsets test_list libritts_text pairing prompt_seconds prompt_seed test_least_seconds
-    test_most_seconds most_targets valid_readers held_out_readers least_seconds most_seconds least_rate most_rate hours seed download
+    test_subsets pairing prompt_seconds prompt_seed test_least_seconds test_most_seconds most_targets
+    valid_readers held_out_readers least_seconds most_seconds least_rate most_rate hours seed download
 )
-_paths=" librispeech librilight libriheavy test_list "
+# English is tested on LibriSpeech, whatever was trained on.
+[ "${corpus}" = aishell ] || corpus_options+=(librispeech test_list libritts_text)
+_paths=" librispeech librilight libriheavy test_list aishell "
 others=()
 corpus_more=
 while [ $# -gt 0 ]; do
