@@ -48,13 +48,17 @@ class Speaker(NamedTuple):
 
 
 class Language(NamedTuple):
-    """One language of a corpus. name: of eSpeak NG. code: of utt2lang. Each seen speaker is trained on."""
+    """One language of a corpus. name: of eSpeak NG. code: of utt2lang. Each seen speaker is trained on.
+
+    least: training utterances of each, however few hours are asked for, so that all phones occur.
+    """
 
     name: str
     code: str
     seen: dict[str, Speaker]
     unseen: dict[str, Speaker]
     grammar: ModuleType
+    least: int = 2
 
 
 class Line(NamedTuple):
@@ -76,7 +80,7 @@ def plan(language: Language, hours: float, seed: int) -> dict[str, list[tuple[st
         "test_seen": (language.seen, max(2, round(7 * share))),
         "test_unseen": (language.unseen, max(2, round(7 * share))),
         "valid": (language.seen, max(1, round(5 * share))),
-        "train": (language.seen, max(2, math.ceil(hours * 3600 / SECONDS / len(language.seen)))),
+        "train": (language.seen, max(language.least, math.ceil(hours * 3600 / SECONDS / len(language.seen)))),
     }
     spoken, chooser, made = sentences(language.grammar, seed), random.Random(seed), {}
     for name, (speakers, count) in sizes.items():

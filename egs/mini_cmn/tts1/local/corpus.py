@@ -26,7 +26,7 @@ SEEN = {
     "malec": Speaker("Mario", 50),
 }
 UNSEEN = {"newa": Speaker("m3", 45), "newb": Speaker("m3", 45, 1.3, 1.12)}
-MANDARIN = Language("cmn", "zh", SEEN, UNSEEN, grammar)
+MANDARIN = Language("cmn", "zh", SEEN, UNSEEN, grammar, least=8)  # vowels with tones are many
 
 if __name__ == "__main__":
     sys.exit(run_command("corpus.py", run([MANDARIN], HERE, sys.argv[1:])))
