@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ellav.config import read_yaml
 from ellav.data.kaldi import read_table
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
@@ -37,3 +38,15 @@ def test_another_language_in_ten_stages(tmp_path, name, language, phone):
     assert len(set(read_table(train / "utt2spk").values())) == 10
     assert phone in (tmp_path / "dump/smoke/phones/train/phones").read_text(encoding="utf-8").split()
     assert (tmp_path / "exp/smoke/interleaved/packed/model.yaml").exists()
+
+
+def test_two_languages_in_one_model(tmp_path):
+    """Each with its front end; the models are told which by a token in front of the text."""
+    run("mini_en_es", tmp_path, "--stop-stage", "8")
+    tokens = (tmp_path / "dump/smoke/tokens/list/tokens.txt").read_text(encoding="utf-8").split()
+    assert {"AH0", "ɲ", "sp"} <= set(tokens)
+    config = read_yaml(tmp_path / "exp/smoke/interleaved/ar/config.yaml")
+    assert config["languages"] == ["en", "es"]
+    spoken = read_table(tmp_path / "exp/smoke/interleaved/decode/test_seen/wav.scp")
+    languages = read_table(tmp_path / "dump/smoke/tokens/test_seen/utt2lang")
+    assert {languages[utterance] for utterance in spoken} <= {"en", "es"} and spoken
