@@ -27,6 +27,7 @@ EXTRAS = {
     "sentencepiece": "the text front end sentencepiece",
     "espeak": "the text front end espeak",
     "nemo": "normalizer=nemo of the text front ends g2p_en and espeak",
+    "serve": "ellav serve",
     "dev": "the tests",
 }
 """What each extra of setup.cfg is for."""
