@@ -136,11 +136,17 @@ def _train(options) -> None:
 
 
 def languages_of(folder: Path) -> list[str]:
-    """The languages of a set of stage 5; none where it has no utt2lang."""
-    from ellav.data.kaldi import read_table
+    """The languages of a set of stage 5, of all its shards; none where it has no utt2lang."""
+    from ellav.data.index import open_index
 
-    path = folder / "utt2lang"
-    return sorted(set(read_table(path).values())) if path.exists() else []
+    index = open_index(folder)
+    if "utt2lang" not in index.tables:
+        return []
+    found = set()
+    for shard in index.folders:
+        with open(shard / "utt2lang", encoding="utf-8") as lines:  # line by line: a set may have millions
+            found |= {line.split()[1] for line in lines}
+    return sorted(found)
 
 
 class Source(NamedTuple):
