@@ -173,6 +173,14 @@ def read_yaml(path: Path | str) -> dict:
     return content
 
 
+def read_mapping(text: str, where: str) -> dict[str, object]:
+    """A mapping written as YAML on the command line. Raises UserError that begins with `where`."""
+    content = _parse(text, where)
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise UserError(f"{where} not `name: value, name: value`")
+    return content
+
+
 def yaml_text(content: dict) -> str:
     """YAML that `read_yaml` reads: keys in their order, and what occurs twice is written twice."""
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)

@@ -29,6 +29,7 @@ EXTRAS = {
     "espeak": "the text front end espeak",
     "mandarin": "the text front end pinyin, and espeak in Mandarin",
     "nemo": "normalizer=nemo of the text front ends g2p_en and espeak",
+    "serve": "ellav serve",
     "dev": "the tests",
 }
 """What each extra of setup.cfg is for."""

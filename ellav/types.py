@@ -139,7 +139,8 @@ class DecodingRequest:
     after frame T0 (a prompt cut inside a phone); otherwise it ended there.
     least, most: (N,) bounds on the frames of each phone. max_frames: bound on the frames
     to generate, for orderings that do not count by phone. more: whether further phones follow
-    that nobody knows yet; only an ordering that `grows` is asked so.
+    that nobody knows yet; only an ordering that `grows` is asked so. language: of what is to be spoken, empty where
+    none is named.
     """
 
     id: str
@@ -152,6 +153,7 @@ class DecodingRequest:
     most: np.ndarray
     max_frames: int
     more: bool = False
+    language: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ellav.data.speakers import group_by_speaker
 from ellav.types import NONE, SILENCE, DecodingRequest, Utterance
 
 PHONES = (SILENCE, *(f"P{number}" for number in range(1, 70)))
@@ -40,6 +41,7 @@ class GeneratedSpeech:
             for number, (name, frames) in enumerate(zip(self.ids, self.lengths, strict=True))
         ]
         self.speakers = [utterance.speaker for utterance in self._made]
+        self.by_speaker = group_by_speaker(self.speakers)
 
     def __len__(self) -> int:
         return len(self._made)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ellav.bin.format_wavs import MAX_CLIPPED
 from ellav.bin.options import add_choice, parse, parse_bool, parser
-from ellav.bin.phones import converter
+from ellav.bin.phones import converter, in_languages
 from ellav.data.audio import clipped_share, read_recording
 from ellav.data.checks import Fault, folder_faults, listing, read_rows
 from ellav.data.kaldi import DataFolder, invert, write_table
@@ -23,6 +23,7 @@ from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt
 from ellav.data.repairs import repair
 from ellav.errors import UserError
+from ellav.plugins.text import text
 
 
 class Heard(NamedTuple):
@@ -131,9 +132,9 @@ def text_faults(folder: Path, options: argparse.Namespace) -> list[Fault]:
     """The transcripts that the text front end refuses, and why."""
     rows = {key: row for key, row in read_rows(folder / "text", []).items() if row.value}
     make = partial(converter, options.text, options.text_conf)
-    results = parallel_map(
-        make, [row.value for row in rows.values()], options.nj, f"speaking {folder.name}", options.plugin
-    )
+    sentences = {key: row.value for key, row in rows.items()}
+    spoken = in_languages(text.create(options.text, options.text_conf), folder, sentences)
+    results = parallel_map(make, spoken, options.nj, f"speaking {folder.name}", options.plugin)
     return [
         Fault(f"text that {options.text} cannot speak", f"{folder}/text:{row.number}", f"{key!r}: {result.reason}", key)
         for (key, row), result in zip(rows.items(), results, strict=True)

@@ -35,6 +35,7 @@ COMMANDS = {
     "pack": "stage 10: one folder that synthesizes",
     "check-config": "check the parts that a recipe names, before its stages run",
     "plugins": "list and show plugins, check your own, begin a new one",
+    "serve": "speak over HTTP, as OpenAI's clients ask for it",
     "bench": "how fast this machine decodes, trains, codes and streams",
 }
 

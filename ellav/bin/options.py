@@ -7,6 +7,7 @@ import argparse
 from ellav.config import parse_pairs, read_yaml
 from ellav.errors import UserError, did_you_mean
 from ellav.plugins.registry import load_plugin, located
+from ellav.plugins.text.by_language import choice_of
 
 
 def parser(command: str, summary: str) -> argparse.ArgumentParser:
@@ -107,6 +108,8 @@ def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
         if action.dest.endswith("_conf"):
             pairs = [pair for group in getattr(options, action.dest) for pair in group]
             setattr(options, action.dest, {**confs.get(action.dest, {}), **parse_pairs(pairs)})
+    if isinstance(getattr(options, "text", None), str) and hasattr(options, "text_conf") and ":" in options.text:
+        options.text, options.text_conf = choice_of(options.text, options.text_conf)
     options.plugin = [located(plugin) for plugin in plugins + options.plugin]
     for plugin in options.plugin:
         load_plugin(plugin)

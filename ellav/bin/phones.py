@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from ellav.bin.options import add_choice, parse, parser
 from ellav.data.kaldi import read_table, write_table
@@ -13,7 +14,7 @@ from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt, keep_good
 from ellav.errors import UserError
-from ellav.plugins.text import Phones, text
+from ellav.plugins.text import Phones, TextFrontEnd, text
 
 
 def main(argv: list[str]) -> None:
@@ -40,9 +41,8 @@ def main(argv: list[str]) -> None:
         if not sentences:
             raise UserError(f"{options.data}/text: no utterances")
         make = partial(converter, options.text, options.text_conf)
-        results = parallel_map(
-            make, list(sentences.values()), options.nj, f"phones {options.data.name}", options.plugin
-        )
+        spoken = in_languages(front_end, options.data, sentences)
+        results = parallel_map(make, spoken, options.nj, f"phones {options.data.name}", options.plugin)
         found = keep_good(zip(sentences, results, strict=True), folder, options.max_rejected)
         write_table(folder / "phones", {utterance: phones.phones for utterance, phones in found.items()})
         write_table(folder / "words", {utterance: phones.words for utterance, phones in found.items()})
@@ -50,6 +50,45 @@ def main(argv: list[str]) -> None:
     print(f"{options.out}: {len(found)} utterances, {sum(len(p.phones) for p in found.values())} phones")
 
 
-def converter(name: str, conf: dict) -> Callable[[str], Phones | Rejected]:
+class Sentence(NamedTuple):
+    """What is said. language: where the front end knows several."""
+
+    text: str
+    language: str | None
+
+
+def in_languages(front_end: TextFrontEnd, data: Path, sentences: dict[str, str]) -> list[Sentence]:
+    """The sentences with the languages that `utt2lang` names, where the front end knows several.
+
+    Raises UserError naming the line of a language for which there is no front end, or the utterance without one.
+    """
+    if not hasattr(front_end, "in_language"):
+        return [Sentence(said, None) for said in sentences.values()]
+    path = data / "utt2lang"
+    if not path.exists():
+        raise UserError(
+            f"{path}: no such file; --text names a front end for each language, so it must say which is which"
+        )
+    table = read_table(path)
+    for number, (utterance, language) in enumerate(table.items(), 1):
+        if language not in front_end.languages:
+            raise UserError(
+                f"{path}:{number}: {utterance!r} is in {language!r}, for which --text names no front end; it names"
+                f" {', '.join(front_end.languages)}"
+            )
+    lacking = next((utterance for utterance in sentences if utterance not in table), None)
+    if lacking is not None:
+        raise UserError(f"{path}: {lacking!r} has no language there; add a line `{lacking} LANGUAGE`")
+    return [Sentence(said, table[utterance]) for utterance, said in sentences.items()]
+
+
+def converter(name: str, conf: dict) -> Callable[[Sentence], Phones | Rejected]:
     """A function from a sentence to its phones, or to why it has none."""
-    return partial(attempt, text.create(name, conf))
+    front_end = text.create(name, conf)
+
+    def convert(sentence: Sentence) -> Phones:
+        if sentence.language is None:
+            return front_end(sentence.text)
+        return front_end.in_language(sentence.text, sentence.language)
+
+    return partial(attempt, convert)

@@ -17,7 +17,18 @@ from ellav.plugins.codecs import code_of_codec
 from ellav.plugins.scorers import scorers
 from ellav.plugins.transcribers import transcribers
 from ellav.score.results import environment, summarise
-from ellav.score.scoring import ROWS, STAGE, Item, Setup, Task, enroll, items_of, recordings_of, score_all
+from ellav.score.scoring import (
+    ROWS,
+    STAGE,
+    Item,
+    Setup,
+    Task,
+    enroll,
+    items_of,
+    recordings_of,
+    score_all,
+    training_recordings,
+)
 from ellav.score.tables import read_results, write_results
 
 DECODED = {"cross-sentence": "decode", "continuation": "decode_continuation"}
@@ -217,19 +228,24 @@ def pronunciations(phones: Path, words: dict[str, list[str]]) -> dict[str, list[
 
 
 def enrolled_arrays(options, specs: dict[str, dict], sample_rate: int) -> dict:
-    """Scorer -> arrays of the speakers' recordings, for those that compare with them."""
-    names = [name for name in specs if hasattr(scorers.get(name), "enroll")]
-    if not names:
+    """Scorer -> arrays, for those that know the speakers' recordings or learn from the training set."""
+    enrolling, learning = ([n for n in specs if hasattr(scorers.get(n), method)] for method in ("enroll", "learn"))
+    if not enrolling and not learning:
         return {}
     folders = [options.raw / name for name in (options.train_set, *options.sets)]
     for folder in folders:
         need(folder / "wav.scp", "2 (format wavs)")
-    recordings = recordings_of(folders, options.recordings)
-    setup = Setup(specs, options.codec, sample_rate)
-    return {
-        name: enroll(options.cache / f"enrolled_{name}", name, setup, judge(name, specs[name]), recordings, folders)
-        for name in names
-    }
+    setup, found = Setup(specs, options.codec, sample_rate), {}
+    recordings = recordings_of(folders, options.recordings) if enrolling else []
+    for name in enrolling:
+        place = options.cache / f"enrolled_{name}"
+        found[name] = enroll(place, name, setup, judge(name, specs[name]), recordings, folders)
+    phones = options.phones / options.train_set
+    for name in learning:
+        place = options.cache / f"enrolled_{name}"
+        learned_from = training_recordings(folders[0], phones)
+        found[name] = enroll(place, name, setup, judge(name, specs[name]), learned_from, [folders[0], phones])
+    return found
 
 
 def summaries(exp: Path, sets: list[str]) -> dict[str, dict]:
@@ -245,4 +261,7 @@ def summaries(exp: Path, sets: list[str]) -> dict[str, dict]:
 
 def _plain(items: list[Item]) -> list[dict]:
     """What the recorded scores depend on: not what this experiment's decoding took."""
-    return [{key: value for key, value in asdict(item).items() if key not in ("facts", "other")} for item in items]
+    return [
+        {key: value for key, value in asdict(item).items() if key not in ("facts", "other", "other_phones")}
+        for item in items
+    ]

@@ -14,6 +14,7 @@ from ellav.config import read_yaml, yaml_text
 from ellav.data.codes import of_frames
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
+from ellav.data.index import write_index
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.outputs import need, read_record, write_text, writing
 from ellav.data.rejected import Rejected, keep_good
@@ -192,7 +193,7 @@ def fitting(
 
 
 def write_set(folder: Path, inputs: Inputs, name: str, rows: dict[str, Row]) -> None:
-    """The tables of one set, all with the same utterances."""
+    """The tables of one set, all with the same utterances, and their index."""
     copied = {
         "word_of_phone": inputs.align / name / "word_of_phone",
         "pauses": inputs.align / name / "pauses",
@@ -213,4 +214,5 @@ def write_set(folder: Path, inputs: Inputs, name: str, rows: dict[str, Row]) -> 
     write_table(folder / "phones", {utterance: row.phones for utterance, row in rows.items()})
     write_table(folder / "durations", {utterance: row.durations.tolist() for utterance, row in rows.items()})
     write_table(folder / "utt2num_frames", {utterance: row.frames for utterance, row in rows.items()})
+    write_index(folder)
     print(f"{folder.with_suffix('')}: {len(rows)} utterances")

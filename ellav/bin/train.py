@@ -21,6 +21,7 @@ CAUSES = {
     "stats": "other statistics (stage 5 has made them anew)",
     "codec": "another codec (stage 4 has made it anew)",
     "inputs": "other training data (stages 1 to 5 have made it anew)",
+    "languages": "other languages (utt2lang of the training set), or another --ar_conf language",
     "init_from": "another --init-from, or one that has changed",
 }
 """What a changed entry of config.yaml comes from, where its name does not say so."""
@@ -77,6 +78,9 @@ def _train(options) -> None:
         {"fingerprint": fingerprint(codec), **read_yaml(codec / "codec.yaml")},
     )
     described["train"] = train_conf
+    if options.kind == "ar" and model_options.language == "auto":
+        languages = languages_of(Path(options.train))
+        described |= {"languages": languages} if len(languages) > 1 else {}
     source = source_of(options.init_from, options.kind) if options.init_from else None
     described["init_from"] = fingerprint(source.weights) if source else None
     folders = {"list": options.tokens, "train": options.train, "valid": options.valid}
@@ -129,6 +133,20 @@ def _train(options) -> None:
     decoder = decoders.create(options.sample_decoder, options.sample_decoder_conf)
     on_sample = sampler(options.kind, ordering, valid, tokens, speaking, decoder)
     Trainer(objective, mine, held_out, config, out, on_sample, accelerator).run(resume)
+
+
+def languages_of(folder: Path) -> list[str]:
+    """The languages of a set of stage 5, of all its shards; none where it has no utt2lang."""
+    from ellav.data.index import open_index
+
+    index = open_index(folder)
+    if "utt2lang" not in index.tables:
+        return []
+    found = set()
+    for shard in index.folders:
+        with open(shard / "utt2lang", encoding="utf-8") as lines:  # line by line: a set may have millions
+            found |= {line.split()[1] for line in lines}
+    return sorted(found)
 
 
 class Source(NamedTuple):
@@ -188,13 +206,15 @@ def _parser():
 
 def _same(before: dict, now: dict, out: Path) -> None:
     """Refuse to go on with another configuration than the one that began."""
+    from ellav.models.options import ModelOptions
     from ellav.train.config import TrainConfig
 
     differing = [k for k in now if k not in ("version", "model", "train", "inputs") and before.get(k) != now[k]]
     old, new = before.get("inputs", {}), now.get("inputs", {})
     differing += ["inputs"] if any(old[k] != new[k] for k in old.keys() & new.keys()) else []
     unset = {field.name: field.default for field in fields(TrainConfig)}  # config.yaml has what was given
-    old, new = ({**config.get("model", {}), **unset, **config.get("train", {})} for config in (before, now))
+    known = {field.name: field.default for field in fields(ModelOptions)}  # and of models what there was then
+    old, new = ({**known, **config.get("model", {}), **unset, **config.get("train", {})} for config in (before, now))
     options = _differing(old, new, LENGTH)
     if differing or options:
         what = CAUSES.get(differing[0], f"another {differing[0]}") if differing else options

@@ -1,7 +1,7 @@
 """Batches of packed sequences under a token budget: random, reproducible, resumable anywhere.
 
-An epoch is planned from (seed, epoch) alone: its joins, their order, and which process gets
-which. Each process reads and arranges its own joins only and packs them as they come, so
+An epoch is planned from (seed, epoch) alone (`ellav.data.epochs`): its joins, their order, and
+which process gets which. Each process reads and arranges its own joins only and packs them as they come, so
 nothing that does not fit now is dropped: it waits for a later batch. What still waits at the
 end of an epoch makes its last batches. Processes therefore come to the end of an epoch a few
 batches apart; each goes on with the next one, and none waits for another or runs out.
@@ -11,27 +11,30 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Protocol
 
 import numpy as np
 
-from ellav.data.joins import Join, cut, join, plan_joins
+from ellav.data.epochs import Epochs
+from ellav.data.joins import Joins, cut, join
+from ellav.data.speakers import BySpeaker
 from ellav.errors import UserError
 from ellav.types import Utterance
 
 OPEN_BATCHES = 16
 """Batches that are filled at the same time."""
+NUMBERS = 1 << 32
+"""More than a part of an epoch has joins."""
 
 
 class Utterances(Protocol):
     """What batches are made from; `ellav.data.dataset.Dataset` is one."""
 
-    ids: Sequence[str]
-    speakers: Sequence[str]
     lengths: np.ndarray
+    by_speaker: BySpeaker
 
     def __len__(self) -> int: ...
 
@@ -42,13 +45,14 @@ class Utterances(Protocol):
 class Place:
     """Where in a process's stream of batches the next one stands: all that is needed to make it anew.
 
-    taken: how many of its joins of the epoch were arranged before. waiting: the numbers of
-    those among them that wait in batches which are still filled.
+    taken: how many of its joins of this part of the epoch were arranged before. waiting: the numbers
+    of joins of the epoch that wait in batches which are still filled, in each part from a multiple of NUMBERS on.
     """
 
     epoch: int = 0
     taken: int = 0
     waiting: tuple[tuple[int, ...], ...] = ()
+    part: int = 0
 
 
 class Batches:
@@ -73,32 +77,41 @@ class Batches:
         world: int = 1,
     ):
         self.data, self.arrange, self.collate = data, arrange, collate
-        self.batch_tokens, self.max_frames, self.seed = batch_tokens, max_frames, seed
-        self.rank, self.world = rank, world
+        self.batch_tokens, self.max_frames = batch_tokens, max_frames
         if len(data) < world:
             raise UserError(f"{len(data)} utterances are too few for {world} processes; use fewer processes")
+        self.epochs = Epochs(data.lengths, data.by_speaker, max_frames, seed, rank, world)
 
     def epoch(self, start: Place = Place()) -> Iterator[tuple[object, Place]]:
         """The batches of the epoch of `start`, from there on, each with the place after it."""
-        rng = np.random.default_rng([self.seed, start.epoch])
-        joins = plan_joins(self.data.lengths, self.data.speakers, self.max_frames, rng)
-        mine = np.flatnonzero(share_out(joins.frames, self.world, rng) == self.rank)
-
-        def item(number: int) -> tuple[int, object]:
-            # + 1: numpy takes [seed, epoch, 0] for [seed, epoch]
-            return number, self._item(joins[number], np.random.default_rng([self.seed, start.epoch, number + 1]))
-
         packing = Packing(self.batch_tokens)
+        again = self._again(start)
         for waiting in start.waiting:
-            packing.open.append(Filled([item(number) for number in waiting]))
-        for taken, number in enumerate(mine[start.taken :].tolist(), start.taken + 1):
-            full = packing.add(item(number))
-            if full is not None:
-                yield self._batch(full), Place(start.epoch, taken, packing.waiting())
+            packing.open.append(Filled([(number, again[number]) for number in waiting]))
+        taken, last = start.taken, self.epochs.parts - 1
+        for part in range(start.part, last + 1):
+            joins, mine = self.epochs.plan(start.epoch, part)
+            for number in mine[taken:].tolist():
+                taken += 1
+                full = packing.add((part * NUMBERS + number, self._item(joins, start.epoch, part, number)))
+                if full is not None:
+                    yield self._batch(full), Place(start.epoch, taken, packing.waiting(), part)
+            if part < last:
+                taken = 0
         while packing.open:
             rest = packing.open.pop(0)
-            after = Place(start.epoch, len(mine), packing.waiting()) if packing.open else Place(start.epoch + 1)
+            after = Place(start.epoch, taken, packing.waiting(), last) if packing.open else Place(start.epoch + 1)
             yield self._batch(rest), after
+
+    def _again(self, place: Place) -> dict[int, object]:
+        """By their numbers, the items that wait at a place."""
+        numbers = sorted(number for waiting in place.waiting for number in waiting)
+        made: dict[int, object] = {}
+        for part, own in groupby(numbers, lambda number: number // NUMBERS):
+            joins, _ = self.epochs.plan(place.epoch, part)
+            for number in own:
+                made[number] = self._item(joins, place.epoch, part, number % NUMBERS)
+        return made
 
     def stream(self, start: Place = Place()) -> Iterator[tuple[object, Place]]:
         """Batches without end, epoch after epoch, made by a thread in the background."""
@@ -112,10 +125,10 @@ class Batches:
     def _batch(self, filled: Filled):
         return self.collate([item for _, item in filled.items])
 
-    def _item(self, planned: Join, rng: np.random.Generator):
-        utterance = join([self.data[i] for i in planned.members])
-        utterance = cut(utterance, planned.limit)
-        item = self.arrange(utterance, rng)
+    def _item(self, joins: Joins, epoch: int, part: int, number: int):
+        planned = joins[number]
+        utterance = cut(join([self.data[i] for i in planned.members]), planned.limit)
+        item = self.arrange(utterance, self.epochs.rng(epoch, part, number))
         if len(item) > self.batch_tokens:
             raise UserError(
                 f"utterance {utterance.id!r} makes {len(item)} tokens, more than batch_tokens={self.batch_tokens}; "
@@ -170,20 +183,6 @@ class Packing:
     def waiting(self) -> tuple[tuple[int, ...], ...]:
         """The numbers in the open batches."""
         return tuple(tuple(number for number, _ in batch.items) for batch in self.open)
-
-
-def share_out(frames: np.ndarray, world: int, rng: np.random.Generator) -> np.ndarray:
-    """(J,) which of `world` processes gets each join, at random, in shares of nearly equal length.
-
-    frames: (J,). Each `world` joins of neighbouring length go to as many processes, so that
-    the shares differ by no more than the longest join.
-    """
-    order = np.argsort(-frames, kind="stable")
-    rounds = -(-len(frames) // world)
-    dealt = rng.permuted(np.tile(np.arange(world, dtype=np.int32), (rounds, 1)), axis=1).ravel()
-    owner = np.empty(len(frames), np.int32)
-    owner[order] = dealt[: len(frames)]
-    return owner
 
 
 def in_background(items: Iterator, ahead: int) -> Iterator:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 
+from ellav.data.files import Files
 from ellav.data.outputs import naming, write_text
 from ellav.errors import UserError
 
@@ -97,19 +97,12 @@ class CodesReader:
     included as Kaldi has it. One or two reads of the file each.
 
     allow_pipes: also run commands (`cat x.ark |`). Safe to use after a fork and from threads;
-    files stay open.
+    files stay open, up to a bound.
     """
 
     def __init__(self, allow_pipes: bool = False):
         self.allow_pipes = allow_pipes
-        self._files: dict[str, int] = {}
-
-    def __getstate__(self) -> dict:
-        return {"allow_pipes": self.allow_pipes, "_files": {}}
-
-    def __del__(self):
-        for descriptor in self._files.values():
-            os.close(descriptor)
+        self._files = Files(_not_opened)
 
     def read(self, place: str) -> np.ndarray:
         """(T, Q) int16. Raises UserError naming the place for anything else that stands there."""
@@ -126,13 +119,8 @@ class CodesReader:
         name, separator, offset = place.rpartition(":")
         if not separator or not offset.isdigit():
             name, offset = place, "0"
-        if name not in self._files:
-            try:
-                self._files[name] = os.open(name, os.O_RDONLY)
-            except OSError as error:
-                raise UserError(f"{name}: {error.strerror.lower()}; run stage 4 (encode) again") from None
-        descriptor, base = self._files[name], int(offset)
-        return _parse(lambda start, size: os.pread(descriptor, size, base + start), place)
+        base = int(offset)
+        return _parse(lambda start, size: self._files.read(name, size, base + start), place)
 
     def _run(self, place: str) -> bytes:
         if not self.allow_pipes:
@@ -142,6 +130,10 @@ class CodesReader:
         if done.returncode:
             raise UserError(f"{command!r} failed with status {done.returncode}")
         return done.stdout
+
+
+def _not_opened(path: str, error: OSError) -> UserError:
+    return UserError(f"{path}: {error.strerror.lower()}; run stage 4 (encode) again")
 
 
 def _parse(read, place: str) -> np.ndarray:

@@ -11,7 +11,9 @@ import numpy as np
 
 from ellav.config import read_yaml
 from ellav.data.codes import FRAMES, CodesReader
-from ellav.data.lines import Lines
+from ellav.data.index import open_index
+from ellav.data.index_shard import LENGTHS, SPEAKERS
+from ellav.data.rows import Column, Rows
 from ellav.errors import UserError, one_line
 from ellav.types import SILENCE, Utterance
 
@@ -129,12 +131,12 @@ def check_statistics(stats: dict, where: str) -> None:
 
 
 class Dataset:
-    """The utterances of one set, in the order of their ids; `dataset[i]` reads one.
+    """The utterances of one set, in the order of its shards and of their ids; `dataset[i]` reads one.
 
-    Opening it reads ids, speakers and lengths only; phones, durations and codes are read from
-    the mapped files when an utterance is asked for, so the size of a set costs little memory.
-    ids: list of str. speakers: list of str. lengths: (U,) int32 frames.
-    keep: how many of the last utterances stay in memory.
+    Opening it maps the set's index (`ellav.data.index`) and reads no table; phones, durations and codes are read from
+    the files when an utterance is asked for. So the size of a set costs no memory of a process's own.
+    ids, speakers: sequences of str that read the tables. lengths: (U,) int32 frames. by_speaker: the utterances of
+    each speaker. keep: how many of the last utterances stay in memory.
     """
 
     def __init__(self, folder: Path | str, tokens: Tokens, allow_pipes: bool = False, keep: int = 512):
@@ -142,31 +144,29 @@ class Dataset:
         if not self.folder.is_dir():
             raise UserError(f"{self.folder}: no such folder; run stage 5 (tokens) first")
         self.tokens = tokens
-        self._tables = {
-            name: Lines(self.folder / name)
-            for name in ("phones", "word_of_phone", "durations", "codes.scp", "utt2spk", "text", "utt2num_frames")
-        }
-        speakers, lengths = self._tables.pop("utt2spk"), self._tables.pop("utt2num_frames")
-        self.ids, frames = lengths.columns()
-        ids, self.speakers = speakers.columns()
-        if ids != self.ids or any(len(table) != len(self.ids) for table in self._tables.values()):
-            raise UserError(f"{self.folder}: its tables do not hold the same utterances; rerun stage 5 (tokens)")
-        if not self.ids:
-            raise UserError(f"{self.folder}: no utterances")
-        self.lengths = np.array(frames, dtype=np.int32)
+        self._index = open_index(self.folder)
+        self._rows = Rows(self._index)
+        self.ids, self.speakers = Column(self._rows, LENGTHS, key=True), Column(self._rows, SPEAKERS)
+        self.lengths, self.by_speaker = self._index.lengths, self._index.by_speaker
         self._reader = CodesReader(allow_pipes)
         self._keep = keep
         self._kept: OrderedDict[int, Utterance] = OrderedDict()
 
+    def __getstate__(self) -> tuple:
+        return self.folder, self.tokens, self._reader.allow_pipes, self._keep
+
+    def __setstate__(self, state: tuple) -> None:
+        self.__init__(*state)
+
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.lengths)
 
     def __getitem__(self, index: int) -> Utterance:
         """Raises UserError naming the utterance where its tables and codes do not fit together."""
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
-        utterance = self._read(range(len(self.ids))[index])
+        utterance = self._read(range(len(self))[index])
         self._kept[index] = utterance
         if len(self._kept) > self._keep:
             self._kept.popitem(last=False)
@@ -186,36 +186,33 @@ class Dataset:
         return int(frames[1]) if frames else 0
 
     def _value(self, table: str, index: int) -> str:
-        key, value = self._tables[table].row(index)
-        if key != self.ids[index]:
-            raise UserError(
-                f"{self.folder / table}:{index + 1}: {key!r} stands where {self.ids[index]!r} should; "
-                "rerun stage 5 (tokens)"
-            )
-        return value
+        return self._rows.value(table, index, self.ids[index])
 
     def _read(self, index: int) -> Utterance:
-        where = f"{self.folder}: utterance {self.ids[index]!r}"
+        utterance, speaker = self._rows.row(SPEAKERS, index)
+        folder = self._index.folders[self._index.shard(index)[0]]
+        where = f"{folder}: utterance {utterance!r}"
+        values = [
+            self._rows.value(name, index, utterance) for name in ("phones", "word_of_phone", "durations", "codes.scp")
+        ]
         try:
-            phones = self.tokens.encode(self._value("phones", index).split(), where)
-            words = np.array(self._value("word_of_phone", index).split(), dtype=np.int32)
-            durations = np.array(self._value("durations", index).split(), dtype=np.int32)
+            phones = self.tokens.encode(values[0].split(), where)
+            words, durations = (np.array(value.split(), dtype=np.int32) for value in values[1:3])
         except ValueError as error:
             raise UserError(f"{where}: {error}; rerun stage 5 (tokens)") from None
-        codes = self._reader.read(self._value("codes.scp", index))
+        codes = self._reader.read(values[3])
         if not len(phones) == len(words) == len(durations):
             raise UserError(f"{where}: phones, word_of_phone and durations differ in length; rerun stage 5 (tokens)")
         if durations.sum() != len(codes) or len(codes) != self.lengths[index]:
             raise UserError(
-                f"{where}: durations sum to {durations.sum()}, the codes have {len(codes)} frames; rerun stages 4 and 5"
+                f"{where}: durations sum to {durations.sum()}, the codes have {len(codes)} frames, utt2num_frames says"
+                f" {self.lengths[index]}; rerun stages 4 and 5"
             )
         size, books = self.tokens.stats["codebook_size"], self.tokens.stats["codebooks"]
         if codes.shape[1] != books or (len(codes) and (codes.min() < 0 or codes.max() >= size)):
             raise UserError(f"{where}: codes are not (T, {books}) integers below {size}; rerun stages 4 and 5")
-        language = self._optional("utt2lang", index, "und")
-        return Utterance(self.ids[index], self.speakers[index], language, phones, words, durations, codes)
+        language = self._rows.value("utt2lang", index, utterance) if "utt2lang" in self._index.tables else "und"
+        return Utterance(utterance, speaker, language, phones, words, durations, codes)
 
     def _optional(self, table: str, index: int, missing: str) -> str:
-        if table not in self._tables and (self.folder / table).exists():
-            self._tables[table] = Lines(self.folder / table)
-        return self._value(table, index) if table in self._tables else missing
+        return self._value(table, index) if table in self._index.tables else missing

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ellav.data.speakers import BySpeaker
 from ellav.types import Utterance
 
 
@@ -116,17 +117,17 @@ def part(utterance: Utterance, start: int, end: int) -> tuple[Utterance, int]:
     return kept, begin
 
 
-def plan_joins(lengths: np.ndarray, speakers: Sequence[str], max_frames: int, rng: np.random.Generator) -> Joins:
+def plan_joins(lengths: np.ndarray, speakers: BySpeaker, max_frames: int, rng: np.random.Generator) -> Joins:
     """All utterances once, in random joins of one speaker each, in random order.
 
-    lengths: (U,) frames. The length of a join is drawn uniformly between its first
+    lengths: (U,) frames. speakers: the utterances to join. The length of a join is drawn uniformly between its first
     utterance's and `max_frames`. Half of the joins are cut at that length and lose the rest
     of their last utterance; half end with the last utterance that fits, so that the models
     also learn how speech ends.
     """
     order, ends, limits, totals = [], array("q"), array("q"), array("q")
     begin = 0
-    for own in _by_speaker(speakers):
+    for own in np.split(speakers.order, speakers.ends[:-1]):
         own = rng.permutation(own)
         order.append(own)
         frames = lengths[own].tolist()
@@ -145,14 +146,39 @@ def plan_joins(lengths: np.ndarray, speakers: Sequence[str], max_frames: int, rn
             limits.append(wanted)
             totals.append(min(total, wanted))
         begin += len(frames)
-    last = np.array(ends, dtype=np.int64)
-    shuffled = rng.permutation(len(last))
-    firsts = np.concatenate([[0], last[:-1]])[shuffled].astype(np.int64)
-    return Joins(np.concatenate(order), firsts, last[shuffled], np.array(limits)[shuffled], np.array(totals)[shuffled])
+    return _shuffled(np.concatenate(order), np.array(ends), np.array(limits), np.array(totals), rng)
 
 
-def _by_speaker(speakers: Sequence[str]) -> list[np.ndarray]:
-    """The indices of each speaker's utterances, in the order of the speakers' names."""
-    number = {speaker: i for i, speaker in enumerate(sorted(set(speakers)))}
-    numbers = np.fromiter((number[speaker] for speaker in speakers), np.int32, len(speakers))
-    return np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers))[:-1])
+def plan_many_joins(lengths: np.ndarray, speakers: BySpeaker, max_frames: int, rng: np.random.Generator) -> Joins:
+    """As `plan_joins`, by other draws and in a third of the time: what a join would be is found for every utterance
+    that could begin it, at once."""
+    count = len(speakers.order)
+    sizes = np.diff(speakers.ends, prepend=0)
+    keys = rng.random(count)
+    keys += np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    order = speakers.order[np.argsort(keys, kind="stable")]  # equal keys must not fall as the processor has it
+    frames = lengths[order]
+    ends = np.cumsum(frames, dtype=np.int64)
+    begins = ends - frames
+    limits = frames + (rng.random(count) * (np.maximum(max_frames - frames, 0) + 1)).astype(np.int32)
+    np.minimum(limits, max_frames, out=limits)
+    stop = np.repeat(speakers.ends, sizes)  # no join goes beyond its speaker
+    end = np.maximum(np.searchsorted(ends, begins + limits, side="right"), np.arange(1, count + 1))
+    np.minimum(end, stop, out=end)
+    end += (ends[end - 1] - begins < limits) & (end < stop) & (rng.random(count) < 0.5)
+    firsts, following, at = array("i"), memoryview(end), 0
+    while at < count:
+        firsts.append(at)
+        at = following[at]
+    first = np.array(firsts)
+    end, limits = end[first], limits[first]
+    return _shuffled(order, end, limits, np.minimum(ends[end - 1] - begins[first], limits), rng)
+
+
+def _shuffled(
+    order: np.ndarray, ends: np.ndarray, limits: np.ndarray, totals: np.ndarray, rng: np.random.Generator
+) -> Joins:
+    """The joins in random order."""
+    shuffled = rng.permutation(len(ends))
+    firsts = np.concatenate([[0], ends[:-1]])[shuffled].astype(np.int64)
+    return Joins(order, firsts, ends[shuffled], limits[shuffled], totals[shuffled])

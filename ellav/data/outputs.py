@@ -102,15 +102,15 @@ def _lock(out: Path) -> Path:
 
 
 @contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keep other processes from writing `out`; raises UserError naming the one that does.
+def locked(out: Path, wait: bool = False) -> Iterator[None]:
+    """Keep other processes from writing `out`; raises UserError naming the one that does, or waits for it.
 
     The lock is on an open file, so the kernel gives it back with the process, however that
     ends: a file that is left behind blocks nobody.
     """
     path = _lock(Path(out))
     path.parent.mkdir(parents=True, exist_ok=True)
-    stream = _take(path, out)
+    stream = _take(path, out, wait)
     try:
         with contextlib.suppress(OSError):  # a full disk is reported by what needs more room
             stream.truncate(0)
@@ -123,12 +123,12 @@ def locked(out: Path) -> Iterator[None]:
             stream.close()
 
 
-def _take(path: Path, out: Path):
+def _take(path: Path, out: Path, wait: bool):
     """The lock file, open and locked."""
     while True:
         stream = open(path, "a+b", buffering=0)  # noqa: SIM115
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             stream.seek(0)
             holder = stream.read().decode(errors="replace") or "another process"
@@ -157,15 +157,20 @@ def fingerprint(path: Path) -> str:
     if not path.exists():
         raise UserError(f"{path}: not there; run the stage that makes it first")
     if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return _hash_of_file(path)
     record = read_record(path)
     if not record:
-        files = sorted(p for p in path.iterdir() if p.is_file())
-        return _hash([(p.name, hashlib.sha256(p.read_bytes()).hexdigest()) for p in files])
+        files = sorted(p for p in (*path.iterdir(), *path.glob("shards/*/*")) if p.is_file())
+        return _hash([(str(p.relative_to(path)), _hash_of_file(p)) for p in files])
     for source, key in record["inputs"].items():
         if Path(source).exists() and fingerprint(Path(source)) != key:
             raise UserError(f"{path}: made from an older {source}; rerun stage {record['stage']}")
     return record["key"]
+
+
+def _hash_of_file(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def need(path: Path, stage: str) -> Path:

@@ -9,6 +9,7 @@ import torch
 
 from ellav.errors import UserError
 from ellav.models.ar import ARModel
+from ellav.models.languages import LANGUAGES
 from ellav.models.nar import PLACES, NARModel
 from ellav.models.trained import Trained, maker_of_codes
 from ellav.plugins.orderings import Ordering
@@ -62,6 +63,8 @@ def _symbols(model: ARModel | NARModel, ordering: Ordering, config: dict) -> lis
             codebook += 1
         elif name == "phones":
             made += [("phone", phone) for phone in config["phones"]]
+        elif name == LANGUAGES:
+            made += [("language", language) for language in config["languages"]]
         else:
             made += [("control", name) if size == 1 else ("control", name, number) for number in range(size)]
     return made

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ellav.config import read_yaml
 from ellav.data.dataset import check_phones, check_statistics
-from ellav.errors import UserError
+from ellav.errors import UserError, one_line
 from ellav.plugins.registry import check_described
 
 NEEDED = {"kind": str, "model": dict, "ordering": dict, "phones": list, "stats": dict, "codec": dict}
+LANGUAGE, MOST_LANGUAGES = re.compile(r"[A-Za-z0-9_-]{1,40}"), 1000
 LONGEST = 3600
 """Seconds that a sequence of the training may last."""
 NAR_PROMPT = (1.0, 3.0)
@@ -34,6 +36,7 @@ def read_model_config(path: Path) -> dict:
     check_described(config["ordering"], f"{path}: ordering")
     check_phones(config["phones"], str(path))
     check_statistics(config["stats"], f"{path}: stats")
+    check_languages(config.get("languages", []), str(path))
     training, inputs = config.setdefault("train", {}), config.setdefault("inputs", {})
     for key, found in (("train", training), ("inputs", inputs)):
         if not isinstance(found, dict):
@@ -48,6 +51,15 @@ def read_model_config(path: Path) -> dict:
             f"{bounds[0]!r} and {bounds[1]!r}"
         )
     return config
+
+
+def check_languages(languages: list, where: str) -> None:
+    """Raises UserError naming `where` unless these are names of languages, each once: none, or two at least."""
+    names = isinstance(languages, list) and all(isinstance(one, str) and LANGUAGE.fullmatch(one) for one in languages)
+    if not names or len(set(languages)) != len(languages) or len(languages) == 1 or len(languages) > MOST_LANGUAGES:
+        raise UserError(
+            f"{where}: languages should be two names at least, each once, found {one_line(repr(languages), 100)}"
+        )
 
 
 def prompt_bounds(config: dict) -> tuple[float, float]:

@@ -21,6 +21,8 @@ class ModelOptions:
     place (NAR with aligned text only): tell each frame how far inside its phone it is.
     codebooks (NAR only): how many codebooks of the codec's a frame is given in all; None: every one. With few hours of
     speech the last ones are not learned: what is chosen of them is noise, and speech is clearer without.
+    language (AR only): auto puts a token of the language in front of the text where the training set has several
+    (`utt2lang`); off never does.
     """
 
     layers: int = 4
@@ -35,6 +37,7 @@ class ModelOptions:
     text: Literal["prefix", "aligned", "auto"] = "prefix"
     place: bool = True
     codebooks: int | None = None
+    language: Literal["auto", "off"] = "auto"
 
     def __post_init__(self):
         sizes = {"layers": 256, "width": 32_768, "heads": 1024, "ffn": 262_144}

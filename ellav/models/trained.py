@@ -16,6 +16,7 @@ from ellav.data.dataset import Tokens
 from ellav.data.outputs import need, read_record
 from ellav.errors import UserError
 from ellav.models.ar import ARModel
+from ellav.models.languages import LanguageFirst
 from ellav.models.model_config import read_model_config
 from ellav.models.nar import NARModel
 from ellav.models.options import ModelOptions
@@ -79,6 +80,8 @@ def build_model(config: dict) -> tuple[ARModel | NARModel, Ordering]:
     ordering = orderings.create(config["ordering"]["name"], config["ordering"]["conf"])
     ordering.bind(tuple(config["phones"]), config["stats"]["codebook_size"])
     options = build(ModelOptions, config["model"], "model_conf")
+    if config.get("languages"):
+        ordering = LanguageFirst(ordering, config["languages"])
     if config["kind"] == "ar":
         return ARModel.of(ordering, options), ordering
     stats = config["stats"]

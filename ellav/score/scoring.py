@@ -33,7 +33,8 @@ ROWS = ("recorded", "resynthesis", "synthesized", "shuffled", "silence", "other_
 class Item:
     """One utterance as files: where its speech and its prompt lie, and what it should say.
 
-    place: a waveform, or codes in an ark. other: another utterance's words, for the control.
+    place: a waveform, or codes in an ark. other: another utterance's words, for the control. phones, other_phones: of
+    the words and of those, separated by spaces.
     stranger: id and waveform of a recording of another speaker, for the control.
     span: the seconds of the prompt's recording that were given, None for all of it. given: seconds at
     the beginning of the speech that were given and not made, in a continuation.
@@ -51,6 +52,8 @@ class Item:
     span: tuple[float, float] | None = None
     given: float = 0.0
     facts: dict = field(default_factory=dict)
+    phones: str = ""
+    other_phones: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def items_of(
     """
     wavs = read_table(need(raw / set_name / "wav.scp", "2 (format wavs)"))
     words = read_table(need(phones / set_name / "words", "3 (phones and alignment)"))
+    symbols = read_table(need(phones / set_name / "phones", "3 (phones and alignment)"))
     spoken = read_table(need(decoded / set_name / "wav.scp", "8 (decode)"))
     speakers = read_table(decoded / set_name / "utt2spk")
     prompts = read_table(decoded / set_name / "utt2prompt")
@@ -85,12 +89,13 @@ def items_of(
         if missing:
             raise UserError(f"{decoded / set_name}: {missing[0]!r} has no {name} ({len(missing)} such); rerun stage 8")
     shuffled = np.random.default_rng(0).permutation(len(ids))
-    other = {ids[a]: words[ids[b]] for a, b in zip(shuffled, np.roll(shuffled, 1), strict=True)}
+    other = {ids[a]: ids[b] for a, b in zip(shuffled, np.roll(shuffled, 1), strict=True)}
     strangers = other_readers([ids[i] for i in shuffled], speakers) if kind == "recorded" else {}
     items = []
     for id in ids:
         prompt = prompts.get(id)
         item = Item(set_name, id, speakers[id], words[id], places[id], kind == "resynthesis", prompt=wavs.get(prompt))
+        item = replace(item, phones=symbols[id])
         span = facts[id].get("prompt_span")
         if prompt == id:  # a continuation; the recording may have silence before what was given
             given = facts[id]["prompt_frames"] / frame_rate
@@ -101,7 +106,9 @@ def items_of(
         if id in strangers and item.prompt is not None:
             item = replace(item, stranger=(strangers[id], wavs[strangers[id]]))
         if kind == "synthesized":
-            item = replace(item, facts=facts[id], other=other[id] if len(ids) > 1 else None)
+            item = replace(item, facts=facts[id])
+            if len(ids) > 1:
+                item = replace(item, other=words[other[id]], other_phones=symbols[other[id]])
         items.append(item)
     return items
 
@@ -192,6 +199,7 @@ class _Process:
             start, end = (round(seconds * rate) for seconds in item.span)
             prompt = prompt[start:end]
         utterance = Scored(item.id, item.speaker, item.text, wav, rate, prompt, item.facts, round(item.given * rate))
+        utterance = replace(utterance, phones=tuple(item.phones.split()))
         row = "resynthesis" if item.is_codes else "synthesized" if item.facts else "recorded"
         records = [self._record(item, row, utterance, self.scorers)]
         if item.stranger is not None:
@@ -203,7 +211,8 @@ class _Process:
         if row == "synthesized":
             readers = [scorer for scorer in self.scorers if scorer.reads_text]
             if item.other is not None:
-                records.append(self._record(item, "shuffled", replace(utterance, text=item.other), readers))
+                said = replace(utterance, text=item.other, phones=tuple(item.other_phones.split()))
+                records.append(self._record(item, "shuffled", said, readers))
             records.append(self._record(item, "silence", replace(utterance, wav=np.zeros_like(wav)), readers))
         return records
 
@@ -226,11 +235,16 @@ class _Process:
 def enroll(
     out: Path, name: str, setup: Setup, about: list, recordings: list[Item], inputs: list[Path]
 ) -> dict[str, np.ndarray]:
-    """What the scorer `name` makes of the speakers' recordings; kept in `out`. about: what it depends on itself."""
+    """What the scorer `name` makes of recordings, to know the speakers or to learn; kept in `out`.
+
+    about: what it depends on itself.
+    """
     options = {"scorer": about, "recordings": [r.id for r in recordings]}
     with writing(out, STAGE, options, inputs) as folder:
         if folder is not None:
-            arrays = scorers.create(name, setup.specs[name]).enroll(_recordings(recordings, setup.sample_rate))
+            scorer = scorers.create(name, setup.specs[name])
+            make = scorer.learn if hasattr(scorer, "learn") else scorer.enroll
+            arrays = make(_recordings(recordings, setup.sample_rate))
             with naming(folder / "enrolled.npz"):
                 np.savez(folder / "enrolled.npz", **arrays)
     with np.load(out / "enrolled.npz", allow_pickle=False) as arrays:
@@ -257,10 +271,18 @@ def recordings_of(folders: list[Path], most: int = 10) -> list[Item]:
     return items
 
 
+def training_recordings(raw: Path, phones: Path) -> list[Item]:
+    """All recordings that stage 3 has phones of, in a random order. raw, phones: the training set's folders."""
+    data, symbols = DataFolder.read(raw), read_table(need(phones / "phones", "3 (phones and alignment)"))
+    ids = sorted(symbols.keys() & data.wavs.keys(), key=str.encode)
+    chosen = (ids[place] for place in np.random.default_rng(0).permutation(len(ids)))
+    return [Item(raw.name, id, data.speakers[id], "", data.wavs[id], phones=symbols[id]) for id in chosen]
+
+
 def _recordings(items: list[Item], sample_rate: int) -> Iterator[Scored]:
     for item in items:
         wav = attempt(read_wav, item.place, sample_rate)
         if isinstance(wav, Rejected):
             print(f"{item.id}: stands for no speaker: {wav.reason}", file=sys.stderr)
         else:
-            yield Scored(item.id, item.speaker, item.text, wav, sample_rate)
+            yield Scored(item.id, item.speaker, item.text, wav, sample_rate, phones=tuple(item.phones.split()))

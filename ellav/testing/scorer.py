@@ -35,6 +35,9 @@ def scorer_laws(scorer: Scorer, fresh: Scorer, cases: int = 3, seed: int = 0) ->
     if hasattr(scorer, "enroll"):
         yield [enrolls], [(scorer, seed)]
         scorer.enrolled = fresh.enrolled = scorer.enroll(recordings(seed))
+    if hasattr(scorer, "learn"):
+        yield [learns], [(scorer, seed)]
+        scorer.enrolled = fresh.enrolled = scorer.learn(recordings(seed))
     tried = [(scorer, utterance) for utterance in utterances(cases, seed)]
     yield [pairs_of_numbers], tried
     yield [repeatable, utterance_kept], tried
@@ -48,14 +51,16 @@ def utterances(cases: int, seed: int) -> list[Scored]:
         prompt = sound(np.random.default_rng(seed + number), RATE, 2.0) if number % 2 else None
         text = "" if number == 3 else "THE OLD KING SLEPT"
         facts = dict(FACTS) if number % 3 else {}
-        made.append(Scored(f"u{number}", f"s{number % 2}", text, wav, RATE, prompt, facts))
+        phones = ("sp", "K", "IH", "NG", "sp") if text else ()
+        made.append(Scored(f"u{number}", f"s{number % 2}", text, wav, RATE, prompt, facts, phones=phones))
     return made
 
 
 def recordings(seed: int) -> list[Scored]:
     """Six recordings of each of two speakers."""
     rng = np.random.default_rng(seed)
-    return [Scored(f"r{i}", f"s{i % 2}", "", sound(rng, RATE, 1.0), RATE) for i in range(12)]
+    said = [("sp", "K", "IH", "NG", "sp"), ("sp", "S", "IH", "NG", "sp")]
+    return [Scored(f"r{i}", f"s{i % 2}", "", sound(rng, RATE, 1.0), RATE, phones=said[i % 2]) for i in range(12)]
 
 
 def _show(*arguments) -> str:
@@ -88,11 +93,24 @@ def attributes(scorer: Scorer) -> None:
 def enrolls(scorer: Scorer, seed: int) -> None:
     """A dict of arrays without objects; also of no recordings."""
     for given in (recordings(seed), []):
-        arrays = scorer.enroll(iter(given))
-        demand(isinstance(arrays, dict), f"of {len(given)} recordings a {type(arrays).__name__} comes back")
-        for name, value in arrays.items():
-            plain = isinstance(value, np.ndarray) and value.dtype.kind in "biufU"
-            demand(plain, f"{name!r} of {len(given)} recordings is {getattr(value, 'dtype', type(value))}")
+        _plain_arrays(scorer.enroll(iter(given)), given)
+
+
+@law(
+    "learn returns plain arrays",
+    "Return a dict of numpy arrays of numbers or strings: they are saved and set as `enrolled` in every process.",
+)
+def learns(scorer: Scorer, seed: int) -> None:
+    """A dict of arrays without objects; also of no recordings."""
+    for given in (recordings(seed), []):
+        _plain_arrays(scorer.learn(iter(given)), given)
+
+
+def _plain_arrays(arrays: dict[str, np.ndarray], given: list[Scored]) -> None:
+    demand(isinstance(arrays, dict), f"of {len(given)} recordings a {type(arrays).__name__} comes back")
+    for name, value in arrays.items():
+        plain = isinstance(value, np.ndarray) and value.dtype.kind in "biufU"
+        demand(plain, f"{name!r} of {len(given)} recordings is {getattr(value, 'dtype', type(value))}")
 
 
 @law(

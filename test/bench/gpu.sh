@@ -22,7 +22,7 @@ run() { # NAME SECONDS COMMAND...: what it says goes to NAME.txt; what fails doe
 }
 
 run machine 30 python -c 'import torch; print(torch.__version__, torch.cuda.get_device_name(), torch.cuda.get_device_capability())'
-run tests 120 python -m pytest -q -n 0 -p no:cacheprovider test/unit/test_gpu.py
+run tests 120 python -m pytest -q -n 0 -p no:cacheprovider test/unit/gpu_checks.py
 for dtype in bfloat16 float32; do
     run "decode_mini_${dtype}" 45 python -m ellav.bin.main bench decode --preset mini --device cuda --dtype "${dtype}" \
         --batch 1 32 --seconds 4

@@ -159,6 +159,13 @@ for its words: hence two figures. pocketsphinx has its own model of ordinary Eng
 - `--scorer_conf wer.normalizer=whisper` makes words alike by OpenAI's rules for English before they are counted, as
   published figures have it; `basic`, the default, compares them in upper case. The line below each table says which.
 
+## Phones, in any language
+
+`--scorers "phone_error ..."` needs no outside model: in stage 9 a small network (convolutions, CTC) learns from at most
+30 minutes of the training set's recordings which phones stage 3 found in them, tones included, and then listens to
+everything: the row *recorded* is its own error. It knows these speakers and sentences of this kind, not the language.
+Rates of two corpora do not compare.
+
 ## Voices
 
 {markdown(["", "similarity"], [[label, figure(value)] for label, value in voices.items()])}

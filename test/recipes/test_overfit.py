@@ -15,6 +15,7 @@ from ellav.data.batching import Batches, Place
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
 from ellav.data.language_model import write_language_model
+from ellav.data.speakers import group_by_speaker
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
 from ellav.infer.requests import continuation
@@ -39,12 +40,8 @@ class Speech(list):
     """Utterances in memory, as the batches want them."""
 
     @property
-    def ids(self):
-        return [u.id for u in self]
-
-    @property
-    def speakers(self):
-        return [u.speaker for u in self]
+    def by_speaker(self):
+        return group_by_speaker([u.speaker for u in self])
 
     @property
     def lengths(self):

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ellav.data.batching import Batches, FirstBatches, Packing, Place, in_background, share_out
-from ellav.data.joins import cut, join, plan_joins
+from ellav.data.batching import Batches, FirstBatches, Packing, Place, in_background
+from ellav.data.epochs import RUN, Epochs, share_out
+from ellav.data.joins import cut, join, plan_joins, plan_many_joins
+from ellav.data.speakers import group_by_speaker, group_chunks
 from ellav.errors import UserError
 from ellav.types import Utterance
 
@@ -27,12 +29,12 @@ def utterance(number: int, durations=(2, 0, 3), speaker="s") -> Utterance:
 
 class Memory(list):
     @property
-    def ids(self):
-        return [u.id for u in self]
-
-    @property
     def speakers(self):
         return [u.speaker for u in self]
+
+    @property
+    def by_speaker(self):
+        return group_by_speaker(self.speakers)
 
     @property
     def lengths(self):
@@ -73,17 +75,64 @@ def test_a_cut_falls_on_the_last_boundary_that_fits(durations, limit):
         assert part.frames + durations[len(part.phones)] > limit
 
 
-def test_joins_hold_every_utterance_once_and_one_speaker_each():
+@pytest.mark.parametrize("make", [plan_joins, plan_many_joins])
+def test_joins_hold_every_utterance_once_and_one_speaker_each(make):
     data = memory()
-    plan = plan_joins(data.lengths, data.speakers, 50, np.random.default_rng(0))
+    plan = make(data.lengths, data.by_speaker, 50, np.random.default_rng(0))
     joins = [plan[number] for number in range(len(plan))]
     assert sorted(i for j in joins for i in j.members) == list(range(len(data)))
     assert all(len({data.speakers[i] for i in j.members}) == 1 for j in joins)
     assert all(data.lengths[j.members[0]] <= j.limit <= 50 for j in joins)
     assert any(sum(data.lengths[i] for i in j.members) > j.limit for j in joins)
     assert plan.frames.tolist() == [min(j.limit, sum(data.lengths[i] for i in j.members)) for j in joins]
-    again = plan_joins(data.lengths, data.speakers, 50, np.random.default_rng(1))
+    again = make(data.lengths, data.by_speaker, 50, np.random.default_rng(1))
     assert again.order.tolist() != plan.order.tolist()
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 4)), min_size=1, max_size=50), st.integers(0, 9))
+def test_joins_are_as_long_as_they_may_be(utterances, seed):
+    """Either way of planning: no utterance is added to what is long enough, and none but the last is cut."""
+    lengths, speakers = np.array(utterances).T
+    for make in (plan_joins, plan_many_joins):
+        plan = make(lengths, group_by_speaker(speakers), 50, np.random.default_rng(seed))
+        assert sorted(plan.order.tolist()) == list(range(len(lengths)))
+        assert sorted(plan.ends.tolist())[-1] == len(lengths) and sorted(plan.firsts.tolist()) == sorted(
+            {0, *plan.ends.tolist()} - {len(lengths)}
+        )
+        for number in range(len(plan)):
+            members, limit = plan[number].members, plan[number].limit
+            assert len(set(speakers[list(members)])) == 1
+            assert min(lengths[members[0]], 50) <= limit <= 50
+            assert len(members) == 1 or lengths[list(members[:-1])].sum() < limit
+
+
+def test_both_ways_of_planning_make_joins_of_the_same_kind():
+    rng = np.random.default_rng(0)
+    lengths, speakers = rng.integers(20, 120, 20_000), group_by_speaker(rng.integers(0, 50, 20_000))
+    one, many = (make(lengths, speakers, 240, np.random.default_rng(1)) for make in (plan_joins, plan_many_joins))
+    assert len(many) == pytest.approx(len(one), rel=0.01)
+    for name in ("frames", "limits"):
+        mine, other = (np.percentile(getattr(plan, name), range(5, 100, 5)) for plan in (one, many))
+        np.testing.assert_allclose(mine, other, rtol=0.04)
+    counts = [np.bincount(plan.ends - plan.firsts, minlength=9)[:9] / len(plan) for plan in (one, many)]
+    np.testing.assert_allclose(*counts, atol=0.01)
+
+
+def test_a_small_set_is_planned_as_ever():
+    """What was trained with a seed can be trained again."""
+    data = memory(12)
+    epochs = Epochs(data.lengths, data.by_speaker, 50, 1, 0, 2)
+    joins, mine = epochs.plan(3, 0)
+    assert [joins[number].members for number in range(len(joins))] == [
+        (7,),
+        (10,),
+        (8,),
+        (1, 4),
+        (2, 11, 5),
+        (6, 3),
+        (0, 9),
+    ]
+    assert mine.tolist() == [1, 5, 6]
 
 
 def packed(lengths, budget) -> list[list[int]]:
@@ -126,12 +175,70 @@ def test_a_stream_goes_on_exactly_from_any_place(count, world, budget, seed, dat
 
 
 @settings(deadline=None, max_examples=40)
+@given(st.integers(20, 90), st.sampled_from([1, 2, 5]), st.integers(60, 400), st.integers(1, 40), st.data())
+def test_a_large_set_is_read_part_by_part(count, world, budget, size, data):
+    """Every utterance once an epoch, no batch beyond the budget, and on exactly from any place."""
+    wanted, whole = sorted(u.id for u in memory(count)), []
+    rank = data.draw(st.integers(0, world - 1))
+    for one in range(world):
+        made = in_parts(batches(memory(count), rank=one, world=world, batch_tokens=budget), size)
+        read = list(made.epoch(Place(1)))
+        assert all(0 < sum(map(len, batch)) <= budget for batch, _ in read)
+        whole.append(read)
+    got = [id for read in whole for batch, _ in read for item in batch for id in item[0][0].split("+")]
+    assert sorted(got) == wanted
+    mine = whole[rank]
+    for at in range(0, len(mine) - 1, 3):
+        place = Place(*astuple(mine[at][1]))
+        again = in_parts(batches(memory(count), rank=rank, world=world, batch_tokens=budget), size)
+        assert list(again.epoch(place)) == mine[at + 1 :]
+
+
+def in_parts(made: Batches, size: int) -> Batches:
+    """The same, planned `size` utterances at a time."""
+    old = made.epochs
+    made.epochs = Epochs(old.lengths, old.speakers, old.max_frames, old.seed, old.rank, old.world, part=size)
+    return made
+
+
+@given(st.integers(1, 300), st.integers(1, 80), st.integers(0, 5))
+def test_parts_are_all_utterances_once_and_few_speakers_are_torn(count, size, epoch):
+    speakers = group_by_speaker(np.random.default_rng(count).integers(0, 1 + count // 30, count))
+    epochs = Epochs(np.ones(count), speakers, 4, 0, 0, 1, part=size)
+    parts = [epochs._members(epoch, part) for part in range(epochs.parts)]
+    assert sorted(i for part in parts for i in part.order.tolist()) == list(range(count))
+    name = np.empty(count, int)
+    name[speakers.order] = np.repeat(np.arange(len(speakers.ends)), np.diff(speakers.ends, prepend=0))
+    for part in parts:
+        sizes = np.diff(part.ends, prepend=0)
+        assert sizes.sum() == len(part.order) and (sizes > 0).all()
+        assert all(len(set(name[own])) == 1 for own in np.split(part.order, part.ends[:-1]) if len(own))
+        assert len({name[own[0]] for own in np.split(part.order, part.ends[:-1]) if len(own)}) == len(sizes)
+    assert sum(len(part.ends) for part in parts) <= len(speakers.ends) + -(-count // RUN)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=60), st.lists(st.integers(0, 60), max_size=4))
+def test_speakers_are_grouped_chunk_by_chunk_as_at_once(speakers, cuts):
+    numbers = np.unique(speakers, return_inverse=True)[1].astype(np.int32)
+    made, whole = group_chunks(np.split(numbers, sorted(cuts))), group_by_speaker(speakers)
+    assert made.order.tolist() == whole.order.tolist() and made.ends.tolist() == whole.ends.tolist()
+
+
+def test_speakers_are_spread_over_the_parts():
+    speakers = group_by_speaker(np.repeat(np.arange(100), 800))
+    epochs = Epochs(np.ones(80_000), speakers, 4, 0, 0, 1, part=10_000)
+    first, later = epochs._members(0, 0), epochs._members(1, 0)
+    assert epochs.parts == 8 and abs(len(first.order) - 10_000) < 1500
+    assert len(first.ends) == 100 and len(np.intersect1d(first.order, later.order)) < 3000
+
+
+@settings(deadline=None, max_examples=40)
 @given(st.integers(16, 80), st.integers(60, 400), st.integers(0, 3), st.integers(0, 5))
 def test_processes_have_every_utterance_once_an_epoch_between_them(count, budget, seed, epoch):
     data = memory(count)
     rng = np.random.default_rng([seed, epoch])
-    plan = plan_joins(data.lengths, data.speakers, 50, rng)
-    wanted = sorted("+".join(data.ids[i] for i in plan[number].members) for number in range(len(plan)))
+    plan = plan_joins(data.lengths, data.by_speaker, 50, rng)
+    wanted = sorted("+".join(data[i].id for i in plan[number].members) for number in range(len(plan)))
     first = None
     for world in (1, 2, 4, 16):
         items = []
@@ -149,11 +256,11 @@ def test_a_process_arranges_only_what_it_is_given():
     for rank in range(world):
         read = []
         one = batches(data, rank=rank, world=world)
-        one._item = lambda planned, rng, read=read: read.append(planned) or range(planned.limit)
+        one._item = lambda joins, *which, read=read: read.append(which) or range(joins[which[-1]].limit)
         list(one.epoch())
         asked.append(len(read))
     assert max(asked) - min(asked) <= 1
-    assert sum(asked) == len(plan_joins(data.lengths, data.speakers, 50, np.random.default_rng([1, 0])))
+    assert sum(asked) == len(plan_joins(data.lengths, data.by_speaker, 50, np.random.default_rng([1, 0])))
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=80), st.integers(1, 17), st.integers(0, 9))

@@ -158,7 +158,8 @@ def test_tokens_are_read_as_utterances(coded):
 def test_long_silence_at_the_ends_is_cut_off_and_the_codes_are_those_of_the_rest(coded):
     run_tokens(coded)
     listed = Tokens.read(coded / "tokens" / "list")
-    whole = Dataset(coded / "tokens" / "test", listed)
+    opened = Dataset(coded / "tokens" / "test", listed)
+    whole = list(opened)
     run_tokens(coded, "--edge-silence", "0.04")
     cut = Dataset(coded / "tokens" / "test", Tokens.read(coded / "tokens" / "list"))
     assert cut.tokens.stats["edge_silence"] == 0.04
@@ -168,6 +169,8 @@ def test_long_silence_at_the_ends_is_cut_off_and_the_codes_are_those_of_the_rest
         np.testing.assert_array_equal(after.codes, before.codes[first : len(before.codes) - last])
         np.testing.assert_array_equal(after.durations[1:3], before.durations[1:3])
         assert after.durations[[0, 3]].tolist() == [2, 2]
+    with pytest.raises(UserError, match="changed since the set was opened"):
+        opened.text(0)
 
 
 def change(path, **rows):

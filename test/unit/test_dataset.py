@@ -80,6 +80,36 @@ def test_a_dataset_goes_to_worker_processes(folder):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(dataset))[1].codes, dataset[1].codes)
 
 
+def test_shards_are_read_as_the_whole_was(folder, tmp_path):
+    whole = Dataset(folder, Tokens.read(folder))
+    for name in ("phones", "word_of_phone", "durations", "codes.scp", "utt2spk", "text", "utt2num_frames"):
+        rows = read_table(folder / name)
+        for shard, ids in {"0": ["a1"], "1": ["a2", "b1"]}.items():
+            place = tmp_path / "cut" / "shards" / shard
+            place.mkdir(parents=True, exist_ok=True)
+            write_table(place / name, {id: rows[id] for id in ids})
+    cut = Dataset(tmp_path / "cut", whole.tokens)
+    assert cut.ids == whole.ids and cut.speakers == whole.speakers and (cut.lengths == whole.lengths).all()
+    for one, other in zip(whole, cut, strict=True):
+        assert (one.id, one.speaker) == (other.id, other.speaker)
+        np.testing.assert_array_equal(one.codes, other.codes)
+        np.testing.assert_array_equal(one.durations, other.durations)
+    write_table(tmp_path / "cut/shards/1/durations", {"a2": "2 3 0", "b1": "4"})
+    with pytest.raises(UserError, match=r"shards/1: utterance 'a2': durations sum to 5, .* stages 4 and 5"):
+        Dataset(tmp_path / "cut", whole.tokens)[1]
+
+
+def test_a_table_that_is_replaced_while_it_is_read_is_noticed(folder):
+    dataset = Dataset(folder, Tokens.read(folder))
+    dataset[0]
+    write_table(folder / "phones", {"a1": "sp AA B sp", "a2": "sp AA sp", "b1": "B"})
+    write_table(folder / "text", {u: f"OTHER {u}" for u in ROWS})
+    assert dataset.tokens.decode(dataset[1].phones) == ["sp", "B", "sp"]  # what was opened stays
+    with pytest.raises(UserError, match=r"text: changed since the set was opened; begin again"):
+        dataset.text(1)
+    assert Dataset(folder, dataset.tokens).text(1) == "OTHER a2"
+
+
 def test_bounds_come_from_the_statistics(folder):
     tokens = Tokens.read(folder)
     least, most = tokens.bounds(tokens.encode(["sp", "AA", "B"]))

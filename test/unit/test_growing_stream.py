@@ -127,6 +127,14 @@ def test_a_word_is_spoken_before_its_sentence_has_ended(voice):
         np.testing.assert_array_equal(made, heard(voice.stream(cut, windows=Windows(0.1, 0.2, ahead=0))))
 
 
+def test_sentences_are_spoken_where_the_front_end_does_not_say_what_is_certain(voice, monkeypatch):
+    asked = []
+    monkeypatch.delattr(type(voice.text), "words_ahead")
+    assert not voice.grows
+    next(voice.stream((asked.append(word) or word + " " for word in TEXT.split(" ")), windows=Windows(0.1, 0.2)))
+    assert " ".join(asked).endswith("fell. The")
+
+
 def test_a_sentence_in_pieces_is_what_a_call_says_of_it(voice):
     sentence, large = TEXT.partition(". ")[0] + ".", Windows(60, 60)
     whole = voice(sentence, seed=3)

@@ -26,6 +26,7 @@ def test_the_contract_is_kept(name):
         ("资自, 知是, 鸡", "sp z ii1 z ii4 sp zh iii1 sh iii4 sp j i1 sp"),
         ("绿女 略 去 云", "sp l v4 n v3 l ve4 q v4 vn2 sp"),
         ("嗯,好的。", "sp n2 sp h ao3 d e5 sp"),
+        ("安娜·李", "sp an1 n a4 l i3 sp"),
         ("银行 行走", "sp in2 h ang2 x ing2 z ou3 sp"),
     ],
 )

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from ellav.config import build
 from ellav.data.batching import Batches, Place
 from ellav.data.dataset import STATISTICS
+from ellav.data.speakers import group_by_speaker
 from ellav.errors import UserError
 from ellav.models.options import ModelOptions
 from ellav.models.trained import build_model, choose_weights, load_trained, lowest
@@ -36,8 +37,7 @@ class Speech(list):
             codes = np.stack([first, (first + 1) % SIZE, (first * 3) % SIZE], axis=1).astype(np.int16)
             words = np.arange(5, dtype=np.int32)
             self.append(Utterance(f"u{number:02}", f"s{number % 2}", "und", phones, words, durations, codes))
-        self.ids = [u.id for u in self]
-        self.speakers = [u.speaker for u in self]
+        self.by_speaker = group_by_speaker([u.speaker for u in self])
         self.lengths = np.array([u.frames for u in self])
 
 

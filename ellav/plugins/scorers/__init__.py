@@ -20,7 +20,8 @@ class Scored:
     who it should sound like. prompt: (samples,) float32 of the speech that it was
     prompted with, if any. facts: what decoding recorded (frames, phones, cuts, seconds spent, hit the
     bound), empty for speech that was not decoded. given: samples at the beginning of `wav` that were
-    the prompt (continuation), 0 otherwise.
+    the prompt (continuation), 0 otherwise. phones: those that stage 3 made of its text, silence among them; empty where
+    they are not known.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Scored:
     prompt: np.ndarray | None = None
     facts: dict = field(default_factory=dict)
     given: int = 0
+    phones: tuple[str, ...] = ()
 
 
 class Scorer(Protocol):
@@ -67,6 +69,21 @@ class EnrollingScorer(Scorer, Protocol):
         """Named arrays of numbers or strings made from recordings of all known speakers."""
 
 
+class LearningScorer(Scorer, Protocol):
+    """A scorer that learns from the training set.
+
+    `learn` is called once; what it returns is then set as `enrolled` in every process.
+    """
+
+    enrolled: dict[str, np.ndarray]
+
+    def learn(self, recordings: Iterable[Scored]) -> dict[str, np.ndarray]:
+        """Named arrays of numbers or strings made from recordings of the training set, with their phones.
+
+        They come in a random order, the same each time; take as many as are needed.
+        """
+
+
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 
@@ -76,6 +93,7 @@ scorers = Registry(
         "wer": "ellav.plugins.scorers.wer",
         "similarity": "ellav.plugins.scorers.similarity",
         "stability": "ellav.plugins.scorers.stability",
+        "phone_error": "ellav.plugins.scorers.phone_error",
         "rtf": "ellav.plugins.scorers.rtf",
         "dnsmos": "ellav.plugins.scorers.dnsmos",
     },

@@ -40,6 +40,15 @@ class TextFrontEnd(Protocol):
         """Phones of one sentence; raises UserError where nothing can be spoken."""
 
 
+class TextFrontEndOfLanguages(TextFrontEnd, Protocol):
+    """A front end of several languages; `__call__` reads a text as one of the first."""
+
+    languages: tuple[str, ...]
+
+    def in_language(self, text: str, language: str) -> Phones:
+        """Phones of one sentence; raises UserError where nothing can be spoken, or for a language that it lacks."""
+
+
 class TrainableTextFrontEnd(TextFrontEnd, Protocol):
     """A front end that learns from the text of the training set (`ellav fit-text`)."""
 
@@ -54,5 +63,5 @@ class TrainableTextFrontEnd(TextFrontEnd, Protocol):
 CONTRACT = 1
 """Version of the contract above; a plugin may declare `contract = 1`."""
 
-NAMES = ("g2p_en", "characters", "espeak", "sentencepiece", "lexicon", "pinyin")
+NAMES = ("g2p_en", "characters", "espeak", "sentencepiece", "lexicon", "pinyin", "by_language")
 text = Registry("text", {name: f"ellav.plugins.text.{name}" for name in NAMES}, CONTRACT)

@@ -34,7 +34,7 @@ def words(text: str) -> list[str]:
 
     Raises UserError where there is a letter that is no Chinese character, and for signs that are said.
     """
-    tokens = cut(in_characters(prepare(text)))
+    tokens = cut(in_characters(prepare(text)).replace("·", " "))  # between the parts of a foreign name
     refuse_signs(text, tokens)
     found = []
     for token in tokens:

@@ -1,4 +1,7 @@
-"""What only a GPU can show: that it computes what a CPU does, with and without graphs, and trains without waiting."""
+"""What only a GPU can show: that it computes what a CPU does, with and without graphs, and trains without waiting.
+
+`test/bench/gpu.sh` runs these; by their name they are no part of the suite, which has no GPU.
+"""
 
 import numpy as np
 import pytest

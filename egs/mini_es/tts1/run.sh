@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Spanish, machine-made by eSpeak NG: another language than English, from nothing.
+# The facts of this corpus; everything else is in tts.sh (./run.sh --help).
+[ -n "${BASH_VERSION:-}" ] || { echo "$0: needs bash; call it as 'bash $0'" >&2; exit 1; }
+set -euo pipefail
+
+exec "$(dirname "${BASH_SOURCE[0]}")/tts.sh" \
+    --fs 16000 \
+    --train_set train \
+    --valid_set valid \
+    --test_sets "test_seen test_unseen" \
+    --text espeak --text_conf language=es \
+    --aligner trained \
+    --train_config conf/train/mini.yaml \
+    --scorers "phone_error wer similarity stability rtf" \
+    --score_args "--transcriber whisper --transcriber_conf language=es" \
+    "$@"
