@@ -6,6 +6,7 @@ import argparse
 
 from ellav.config import parse_pairs, read_yaml
 from ellav.errors import UserError, did_you_mean
+from ellav.infer.provenance import DEFAULT
 from ellav.plugins.registry import load_plugin, located
 from ellav.plugins.text.by_language import choice_of
 
@@ -80,6 +81,17 @@ def add_nar_temperature(made: argparse.ArgumentParser, default: float | None) ->
         " is the mean of what it may be, weighted by the model's probabilities at this temperature, which a model that"
         f" has learned from little speech needs to be understood{'' if default is not None else ' (as packed)'}",
     )
+
+
+def add_watermark(made: argparse.ArgumentParser) -> None:
+    """`--watermark`, and `--no_watermark`: how speech is marked; `watermark_of` reads them."""
+    add_choice(made, "watermark", DEFAULT, "watermarks, by which `ellav detect` tells the speech")
+    made.add_argument("--no_watermark", action="store_true", help="do not mark the speech as synthesized")
+
+
+def watermark_of(options: argparse.Namespace) -> tuple[str | None, dict | None]:
+    """Name and options of the watermark, None and None for none: the last two arguments of a `Synthesizer`."""
+    return (None, None) if options.no_watermark else (options.watermark, options.watermark_conf)
 
 
 def _temperature(given: str) -> float:

@@ -9,7 +9,16 @@ import socket
 import sys
 from pathlib import Path
 
-from ellav.bin.options import add_choice, add_dtype, add_nar_temperature, add_quantize, parse, parser
+from ellav.bin.options import (
+    add_choice,
+    add_dtype,
+    add_nar_temperature,
+    add_quantize,
+    add_watermark,
+    parse,
+    parser,
+    watermark_of,
+)
 from ellav.bin.run_command import Stopped
 from ellav.bin.synth import limit_threads
 from ellav.errors import UserError
@@ -41,6 +50,7 @@ def main(argv: list[str]) -> None:
     add_nar_temperature(made, None)
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
     add_choice(made, "transcriber", "pocketsphinx", "transcribers, for recordings whose text is `auto`")
+    add_watermark(made)
     options = parse(made, argv)
     check_options(options)
     token = None if options.token_file is None else read_token(options.token_file)
@@ -123,7 +133,9 @@ def serve(options: argparse.Namespace, token: str | None, listening: socket.sock
         options.quantize,
         options.nar_temperature,
         options.dtype,
+        *watermark_of(options),
     )
+    voice.marking.check_streams()
     if voice.prompts:
         voice.hear()  # so that nobody waits for what is loaded when it is first used
     local = is_loopback(options.host)
@@ -138,6 +150,7 @@ def serve(options: argparse.Namespace, token: str | None, listening: socket.sock
     logging.basicConfig(format="ellav serve: %(message)s", stream=sys.stderr, level=logging.WARNING)
     host = f"[{options.host}]" if ":" in options.host else options.host
     print(f"ellav serve: http://{host}:{listening.getsockname()[1]}/v1, model {voice.bundle.folder}", flush=True)
+    print(f"ellav serve: {voice.marking.notice}", flush=True)
     if not local and token is None:
         print("ellav serve: whoever reaches this machine may ask; --token-file asks for a key", file=sys.stderr)
     try:

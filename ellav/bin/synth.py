@@ -9,7 +9,16 @@ import time
 from pathlib import Path
 
 from ellav import machine
-from ellav.bin.options import add_choice, add_dtype, add_nar_temperature, add_quantize, parse, parser
+from ellav.bin.options import (
+    add_choice,
+    add_dtype,
+    add_nar_temperature,
+    add_quantize,
+    add_watermark,
+    parse,
+    parser,
+    watermark_of,
+)
 from ellav.bin.synth_files import (
     BESIDE,
     FORMATS,
@@ -24,7 +33,6 @@ from ellav.bin.synth_prompts import check_prompt, list_prompts
 from ellav.bin.synth_texts import speak_tasks, tasks_of, tell
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, read_bundle
-from ellav.infer.provenance import DEFAULT
 from ellav.text_files import decoded
 
 OUT = Path("speech.wav")
@@ -85,8 +93,7 @@ def main(argv: list[str]) -> None:
     add_nar_temperature(made, None)
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
     add_choice(made, "transcriber", "pocketsphinx", "transcribers, for --prompt_text auto")
-    add_choice(made, "watermark", DEFAULT, "watermarks, by which `ellav detect` tells the speech")
-    made.add_argument("--no_watermark", action="store_true", help="do not mark the speech as synthesized")
+    add_watermark(made)
     options = parse(made, argv)
 
     bundle = read_bundle(options.model)
@@ -121,8 +128,7 @@ def main(argv: list[str]) -> None:
         options.quantize,
         options.nar_temperature,
         options.dtype,
-        None if options.no_watermark else options.watermark,
-        None if options.no_watermark else options.watermark_conf,
+        *watermark_of(options),
     )
     ready = time.perf_counter()
     for option in ("textgrid", "srt"):

@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 DEFAULT = "spread_spectrum"
 """The watermark that speech gets unless said otherwise; `docs/responsible_use.md` has what it was chosen by."""
 
-CONSENT = (
-    "Speak only in voices whose owners have agreed to it, and tell listeners that the speech is synthesized."
-    " All of it carries an inaudible watermark, which `ellav detect` finds."
-)
-"""What whoever offers a voice to others shows them."""
+CONSENT = "Speak only in voices whose owners have agreed to it, and tell listeners that the speech is synthesized."
+"""What whoever offers a voice to others shows them; see `Marking.notice`."""
 
 _END = 1 << 16  # bytes of weights that tell one training from another, without reading all of a large model
 
@@ -41,6 +38,11 @@ class Marking:
         self.name = name
         self.sample_rate = sample_rate
         self._watermark = None if name is None else watermarks.create(name, conf)
+
+    @property
+    def notice(self) -> str:
+        """CONSENT, and whether the speech is marked, in a line."""
+        return f"{CONSENT} It carries {f'the watermark {self.name}' if self.name else 'no watermark'}."
 
     def whole(self, wav: np.ndarray) -> np.ndarray:
         """(samples,) float32 -> as many."""

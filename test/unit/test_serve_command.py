@@ -15,6 +15,7 @@ from test_serve import LONG, bring, packed, recording, say, served, wait_until  
 from ellav.bin.main import main
 from ellav.bin.serve import is_loopback, read_token
 from ellav.errors import UserError
+from ellav.infer.provenance import CONSENT, DEFAULT
 
 
 def start(packed, folder, *options, port=0):  # noqa: F811
@@ -26,6 +27,7 @@ def start(packed, folder, *options, port=0):  # noqa: F811
     )
     line = made.stdout.readline()
     assert line.startswith("ellav serve: http://127.0.0.1:") and str(packed) in line, made.stderr.read()
+    assert made.stdout.readline() == f"ellav serve: {CONSENT} It carries the watermark {DEFAULT}.\n"
     return made, line.split()[2].rstrip(",").removesuffix("/v1")
 
 

@@ -194,7 +194,8 @@ def test_a_model_is_named_by_its_folder_and_what_is_in_it(voice, tmp_path):  # n
     content[-1] ^= 1
     weights.write_bytes(content)
     assert model_name(same) != f"other {digest}"
-    assert about("m", None)["software"] == f"ellav {__import__('ellav').__version__}" and "ellav detect" in CONSENT
+    assert about("m", None)["software"] == f"ellav {__import__('ellav').__version__}"
+    assert voice.marking.notice == f"{CONSENT} It carries the watermark {DEFAULT}."
 
 
 @pytest.mark.skipif(find_spec("perth") is None, reason="the extra perth is not installed")
