@@ -93,8 +93,16 @@ class Seat:
         self._numbers: set[int] = set()
         self._due = 0
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything of one's own is being decoded."""
+        return bool(self._numbers)
+
     def add(self, utterance: str, script: DecodingScript, seed: int = 0) -> int:
-        """Decode a script; returns its number."""
+        """Decode a script; returns its number. Raises ValueError where its end is not known: a request brings the whole
+        of its text, and nobody would extend it."""
+        if script.more:
+            raise ValueError("a script goes on that nobody can extend; decode it in a session of its own")
         number = self.engine.session.add(utterance, script, seed)
         self._numbers.add(number)
         return number

@@ -52,7 +52,16 @@ def request(language):
     said = utterance()
     least, most = np.ones(4, np.int32), np.full(4, 9, np.int32)
     return DecodingRequest(
-        "u", said.phones, said.word_of_phone, said.codes[:0], np.zeros(0, np.int32), False, least, most, 20, language
+        "u",
+        said.phones,
+        said.word_of_phone,
+        said.codes[:0],
+        np.zeros(0, np.int32),
+        False,
+        least,
+        most,
+        20,
+        language=language,
     )
 
 
