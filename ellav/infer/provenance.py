@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ellav.errors import UserError
@@ -92,7 +93,7 @@ def model_name(bundle: Bundle) -> str:
     Folders are often called alike, and their whole paths are nobody's business.
     """
     digest = hashlib.sha256((bundle.folder / "model.yaml").read_bytes())
-    for path in sorted(bundle.folder.glob("*/*.safetensors")):
+    for path in sorted(filter(Path.is_file, bundle.folder.glob("*/*.safetensors"))):
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _END))
             digest.update(file.read())
