@@ -21,6 +21,7 @@ from ellav.data.outputs import fingerprint
 from ellav.data.rows import Column, Rows
 from ellav.data.speakers import group_by_speaker
 from ellav.errors import UserError
+from ellav.testing.repeat import checksums
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=6)
 VALUES = st.lists(WORDS, max_size=40).map(" ".join)
@@ -121,6 +122,14 @@ def test_an_index_is_made_once_and_again_when_a_table_changes(tmp_path, monkeypa
     write_table(tmp_path / "utt2lang", {f"u{i:04}": "eng" for i in range(31)})
     assert "utt2lang" in open_index(tmp_path).tables and len(made) == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*TABLES, "utt2lang", INDEX])
+
+
+def test_a_set_made_again_has_the_same_index(tmp_path):
+    for name in "ab":
+        write_set(tmp_path / name, rows_of(70), shards=[20])
+        write_index(tmp_path / name)
+        os.utime(tmp_path / name / INDEX / DESCRIPTION, (1, 1))
+    assert checksums(tmp_path / "a") == checksums(tmp_path / "b")
 
 
 def test_a_copied_set_is_indexed_at_its_new_place(tmp_path):
