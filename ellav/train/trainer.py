@@ -302,7 +302,8 @@ class Trainer:
         for batch in mine:
             _add(figures, self._figures_of(batch))
         if not figures:  # there are fewer batches than processes: the names alone
-            figures = {name: (a * 0, b * 0) for name, (a, b) in self._figures_of(next(iter(self.valid))).items()}
+            first = self._figures_of(next(iter(self.valid)))
+            _add(figures, {name: (a * 0, b * 0) for name, (a, b) in first.items()})
         return self._means(figures)
 
     def _figures_of(self, batch: Batch) -> Figures:
