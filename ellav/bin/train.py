@@ -213,8 +213,8 @@ def _same(before: dict, now: dict, out: Path) -> None:
     old, new = before.get("inputs", {}), now.get("inputs", {})
     differing += ["inputs"] if any(old[k] != new[k] for k in old.keys() & new.keys()) else []
     unset = {field.name: field.default for field in fields(TrainConfig)}  # config.yaml has what was given
-    known = {field.name: field.default for field in fields(ModelOptions)}  # and of models what there was then
-    old, new = ({**known, **config.get("model", {}), **unset, **config.get("train", {})} for config in (before, now))
+    since = {"language": ModelOptions.language}  # which models made before it do not tell
+    old, new = ({**since, **config.get("model", {}), **unset, **config.get("train", {})} for config in (before, now))
     options = _differing(old, new, LENGTH)
     if differing or options:
         what = CAUSES.get(differing[0], f"another {differing[0]}") if differing else options

@@ -164,7 +164,9 @@ for its words: hence two figures. pocketsphinx has its own model of ordinary Eng
 `--scorers "phone_error ..."` needs no outside model: in stage 9 a small network (convolutions, CTC) learns from at most
 30 minutes of the training set's recordings which phones stage 3 found in them, tones included, and then listens to
 everything: the row *recorded* is its own error. It knows these speakers and sentences of this kind, not the language.
-Rates of two corpora do not compare.
+Rates of two corpora do not compare. Of eSpeak's Spanish (stage 1 of `egs/mini_es` with `--hours 0.25`) it learned 14
+minutes in 75 s of processor time (20 passes, one thread), and mistook 6.4 % of the phones of 40 recordings of speakers
+that it knew and 9.8 % of 8 of others; told another sentence's phones it found 86 % wrong (2026-11-29).
 
 ## Voices
 
