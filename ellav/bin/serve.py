@@ -9,18 +9,10 @@ import socket
 import sys
 from pathlib import Path
 
-from ellav.bin.options import (
-    add_choice,
-    add_dtype,
-    add_nar_temperature,
-    add_quantize,
-    add_watermark,
-    parse,
-    parser,
-    watermark_of,
-)
+from ellav.bin.options import parse, parser
 from ellav.bin.run_command import Stopped
 from ellav.bin.synth import limit_threads
+from ellav.bin.voice_options import add_voice, check_voice, voice_of
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 
@@ -44,13 +36,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--voices_limit", type=int, default=16, metavar="N", help="recordings kept that clients bring")
     made.add_argument("--upload_limit", type=float, default=10, metavar="MB", help="of such a recording")
     made.add_argument("--seconds_limit", type=float, default=30, metavar="SECONDS", help="of such a recording")
-    made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
-    add_dtype(made, "float32")
-    add_quantize(made)
-    add_nar_temperature(made, None)
-    add_choice(made, "decoder", None, "decoders (the packed one if left out)")
-    add_choice(made, "transcriber", "pocketsphinx", "transcribers, for recordings whose text is `auto`")
-    add_watermark(made)
+    add_voice(made, "float32", "recordings whose text is `auto`")
     options = parse(made, argv)
     check_options(options)
     token = None if options.token_file is None else read_token(options.token_file)
@@ -71,8 +57,7 @@ def check_options(options: argparse.Namespace) -> None:
             raise UserError(f"--{name} must be above 0 and at most {most}, not {getattr(options, name):g}")
     if not 0 <= options.port < 1 << 16:
         raise UserError(f"--port must be 0 to 65535, not {options.port}")
-    if options.decoder is None and options.decoder_conf:
-        raise UserError("--decoder_conf needs --decoder NAME beside it")
+    check_voice(options)
 
 
 def read_token(path: Path) -> str:
@@ -117,24 +102,12 @@ def serve(options: argparse.Namespace, token: str | None, listening: socket.sock
             f"serve: the package {error.name} is missing; install the extra: pip install 'ellav[serve]'"
         ) from None
 
-    from ellav.infer.synthesizer import Synthesizer
     from ellav.serve.app import make_app, server_of
     from ellav.serve.guard import Rules
     from ellav.serve.speaker import Speaker
     from ellav.serve.voices import Limits, Voices
 
-    voice = Synthesizer(
-        options.model,
-        options.decoder,
-        options.decoder_conf,
-        options.device,
-        options.transcriber,
-        options.transcriber_conf,
-        options.quantize,
-        options.nar_temperature,
-        options.dtype,
-        *watermark_of(options),
-    )
+    voice = voice_of(options)
     voice.marking.check_streams()
     if voice.prompts:
         voice.hear()  # so that nobody waits for what is loaded when it is first used

@@ -9,16 +9,7 @@ import time
 from pathlib import Path
 
 from ellav import machine
-from ellav.bin.options import (
-    add_choice,
-    add_dtype,
-    add_nar_temperature,
-    add_quantize,
-    add_watermark,
-    parse,
-    parser,
-    watermark_of,
-)
+from ellav.bin.options import parse, parser
 from ellav.bin.synth_files import (
     BESIDE,
     FORMATS,
@@ -31,6 +22,7 @@ from ellav.bin.synth_files import (
 )
 from ellav.bin.synth_prompts import check_prompt, list_prompts
 from ellav.bin.synth_texts import speak_tasks, tasks_of, tell
+from ellav.bin.voice_options import add_voice, check_voice, voice_of
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, read_bundle
 from ellav.text_files import decoded
@@ -87,21 +79,14 @@ def main(argv: list[str]) -> None:
         " 2 is a good number",
     )
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
-    made.add_argument("--device", default=None, help="cpu or cuda; a GPU is used where there is one")
-    add_dtype(made, "auto")
-    add_quantize(made)
-    add_nar_temperature(made, None)
-    add_choice(made, "decoder", None, "decoders (the packed one if left out)")
-    add_choice(made, "transcriber", "pocketsphinx", "transcribers, for --prompt_text auto")
-    add_watermark(made)
+    add_voice(made, "auto", "--prompt_text auto")
     options = parse(made, argv)
 
     bundle = read_bundle(options.model)
     if options.list_prompts:
         list_prompts(bundle)
         return
-    if options.decoder is None and options.decoder_conf:
-        raise UserError("--decoder_conf needs --decoder NAME beside it")
+    check_voice(options)
     if options.best_of is not None and options.best_of < 1:
         raise UserError(f"--best_of {options.best_of} is no number of readings; give 1 or more")
     if options.texts is not None:
@@ -116,20 +101,7 @@ def main(argv: list[str]) -> None:
     text = None if as_it_comes or options.texts is not None else read_text(options.text)
     limit_threads()
 
-    from ellav.infer.synthesizer import Synthesizer
-
-    voice = Synthesizer(
-        options.model,
-        options.decoder,
-        options.decoder_conf,
-        options.device,
-        options.transcriber,
-        options.transcriber_conf,
-        options.quantize,
-        options.nar_temperature,
-        options.dtype,
-        *watermark_of(options),
-    )
+    voice = voice_of(options)
     ready = time.perf_counter()
     for option in ("textgrid", "srt"):
         if getattr(options, option) is not None:
