@@ -47,6 +47,22 @@ class Speaker(NamedTuple):
     tract: float = 1.0
 
 
+SEEN = {
+    "klatta": Speaker("klatt"),
+    "klattb": Speaker("klatt2", 60),
+    "klattc": Speaker("klatt4", 40),
+    "klattd": Speaker("klatt", 50, 1.5, 1.14),
+    "fema": Speaker("f5", 60),
+    "femb": Speaker("f2", 55),
+    "femc": Speaker("f5", 60, 0.8, 1.06),
+    "malea": Speaker("m1", 40),
+    "maleb": Speaker("m1", 40, 1.4, 1.1),
+    "malec": Speaker("Mario", 50),
+}
+UNSEEN = {"newa": Speaker("m3", 45), "newb": Speaker("m3", 45, 1.3, 1.12)}
+"""Speakers of a recipe of one language: the same voices warped are others."""
+
+
 class Language(NamedTuple):
     """One language of a corpus. name: of eSpeak NG. code: of utt2lang. Each seen speaker is trained on.
 
