@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from rich.progress import track
@@ -115,14 +114,13 @@ def _decode(options, which: dict[str, str], decoder, folder: Path) -> None:
             print(f"{path}: its training did not come to its end; decoding what it knows so far", file=sys.stderr)
     whole = options.mode == "continuation"
     asked = requests_of(dataset, tokens, options)
-    of_id = {one.decode.id: one for one in asked}
-    index = {utterance: i for i, utterance in enumerate(dataset.ids)}
-    requests = [replace(one.decode, language=dataset[index[one.decode.id]].language) for one in asked]
+    requests, of_id = [one.decode for one in asked], {one.decode.id: one for one in asked}
     if not requests:
         raise UserError(f"{options.data}: no utterance can be decoded in mode {options.mode}")
 
     (folder / "wav").mkdir(exist_ok=True)
     (folder / "textgrid").mkdir(exist_ok=True)
+    index = {utterance: i for i, utterance in enumerate(dataset.ids)}
     with CodesWriter(folder, options.out) as codes, Journal(folder / "decoded.jsonl") as journal:
         finished = journal.found.keys() & codes.written.keys()
         waiting = list(_in_groups(requests, finished, pipeline.group))

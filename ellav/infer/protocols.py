@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -112,9 +113,10 @@ def _continuations(dataset: Dataset, tokens: Tokens, chosen: np.ndarray, seconds
     """The utterances that say something after the first `seconds`."""
     frames = round(seconds * tokens.stats["frame_rate"])
     for i in chosen.tolist():
-        made = continuation(dataset[i], frames, tokens, dataset.pauses(i))
+        target = dataset[i]
+        made = continuation(target, frames, tokens, dataset.pauses(i))
         if made is not None:
-            yield Request(made, made.id, _span(dataset, i, 0, frames))
+            yield Request(replace(made, language=target.language), made.id, _span(dataset, i, 0, frames))
 
 
 def _cross_sentences(
@@ -134,7 +136,8 @@ def _cross_sentences(
         given, span = _given(dataset, at, prompt, longest)
         # Where the recording pauses is no part of the text.
         phones, words = (np.delete(row, dataset.pauses(i)) for row in (target.phones, target.word_of_phone))
-        yield Request(cross_sentence(target.id, given, phones, words, tokens), prompt.utterance, span)
+        made = cross_sentence(target.id, given, phones, words, tokens)
+        yield Request(replace(made, language=target.language), prompt.utterance, span)
 
 
 def _given(dataset: Dataset, at: int, prompt: Prompt, longest: float) -> tuple[Utterance, tuple[float, float] | None]:
