@@ -11,6 +11,8 @@ cd "${root}"
 
 # Pages are tested in a real browser. Where none can be had, their tests say so.
 [ "${ELLAV_NO_BROWSER:-}" = 1 ] || tools/installers/install_chromium.sh || true
+# Jobs are tested on a real Slurm of one node, by root. Likewise.
+[ "${ELLAV_NO_SLURM:-}" = 1 ] || tools/installers/install_slurm.sh || true
 # Words are tested by a real recogniser. Likewise.
 [ "${ELLAV_NO_WHISPER:-}" = 1 ] || tools/installers/install_whisper.sh || true
 

@@ -13,18 +13,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ellav.bin.options import add_choice, parse, parser
+from ellav.bin.options import add_choice, add_jobs, parse, parser
 from ellav.data.audio import read_wav, seconds_of
 from ellav.data.copies import stretched_copies
 from ellav.data.journal import Journal
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import fingerprint, need, read_record, writing
-from ellav.data.parallel import parallel_map
+from ellav.data.parallel import cores, parallel_map
 from ellav.data.rejected import Rejected, attempt, keep_good
+from ellav.data.shards import parts_of, shard_folders
 from ellav.data.silence import with_pauses
+from ellav.data.sounds import as_file
 from ellav.errors import UserError, one_line
-from ellav.plugins.aligners import Alignment, AlignmentError, Recording, SetAligner, accepts, aligners
+from ellav.plugins.aligners import Aligner, Alignment, AlignmentError, Recording, SetAligner, accepts, aligners
 from ellav.plugins.text import Phones
 
 LEAST_PAUSE = 0.1
@@ -63,13 +65,13 @@ def main(argv: list[str]) -> None:
         default=None,
         help="set aside what fits its words worse than this score; `auto`: the aligner's own threshold, if any",
     )
-    made.add_argument("--nj", type=int, default=1, help="processes")
+    add_jobs(made)
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     options = parse(made, argv)
     need(options.data, "2 (format wavs)")
     need(options.phones, "3 (phones)")
     aligner = aligners.get(options.aligner)
-    phone_set = read_record(options.phones).get("options", {}).get("phone_set")
+    phone_set = read_record(shard_folders(options.phones)[0]).get("options", {}).get("phone_set")
     if not accepts(aligner, phone_set):
         accepted = ", ".join(aligner.phone_sets)
         raise UserError(
@@ -87,23 +89,44 @@ def main(argv: list[str]) -> None:
         settings["least_score"] = least
     if files:
         settings["files"] = file_hashes(files)
-    with writing(options.out, "3 (alignment)", settings, [options.data, options.phones]) as folder:
+    for part in parts_of(options.data, options.out, options.shard):
+        align(
+            Folders(*(place / part for place in (options.data, options.phones, options.out))),
+            created,
+            settings,
+            options,
+        )
+
+
+class Folders(NamedTuple):
+    """Of a shard of a set, or of the whole of one that is not cut: recordings, phones, and what is written."""
+
+    data: Path
+    phones: Path
+    out: Path
+
+
+def align(folders: Folders, created: Aligner | SetAligner, settings: dict, options) -> None:
+    """One shard, or a whole set. created: the aligner. settings: what is recorded of it."""
+    data, out = folders.data, folders.out
+    with writing(out, "3 (alignment)", settings, [data, folders.phones]) as folder:
         if folder is None:
             return
-        wavs = read_table(options.data / "wav.scp")
-        lines = {utterance: Line(wavs[utterance], phones) for utterance, phones in read_phones(options.phones).items()}
+        wavs = read_table(data / "wav.scp")
+        lines = {utterance: Line(wavs[utterance], phones) for utterance, phones in read_phones(folders.phones).items()}
         copies = {
             copy: (original, stretch)
-            for copy, (original, stretch) in stretched_copies(options.data).items()
+            for copy, (original, stretch) in stretched_copies(data).items()
             if copy in lines and original in lines and lines[copy].phones == lines[original].phones
         }
         originals = {utterance: line for utterance, line in lines.items() if utterance not in copies}
-        with Journal(journal_of(options, settings), stay=True) as journal:
+        with Journal(journal_of(folders, settings), stay=True) as journal:
             if hasattr(created, "align_set"):
-                results = aligned_together(created, originals, journal, folder / "work", options)
+                made = partial(aligning_set, created, data, folder=folder / "work", jobs=options.nj or cores())
+                results = aligned_together(made, originals, journal)
             else:
                 results = aligned_singly(originals, journal, options)
-            results = with_copies(fitting_well(results, least), copies)
+            results = with_copies(fitting_well(results, settings.get("least_score")), copies)
             found = keep_good(results, folder, options.max_rejected)
         shutil.rmtree(folder / "work", ignore_errors=True)
         spoken = {u: with_pauses(lines[u].phones, a, options.least_pause) for u, a in found.items()}
@@ -114,7 +137,7 @@ def main(argv: list[str]) -> None:
         scored = {u: f"{a.score:.4f}" for u, a in found.items() if not math.isnan(a.score)}
         write_table(folder / "scores", scored)
     pauses = sum(len(places) for _, _, places in spoken.values())
-    print(f"{options.out}: {len(found)} utterances" + (f", {pauses} pauses between words" if pauses else ""))
+    print(f"{out}: {len(found)} utterances" + (f", {pauses} pauses between words" if pauses else ""))
 
 
 def least_score(wanted: str | None, aligner: object) -> float | None:
@@ -162,15 +185,15 @@ def with_copies(
                 yield copy, Rejected(f"a copy of {utterance}: {result.reason}")
 
 
-def journal_of(options, settings: dict) -> Path:
+def journal_of(folders: Folders, settings: dict) -> Path:
     """Where alignments are kept whatever becomes of them: another --least-score or --max-rejected aligns nothing again.
 
     Beside the set's folder, one file for the aligner, its options, the recordings and the phones as they are now.
     """
     about = {name: settings[name] for name in ("aligner", "aligner_conf", "files") if name in settings}
-    about["inputs"] = [fingerprint(options.data), fingerprint(options.phones)]
+    about["inputs"] = [fingerprint(folders.data), fingerprint(folders.phones)]
     key = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    folder = options.out.with_name(f"{options.out.name}.aligned")
+    folder = folders.out.with_name(f"{folders.out.name}.aligned")
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
         if path.name != f"{key}.jsonl":
@@ -193,14 +216,13 @@ def aligned_singly(lines: dict[str, Line], journal: Journal, options) -> Iterato
 
 
 def aligned_together(
-    aligner: SetAligner, lines: dict[str, Line], journal: Journal, folder: Path, options
+    make: Callable[[dict[str, Line]], Iterator[Alignment | Rejected]], lines: dict[str, Line], journal: Journal
 ) -> Iterator[tuple[str, Alignment | Rejected]]:
-    """The same by an aligner of whole sets: all at once, or none where the journal has them all."""
+    """The same by an aligner of whole sets, `make`: all at once, or none where the journal has them all."""
     if lines.keys() <= journal.found.keys():
         yield from ((utterance, _alignment(journal.found[utterance])) for utterance in lines)
         return
-    made = aligning_set(aligner, options.data, lines, folder, options.nj)
-    for utterance, result in zip(lines, made, strict=True):
+    for utterance, result in zip(lines, make(lines), strict=True):
         if isinstance(result, Alignment) and utterance not in journal.found:
             journal.add(utterance, _plain(result))
         yield utterance, result
@@ -246,8 +268,11 @@ def aligning_set(
     folder.mkdir(exist_ok=True)
     speakers = read_table(data / "utt2spk")
     lengths = {utterance: attempt(seconds_of, line.wav) for utterance, line in lines.items()}
+    sounds = folder / "sounds"
     recordings = {
-        utterance: Recording(Path(lines[utterance].wav), seconds, speakers[utterance], lines[utterance].phones)
+        utterance: Recording(
+            as_file(lines[utterance].wav, sounds, utterance), seconds, speakers[utterance], lines[utterance].phones
+        )
         for utterance, seconds in lengths.items()
         if not isinstance(seconds, Rejected)
     }

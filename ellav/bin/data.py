@@ -1,4 +1,4 @@
-"""`ellav data check|fix|split`: look after Kaldi-style data folders."""
+"""`ellav data check|fix|split|shards`: look after Kaldi-style data folders."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from ellav.bin.phones import converter, in_languages
 from ellav.data.audio import clipped_share, read_recording
 from ellav.data.checks import Fault, folder_faults, listing, read_rows
 from ellav.data.kaldi import DataFolder, invert, write_table
-from ellav.data.outputs import read_record, writing
+from ellav.data.outputs import need, read_record, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt
 from ellav.data.repairs import repair
+from ellav.data.splitting import cut
 from ellav.errors import UserError
 from ellav.plugins.text import text
 
@@ -37,11 +38,11 @@ class Heard(NamedTuple):
 
 def main(argv: list[str]) -> None:
     """Run `ellav data ACTION ...`."""
-    actions = {"check": check, "fix": fix, "split": split}
+    actions = {"check": check, "fix": fix, "split": split, "shards": shards}
     if argv and argv[0] in actions:
         return actions[argv[0]](argv[1:])
     if argv and argv[0] in ("-h", "--help"):
-        print("usage: ellav data check|fix|split [options]     (ellav data check --help shows them)")
+        print("usage: ellav data check|fix|split|shards [options]     (ellav data check --help shows them)")
         return None
     raise UserError(f"expected one of {', '.join(actions)}, as in `ellav data check data/train`")
 
@@ -216,6 +217,23 @@ def split(argv: list[str]) -> None:
             raise UserError(f"{out}: nothing would be left for it")
         _write(out, "data split", {**settings, "out": out.name}, options.data, data, chosen)
         print(f"{out}: {len(chosen)} utterances")
+
+
+def shards(argv: list[str]) -> None:
+    """Cut a folder into shards."""
+    made = parser(
+        "data shards",
+        "Stage 2: cut a data folder into shards of neighbouring utterances, DIR/shards/K-of-N, on which the stages can"
+        " work side by side.",
+    )
+    made.add_argument("--data", type=Path, required=True, help="data folder, its tables sorted")
+    made.add_argument("--out", type=Path, required=True, help="folder to write")
+    made.add_argument("--count", type=int, required=True, help="shards; no more than utterances")
+    options = parse(made, argv)
+    if options.count < 1:
+        raise UserError(f"--count {options.count} is no number of shards")
+    need(options.data, "1 (data)")
+    print(f"{options.out}: {cut(options.data, options.out, options.count)} shards")
 
 
 def _add_folders(made: argparse.ArgumentParser) -> None:

@@ -25,6 +25,7 @@ from ellav.data.dataset import Dataset, Tokens
 from ellav.data.journal import Journal
 from ellav.data.kaldi import write_table
 from ellav.data.outputs import need, write_text, writing
+from ellav.data.shards import tables_of
 from ellav.errors import UserError
 from ellav.infer.loading import load_voice
 from ellav.infer.protocols import TABLES, add_options, requests_of
@@ -93,7 +94,7 @@ def main(argv: list[str]) -> None:
     kept["codec"] = code_of_codec(options.codec)
     inputs = [*checkpoints, options.codec, options.data, options.tokens]
     if options.raw:
-        inputs += [options.raw / name for name in TABLES if (options.raw / name).exists()]
+        inputs += [part for name in TABLES for part in tables_of(options.raw / name)]
     with writing(options.out, "8 (decode)", kept, inputs) as folder:
         if folder is not None:
             _decode(options, which, decoder, folder)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ellav.bin.options import parse, parser
+from ellav.bin.options import add_jobs, parse, parser
 from ellav.data.audio import read_wav
 from ellav.data.codes import CodesWriter
 from ellav.data.kaldi import DataFolder, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt, keep_good
+from ellav.data.shards import parts_of
 from ellav.errors import UserError
 from ellav.plugins.codecs import load_codec
 
@@ -25,24 +26,30 @@ def main(argv: list[str]) -> None:
     made.add_argument("--data", type=Path, required=True, help="formatted data folder")
     made.add_argument("--codec", type=Path, required=True, help="folder made by fit-codec")
     made.add_argument("--out", type=Path, required=True, help="folder to write")
-    made.add_argument("--nj", type=int, default=1, help="processes")
+    add_jobs(made)
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     options = parse(made, argv)
     need(options.data, "2 (format wavs)")
     need(options.codec / "codec.yaml", "4 (codes)")
     frame_rate = load_codec(options.codec).frame_rate
-    with writing(options.out, "4 (codes)", {}, [options.data, options.codec]) as folder:
+    for part in parts_of(options.data, options.out, options.shard):
+        encode(options.data / part, options.out / part, frame_rate, options)
+
+
+def encode(data: Path, out: Path, frame_rate: float, options) -> None:
+    """One shard of a set, or the whole of one that is not cut."""
+    with writing(out, "4 (codes)", {}, [data, options.codec]) as folder:
         if folder is None:
             return
-        wavs = DataFolder.read(options.data).wavs
-        with CodesWriter(folder, options.out) as writer:
+        wavs = DataFolder.read(data).wavs
+        with CodesWriter(folder, out) as writer:
             todo = [path for utterance, path in wavs.items() if utterance not in writer.written]
             make = partial(encoder, options.codec)
             results = parallel_map(make, todo, options.nj, f"encoding {options.data.name}", options.plugin)
             frames = keep_good(write_all(writer, wavs, results), folder, options.max_rejected)
             write_table(folder / "utt2num_frames", frames)
     hours = sum(frames.values()) / frame_rate / 3600
-    print(f"{options.out}: {len(frames)} utterances, {sum(frames.values())} frames, {hours:.2f} h")
+    print(f"{out}: {len(frames)} utterances, {sum(frames.values())} frames, {hours:.2f} h")
 
 
 def encoder(folder: Path) -> Callable[[str], np.ndarray | Rejected]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -12,8 +13,13 @@ from ellav.data.audio import seconds_of
 from ellav.data.kaldi import read_table
 from ellav.data.option_files import file_hashes, named_files
 from ellav.data.outputs import need, write_text, writing
+from ellav.data.shards import WHOLE, parts_of, some_of
+from ellav.data.sounds import as_file
 from ellav.errors import UserError
 from ellav.plugins.aligners import Recording, aligners
+
+MOST = 10_000
+"""Utterances that are learned from where a set is cut into shards: no aligner needs more."""
 
 
 def main(argv: list[str]) -> None:
@@ -39,9 +45,10 @@ def main(argv: list[str]) -> None:
             return
         conf, began, learned = dict(conf), time.monotonic(), ""
         if learns:
-            recordings = recordings_of(options.data, options.phones)
+            recordings = recordings_of(options.data, options.phones, folder / "sounds")
             print(f"{options.out}: {name} learns from {options.data}, {len(recordings)} utterances", flush=True)
             fitted = aligner.fit(recordings, folder)
+            shutil.rmtree(folder / "sounds", ignore_errors=True)
             conf |= {key: str(options.out / Path(path).relative_to(folder)) for key, path in fitted.items()}
             learned = f", {time.monotonic() - began:.0f} s"
         content = yaml_text({option: name, f"{option}_conf": conf})
@@ -49,15 +56,22 @@ def main(argv: list[str]) -> None:
     print(f"{options.out}: {name}{learned}")
 
 
-def recordings_of(data: Path, phones: Path) -> dict[str, Recording]:
-    """The utterances of a data folder that have phones. Raises UserError where there are none."""
-    wavs, speakers, found = read_table(data / "wav.scp"), read_table(data / "utt2spk"), {}
-    for utterance, spoken in read_phones(phones).items():
-        try:
-            seconds = seconds_of(wavs[utterance])
-        except UserError as error:
-            raise UserError(f"{error}; rerun stage 2") from None
-        found[utterance] = Recording(Path(wavs[utterance]), seconds, speakers[utterance], spoken)
+def recordings_of(data: Path, phones: Path, sounds: Path) -> dict[str, Recording]:
+    """The utterances of a data folder that have phones; of one that is cut into shards, MOST of them, evenly over all.
+
+    sounds: folder for what has no file of its own. Raises UserError where there are none.
+    """
+    parts, found = parts_of(data, phones), {}
+    for part in parts:
+        wavs, speakers = (read_table(data / part / name) for name in ("wav.scp", "utt2spk"))
+        ready = list(read_phones(phones / part).items())
+        for utterance, spoken in ready if part == WHOLE else some_of(ready, -(-MOST // len(parts))):
+            try:
+                seconds = seconds_of(wavs[utterance])
+            except UserError as error:
+                raise UserError(f"{error}; rerun stage 2") from None
+            wav = as_file(wavs[utterance], sounds, utterance)
+            found[utterance] = Recording(wav, seconds, speakers[utterance], spoken)
     if not found:
         raise UserError(f"{phones}/phones: no utterances")
     return found

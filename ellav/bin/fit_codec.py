@@ -12,12 +12,16 @@ from ellav.config import read_yaml, yaml_text
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import fingerprint, naming, need, write_text, writing
+from ellav.data.shards import shard_folders, some_of
 from ellav.data.speech import Speech
 from ellav.errors import UserError
 from ellav.models.device import choose_device
 from ellav.plugins.codecs import codecs, learns_phones
 from ellav.plugins.registry import is_outside
 from ellav.train.codec import HELD_OUT, STATE, train_codec
+
+MOST = 100_000
+"""Utterances that a codec draws from where a set is cut into shards: hundreds of hours."""
 
 
 def main(argv: list[str]) -> None:
@@ -98,8 +102,14 @@ def main(argv: list[str]) -> None:
 
 
 def read_some(folder: Path, sample_rate: int, hours: float, seed: int) -> list:
-    """Waveforms of utterances in random order, until they last for `hours`."""
-    paths = list(DataFolder.read(folder).wavs.values())
+    """Waveforms of utterances in random order, until they last for `hours`.
+
+    Of a set that is cut into shards MOST are drawn from, evenly over all.
+    """
+    shards, paths = shard_folders(folder), []
+    for shard in shards:
+        wavs = list(DataFolder.read(shard).wavs.values())
+        paths += some_of(wavs, -(-MOST // len(shards))) if len(shards) > 1 else wavs
     random.Random(seed).shuffle(paths)
     wavs, samples = [], 0
     for path in paths:

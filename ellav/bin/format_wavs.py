@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from ellav.bin.options import parse, parse_bool, parser
-from ellav.data.audio import clipped_share, opened, read_recording, resample, write_wav
+from ellav.bin.options import add_jobs, parse, parse_bool, parser
+from ellav.data.arks import ArkWriter
+from ellav.data.audio import clipped_share, encoded_wav, opened, read_recording, resample, write_wav
 from ellav.data.checks import table_names
 from ellav.data.copies import COPIES
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt, keep_good
+from ellav.data.shards import WHOLE, parts_of
+from ellav.data.sounds import sound_entry
 from ellav.data.warps import warp
 from ellav.errors import UserError
 
@@ -41,27 +44,30 @@ class Voice(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """An utterance to make: all of `wav`, or what lies between start and end seconds, in a voice like it or another."""
+    """An utterance to make: all of `wav`, or what lies between start and end seconds, in a voice like it or another.
+    out: the file to write; None: its content is handed back."""
 
     utterance: str
     wav: str
     start: float
     end: float | None
-    out: Path
+    out: Path | None
     voice: Voice = Voice()
 
 
 class Made(NamedTuple):
-    """What is known of an utterance that was made: rate (Hz) and share clipped of its recording."""
+    """What is known of an utterance that was made: rate (Hz) and share clipped of its recording.
+    flac: the content of its file, where no file was written."""
 
     samples: int
     rate: int
     clipped: float
+    flac: bytes = b""
 
 
 def main(argv: list[str]) -> None:
-    """Write wav/, wav.scp, text, utt2spk, spk2utt, utt2num_samples, utt2original (of copies), rejected, and what else
-    is known of utterances."""
+    """Write wav/ (of a shard wav.ark), wav.scp, text, utt2spk, spk2utt, utt2num_samples, utt2original (of copies),
+    rejected, and what else is known of utterances."""
     made = parser(
         "format-wavs",
         "Stage 2: waveforms at one sample rate, mono, 16-bit FLAC. Any format that libsndfile reads, told by the"
@@ -88,7 +94,7 @@ def main(argv: list[str]) -> None:
         help="also make copies in other voices of the same timing, by the WORLD vocoder: factors on F0 and on the"
         " formants, as 1.2x1.08; utterance vw1.2x1.08-ID of speaker vw1.2x1.08-SPEAKER",
     )
-    made.add_argument("--nj", type=int, default=1, help="processes")
+    add_jobs(made)
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     made.add_argument(
         "--max-clipped",
@@ -110,41 +116,79 @@ def main(argv: list[str]) -> None:
     voices = voices_of(options.speed_perturb_factors, options.voice_warp_factors)
     if voices:
         settings["voices"] = [voice.prefix for voice in voices]
-    with writing(options.out, "2 (format wavs)", settings, [options.data]) as folder:
+    for part in parts_of(options.data, options.out, options.shard):
+        format_set(options.data / part, options.out / part, part != WHOLE, voices, settings, options)
+
+
+def format_set(source: Path, out: Path, archive: bool, voices: list[Voice], settings: dict, options) -> None:
+    """One shard of a set, or the whole of one that is not cut.
+
+    archive: all waveforms become one file, as there would be too many. settings: what is recorded.
+    """
+    with writing(out, "2 (format wavs)", settings, [source]) as folder:
         if folder is None:
             return
-        data, cuts = read(options.data, folder / "wav")
+        data, cuts = read(source, None if archive else folder / "wav")
         data, cuts, original = perturbed(data, cuts, voices)
-        (folder / "wav").mkdir(exist_ok=True)
         make = partial(formatter, options.sample_rate, options.allow_pipes, options.max_clipped)
-        results = parallel_map(make, cuts, options.nj, f"formatting {options.data.name}", options.plugin)
-        kept = keep_good(zip((cut.utterance for cut in cuts), results, strict=True), folder, options.max_rejected)
+        run = partial(
+            parallel_map, make, jobs=options.nj, title=f"formatting {options.data.name}", plugins=options.plugin
+        )
+        if archive:
+            with ArkWriter(folder, "wav", out) as writer:
+                kept = keep_good(archived(writer, cuts, run), folder, options.max_rejected)
+            wavs = writer.places
+        else:
+            (folder / "wav").mkdir(exist_ok=True)
+            results = zip((cut.utterance for cut in cuts), run(cuts), strict=True)
+            kept = keep_good(results, folder, options.max_rejected)
+            wavs = {utterance: str(out / "wav" / f"{utterance}.flac") for utterance in kept}
         samples = {utterance: one.samples for utterance, one in kept.items()}
         for line in remarks(kept, options.sample_rate):
-            print(f"{options.out}: {line}", file=sys.stderr)
-        for name in table_names(options.data):
+            print(f"{out}: {line}", file=sys.stderr)
+        for name in table_names(source):
             if name.startswith(("utt2", "targets")) and not name.startswith(("utt2num", "utt2dur", COPIES)):
-                table = read_table(options.data / name)
+                table = read_table(source / name)
                 known = {utterance: table.get(original.get(utterance, utterance)) for utterance in samples}
                 write_table(folder / name, {u: value for u, value in known.items() if value is not None})
         write_table(folder / "utt2num_samples", samples)
         if original:
             write_table(folder / COPIES, {copy: own for copy, own in original.items() if copy in samples})
         DataFolder(
-            wavs={utterance: str(options.out / "wav" / f"{utterance}.flac") for utterance in samples},
+            wavs={utterance: wavs[utterance] for utterance in samples},
             text={utterance: data.text[utterance] for utterance in samples},
             speakers={utterance: data.speakers[utterance] for utterance in samples},
         ).write(folder)
     hours = sum(samples.values()) / options.sample_rate / 3600
-    print(f"{options.out}: {len(samples)} utterances, {hours:.2f} h")
+    print(f"{out}: {len(samples)} utterances, {hours:.2f} h")
 
 
-def read(folder: Path, wavs: Path) -> tuple[DataFolder, list[Cut]]:
+def archived(writer: ArkWriter, cuts: list[Cut], run: Callable) -> Iterator[tuple[str, Made | Rejected]]:
+    """Write utterances into an archive as they are made by `run`; those of an interrupted run are there already."""
+    results = run([cut for cut in cuts if cut.utterance not in writer.notes])
+    for cut in cuts:
+        if cut.utterance not in writer.notes:
+            result = next(results)
+            if isinstance(result, Rejected):
+                yield cut.utterance, result
+                continue
+            note = f"{result.samples},{result.rate},{result.clipped!r}"
+            writer.write(cut.utterance, sound_entry(result.flac), note)
+        samples, rate, clipped = writer.notes[cut.utterance].split(",")
+        yield cut.utterance, Made(int(samples), int(rate), float(clipped))
+
+
+def read(folder: Path, wavs: Path | None) -> tuple[DataFolder, list[Cut]]:
     """The data folder by utterance and what to cut; `segments` (utterance recording start
-    end) is followed where there is one. Raises UserError naming the faulty line's key."""
+    end) is followed where there is one. wavs: where files are to be written. Raises UserError naming the faulty
+    line's key."""
+
+    def out(utterance: str) -> Path | None:
+        return None if wavs is None else wavs / f"{utterance}.flac"
+
     if not (folder / "segments").exists():
         data = DataFolder.read(folder)
-        return data, [Cut(u, path, 0.0, None, wavs / f"{u}.flac") for u, path in data.wavs.items()]
+        return data, [Cut(u, path, 0.0, None, out(u)) for u, path in data.wavs.items()]
     recordings = read_table(folder / "wav.scp")
     cuts = []
     for utterance, line in read_table(folder / "segments").items():
@@ -155,7 +199,7 @@ def read(folder: Path, wavs: Path) -> tuple[DataFolder, list[Cut]]:
             raise UserError(f"{folder}/segments: {utterance!r} is not `recording start end` in seconds") from None
         if recording not in recordings:
             raise UserError(f"{folder}/segments: {utterance!r} names {recording!r}, which is not in wav.scp")
-        cuts.append(Cut(utterance, recordings[recording], start, None if end < 0 else end, wavs / f"{utterance}.flac"))
+        cuts.append(Cut(utterance, recordings[recording], start, None if end < 0 else end, out(utterance)))
     wavs_of = {cut.utterance: cut.wav for cut in cuts}
     data = DataFolder(wavs_of, read_table(folder / "text"), read_table(folder / "utt2spk"))
     for name, table in (("text", data.text), ("utt2spk", data.speakers)):
@@ -193,7 +237,8 @@ def perturbed(data: DataFolder, cuts: list[Cut], voices: list[Voice]) -> tuple[D
             name = voice.prefix + cut.utterance
             wavs[name], text[name] = cut.wav, data.text[cut.utterance]
             speakers[name], original[name] = voice.prefix + data.speakers[cut.utterance], cut.utterance
-            made.append(cut._replace(utterance=name, out=cut.out.with_name(f"{name}.flac"), voice=voice))
+            out = None if cut.out is None else cut.out.with_name(f"{name}.flac")
+            made.append(cut._replace(utterance=name, out=out, voice=voice))
     return DataFolder(wavs, text, speakers), made, original
 
 
@@ -203,10 +248,10 @@ def formatter(sample_rate: int, allow_pipes: bool, max_clipped: float) -> Callab
 
 
 def format_one(sample_rate: int, allow_pipes: bool, max_clipped: float, cut: Cut) -> Made | Rejected:
-    """Write one utterance; what an interrupted run already wrote is kept."""
+    """Write one utterance, or hand it back; a file that an interrupted run already wrote is kept."""
     if "/" in cut.utterance:
         return Rejected("its id holds a '/' and cannot name a file")
-    known = attempt(made_before, cut.out) if cut.out.exists() else None
+    known = attempt(made_before, cut.out) if cut.out is not None and cut.out.exists() else None
     if isinstance(known, Made):
         return known
     mono = attempt(one_channel, sample_rate, allow_pipes, max_clipped, cut)
@@ -214,7 +259,10 @@ def format_one(sample_rate: int, allow_pipes: bool, max_clipped: float, cut: Cut
         return mono
     wav, made = mono
     # The comment is for the count of an interrupted run that goes on.
-    write_wav(cut.out, wav, sample_rate, comment=f"{made.rate} {made.clipped:.6f}")
+    comment = f"{made.rate} {made.clipped:.6f}"
+    if cut.out is None:
+        return made._replace(flac=encoded_wav(wav, sample_rate, "FLAC", comment))
+    write_wav(cut.out, wav, sample_rate, comment)
     return made
 
 

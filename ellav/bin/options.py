@@ -40,6 +40,14 @@ def add_choice(made: argparse.ArgumentParser, option: str, default: str | None, 
     )
 
 
+def add_jobs(made: argparse.ArgumentParser) -> None:
+    """`--nj` and `--shard`: how much of the work on a set is done here, and by how many processes."""
+    made.add_argument("--nj", type=int, default=1, help="processes; 0: as many as this machine, or this job, has cores")
+    made.add_argument(
+        "--shard", type=int, default=None, metavar="K", help="of a set that is cut into shards only this one, from 1"
+    )
+
+
 def add_which(made: argparse.ArgumentParser) -> None:
     """`--which`: the weights of a trained model (`ellav.models.trained.WEIGHTS`, and auto)."""
     made.add_argument(

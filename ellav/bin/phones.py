@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from ellav.bin.options import add_choice, parse, parser
+from ellav.bin.options import add_choice, add_jobs, parse, parser
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.option_files import named_files
 from ellav.data.outputs import need, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt, keep_good
+from ellav.data.shards import parts_of
 from ellav.errors import UserError
 from ellav.plugins.text import Phones, TextFrontEnd, text
 
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--data", type=Path, required=True, help="data folder, its `text` is read")
     made.add_argument("--out", type=Path, required=True, help="folder to write")
     add_choice(made, "text", "g2p_en", "text")
-    made.add_argument("--nj", type=int, default=1, help="processes")
+    add_jobs(made)
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     options = parse(made, argv)
     need(options.data, "2 (format wavs)")
@@ -34,20 +35,26 @@ def main(argv: list[str]) -> None:
         "text_conf": options.text_conf,
         "phone_set": front_end.phone_set,
     }
-    with writing(options.out, "3 (phones)", settings, [options.data, *files.values()]) as folder:
+    for part in parts_of(options.data, options.out, options.shard):
+        speak(options.data / part, options.out / part, front_end, settings, list(files.values()), options)
+
+
+def speak(data: Path, out: Path, front_end: TextFrontEnd, settings: dict, files: list[Path], options) -> None:
+    """One shard of a set, or the whole of one that is not cut. files: that the phones depend on."""
+    with writing(out, "3 (phones)", settings, [data, *files]) as folder:
         if folder is None:
             return
-        sentences = read_table(options.data / "text")
+        sentences = read_table(data / "text")
         if not sentences:
-            raise UserError(f"{options.data}/text: no utterances")
+            raise UserError(f"{data}/text: no utterances")
         make = partial(converter, options.text, options.text_conf)
-        spoken = in_languages(front_end, options.data, sentences)
+        spoken = in_languages(front_end, data, sentences)
         results = parallel_map(make, spoken, options.nj, f"phones {options.data.name}", options.plugin)
         found = keep_good(zip(sentences, results, strict=True), folder, options.max_rejected)
         write_table(folder / "phones", {utterance: phones.phones for utterance, phones in found.items()})
         write_table(folder / "words", {utterance: phones.words for utterance, phones in found.items()})
         write_table(folder / "word_of_phone", {utterance: phones.word_of_phone for utterance, phones in found.items()})
-    print(f"{options.out}: {len(found)} utterances, {sum(len(p.phones) for p in found.values())} phones")
+    print(f"{out}: {len(found)} utterances, {sum(len(p.phones) for p in found.values())} phones")
 
 
 class Sentence(NamedTuple):

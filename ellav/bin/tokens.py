@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +14,12 @@ from ellav.config import read_yaml, yaml_text
 from ellav.data.codes import of_frames
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
-from ellav.data.index import write_index
+from ellav.data.histograms import Histogram
+from ellav.data.index import open_index, write_index
 from ellav.data.kaldi import read_table, write_table
 from ellav.data.outputs import need, read_record, write_text, writing
 from ellav.data.rejected import Rejected, keep_good
+from ellav.data.shards import SHARDS, parts_of, shard_folders
 from ellav.data.silence import trim
 from ellav.errors import UserError
 from ellav.types import SILENCE
@@ -42,13 +44,17 @@ class Inputs(NamedTuple):
     align: Path
     codes: Path
 
-    def of(self, name: str) -> list[Path]:
-        """The three folders of a set; raises UserError naming the stage that has not run."""
+    def of(self, name: Path | str) -> list[Path]:
+        """The three folders of a set, or of a part of one; raises UserError naming the stage that has not run."""
         return [
             need(self.raw / name, "2 (format wavs)"),
             need(self.align / name, "3 (alignment)"),
             need(self.codes / name, "4 (codes)"),
         ]
+
+    def parts(self, name: str) -> list[Path]:
+        """The shards of a set, or the set itself where it is not cut, below each of the folders."""
+        return [folder.relative_to(self.align) for folder in shard_folders(self.align / name)]
 
 
 def main(argv: list[str]) -> None:
@@ -68,8 +74,16 @@ def main(argv: list[str]) -> None:
         default=EDGE_SILENCE,
         help="seconds of silence (`sp`) that stay at the beginning and at the end of an utterance",
     )
+    made.add_argument(
+        "--shard",
+        type=int,
+        default=None,
+        metavar="K",
+        help="write only this shard of the sets, from 1; the list is there",
+    )
+    made.add_argument("--list_only", action="store_true", help="write only the list and the statistics")
     options = parse(made, argv)
-    if options.train_set not in options.sets:
+    if options.train_set not in options.sets and options.shard is None:
         raise UserError(f"--train-set {options.train_set} is not among --sets {' '.join(options.sets)}")
     inputs = Inputs(options.raw, options.align, options.codes)
     codec = read_yaml(need(options.codec / "codec.yaml", "4 (codes)"))
@@ -79,25 +93,50 @@ def main(argv: list[str]) -> None:
     if options.edge_silence < 0:
         raise UserError(f"--edge-silence must not be negative, not {options.edge_silence:g}")
     silence = {"edge_silence": options.edge_silence}
+    if options.shard is None:
+        make_list(listed, inputs, codec, silence, options)
+    tokens = Tokens.read(listed)
+    for name in [] if options.list_only else options.sets:
+        for part in parts_of(options.align / name, options.out / name, options.shard):
+            make_set(name, part, tokens, listed, inputs, codec, options)
+        if options.shard is None:
+            open_index(options.out / name)  # made by now where the set is not cut
+    if options.shard is None:
+        print(f"{listed}: {len(tokens)} tokens, " + ", ".join(f"{key} {value}" for key, value in tokens.stats.items()))
+
+
+def make_list(listed: Path, inputs: Inputs, codec: dict, silence: dict[str, float], options) -> None:
+    """Write list/ from the training set, a shard at a time.
+
+    silence: how silence was treated, for the statistics.
+    """
     settings = {"train_set": options.train_set, **silence}
     with writing(listed, "5 (tokens)", settings, inputs.of(options.train_set)) as folder:
+        if folder is None:
+            return
+        parts = inputs.parts(options.train_set)
+
+        def rows() -> Iterator[Row]:
+            for part in parts:
+                read = read_rows(inputs, part, codec, options.edge_silence)
+                yield from (row for _, row in read if isinstance(row, Row))
+
+        pause = read_record(options.align / parts[0]).get("options", {}).get("least_pause")
+        write_list(folder, rows, codec, silence | ({"least_pause": pause} if pause else {}))
+
+
+def make_set(name: str, part: Path, tokens: Tokens, listed: Path, inputs: Inputs, codec: dict, options) -> None:
+    """Write the tables of a set's part."""
+    training = name == options.train_set
+    settings = {"training": training, "edge_silence": options.edge_silence}
+    place = Path(name) / part
+    with writing(options.out / place, "5 (tokens)", settings, [listed, *inputs.of(place)]) as folder:
         if folder is not None:
-            read = read_rows(inputs, options.train_set, codec, options.edge_silence)
-            rows = [row for _, row in read if isinstance(row, Row)]
-            pause = read_record(options.align / options.train_set).get("options", {}).get("least_pause")
-            write_list(folder, rows, codec, silence | ({"least_pause": pause} if pause else {}))
-    tokens = Tokens.read(listed)
-    for name in options.sets:
-        training = name == options.train_set
-        settings = {"training": training, **silence}
-        with writing(options.out / name, "5 (tokens)", settings, [listed, *inputs.of(name)]) as folder:
-            if folder is not None:
-                rows = fitting(read_rows(inputs, name, codec, options.edge_silence), tokens, training)
-                write_set(folder, inputs, name, keep_good(rows, folder, options.max_rejected))
-    print(f"{listed}: {len(tokens)} tokens, " + ", ".join(f"{key} {value}" for key, value in tokens.stats.items()))
+            rows = fitting(read_rows(inputs, place, codec, options.edge_silence), tokens, training)
+            write_set(folder, inputs, place, keep_good(rows, folder, options.max_rejected))
 
 
-def read_rows(inputs: Inputs, name: str, codec: dict, edge_silence: float) -> Iterator[tuple[str, Row | Rejected]]:
+def read_rows(inputs: Inputs, name: Path, codec: dict, edge_silence: float) -> Iterator[tuple[str, Row | Rejected]]:
     """Every utterance that has times and codes; the others were set aside before.
 
     edge_silence: seconds that stay at either end.
@@ -135,38 +174,44 @@ def read_row(phones: list[str], ends: str, frames: int, codec: dict, edge_silenc
         return Rejected(str(error))
 
 
-def write_list(folder: Path, rows: list[Row], codec: dict, silence: dict[str, float]) -> None:
+def write_list(folder: Path, rows: Callable[[], Iterable[Row]], codec: dict, silence: dict[str, float]) -> None:
     """The phones of the training set, silence first, and what their durations are like.
 
-    silence: how silence was treated, for the statistics.
+    rows: reads all utterances, which is done twice. silence: how silence was treated, for the statistics.
     """
-    if not rows:
+    spoken, pauses, phones = Histogram(), Histogram(), set()
+    for row in rows():
+        silent = np.array([phone == SILENCE for phone in row.phones])
+        spoken.add(row.durations[~silent])
+        pauses.add(row.durations[silent])
+        phones.update(row.phones)
+    if not phones:
         raise UserError("no training utterance has phones, times and codes")
-    phones = np.array([phone for row in rows for phone in row.phones])
-    durations = np.concatenate([row.durations for row in rows])
-    silent = phones == SILENCE
-    most = longest(durations[~silent])
-    most_silence = longest(durations[silent]) if silent.any() else 0
-    kept = [row for row in rows if beyond(row, most, most_silence) is None]
+    most, most_silence = longest(spoken), longest(pauses)
+    kept = frames = count = most_frames = 0
+    for row in rows():
+        if beyond(row, most, most_silence) is None:
+            kept, frames, count = kept + 1, frames + row.frames, count + len(row.phones)
+            most_frames = max(most_frames, row.frames)
     stats = {
         "frame_rate": codec["frame_rate"],
         "codebooks": codec["codebooks"],
         "codebook_size": codec["size"],
         "most_phone": most,
         "most_silence": most_silence,
-        "mean_frames": round(sum(row.frames for row in kept) / len(kept), 2),
-        "frames_per_phone": round(sum(row.frames for row in kept) / sum(len(row.phones) for row in kept), 4),
-        "max_frames": max(row.frames for row in kept),
+        "mean_frames": round(frames / kept, 2),
+        "frames_per_phone": round(frames / count, 4),
+        "max_frames": most_frames,
         **silence,
     }
-    symbols = [SILENCE, *sorted(set(phones.tolist()) - {SILENCE})]
+    symbols = [SILENCE, *sorted(phones - {SILENCE})]
     write_text(folder / "tokens.txt", "".join(f"{symbol}\n" for symbol in symbols))
     write_text(folder / "stats.yaml", yaml_text(stats))
 
 
-def longest(durations: np.ndarray) -> int:
+def longest(durations: Histogram) -> int:
     """Twice the 99th percentile: more frames than this are no good pronunciation, and no outlier moves it."""
-    return math.ceil(2 * np.percentile(durations, 99)) if len(durations) else 0
+    return math.ceil(2 * durations.percentile(99)) if len(durations) else 0
 
 
 def beyond(row: Row, most: int, most_silence: int) -> str | None:
@@ -192,8 +237,8 @@ def fitting(
         yield utterance, row
 
 
-def write_set(folder: Path, inputs: Inputs, name: str, rows: dict[str, Row]) -> None:
-    """The tables of one set, all with the same utterances, and their index."""
+def write_set(folder: Path, inputs: Inputs, name: Path, rows: dict[str, Row]) -> None:
+    """The tables of one set or shard, all with the same utterances, and the index of a set that is not cut."""
     copied = {
         "word_of_phone": inputs.align / name / "word_of_phone",
         "pauses": inputs.align / name / "pauses",
@@ -214,5 +259,6 @@ def write_set(folder: Path, inputs: Inputs, name: str, rows: dict[str, Row]) -> 
     write_table(folder / "phones", {utterance: row.phones for utterance, row in rows.items()})
     write_table(folder / "durations", {utterance: row.durations.tolist() for utterance, row in rows.items()})
     write_table(folder / "utt2num_frames", {utterance: row.frames for utterance, row in rows.items()})
-    write_index(folder)
+    if name.parent.name != SHARDS:
+        write_index(folder)
     print(f"{folder.with_suffix('')}: {len(rows)} utterances")

@@ -18,6 +18,7 @@ import soundfile
 import soxr
 
 from ellav.data.outputs import beside
+from ellav.data.sounds import PLACE, read_sound
 from ellav.errors import UserError, one_line
 
 FULL_SCALE = 0.99  # of 8-bit audio the highest value is 0.992
@@ -73,7 +74,8 @@ class SoundFile(soundfile.SoundFile):
 
 @contextmanager
 def opened(source: Path | str | BinaryIO, name: object = None) -> Iterator[SoundFile]:
-    """Any file that libsndfile reads, told by its content; of a file object all, wherever it stands.
+    """Any file that libsndfile reads, told by its content; one in an ark file, `FILE.ark:OFFSET`; of a file object all,
+    wherever it stands.
 
     Raises UserError naming `name` (the file, if left out) for whatever a library or the system raises inside, and how
     to convert what libsndfile does not know.
@@ -82,6 +84,8 @@ def opened(source: Path | str | BinaryIO, name: object = None) -> Iterator[Sound
     name = source if name is None else name
     try:
         with ExitStack() as stack:
+            if is_path and PLACE.fullmatch(str(source)) and not os.path.exists(source):
+                source, is_path = io.BytesIO(read_sound(str(source))), False
             stream = stack.enter_context(open(source, "rb")) if is_path else source
             if is_path and stream.seekable():
                 if not os.fstat(stream.fileno()).st_size:
@@ -221,8 +225,16 @@ def write_wav(
     comment: kept in the file's header. about: what else is kept there, by the names of `read_about`.
     Raises OSError naming the file where the disk is full, of which libsndfile says nothing.
     """
-    path, encoded = Path(path), io.BytesIO()
-    kind = path.suffix.lstrip(".").upper()
+    content = encoded_wav(wav, sample_rate, Path(path).suffix.lstrip(".").upper(), comment, about)
+    with beside(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def encoded_wav(
+    wav: np.ndarray, sample_rate: int, kind: str, comment: str = "", about: Mapping[str, str] | None = None
+) -> bytes:
+    """The content of the file that `write_wav` writes. kind: WAV, FLAC or OGG."""
+    encoded = io.BytesIO()
     if kind == "OGG":  # which keeps what is louder than full scale, for players to deal with
         wav = np.clip(wav, -1, 1)
     with soundfile.SoundFile(encoded, "w", sample_rate, 1, ENCODINGS[kind], format=kind) as file:
@@ -231,8 +243,7 @@ def write_wav(
                 setattr(file, name, value)
         for first in range(0, len(wav), WRITTEN):
             file.write(wav[first : first + WRITTEN])
-    with beside(path) as temporary:
-        temporary.write_bytes(encoded.getbuffer())
+    return encoded.getvalue()
 
 
 def resample(wav: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:

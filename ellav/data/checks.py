@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ellav.data.kaldi import BYTE_ORDER_MARK, invert
+from ellav.data.sounds import PLACE
 from ellav.text_files import probable_encoding
 
 TABLES = ("wav.scp", "text", "utt2spk")
@@ -173,8 +174,9 @@ def file_problem(wav: str, allow_pipes: bool) -> str | None:
     """Why a value of wav.scp names no recording, if it does not."""
     if wav.endswith("|"):
         return None if allow_pipes else f"{wav!r} is a command; commands run only with --allow-pipes true"
+    archived = PLACE.fullmatch(wav)
     try:
-        status = os.stat(wav)
+        status = os.stat(archived[1] if archived and not os.path.exists(wav) else wav)
     except OSError as error:
         return f"{wav}: {error.strerror.lower().replace(' or directory', '')}"
     except ValueError as error:  # a null byte

@@ -7,7 +7,6 @@ in it can be unpickled, and a command in an scp file (`cat x.ark |`) is not run 
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 import subprocess
@@ -16,8 +15,8 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 
+from ellav.data.arks import ArkWriter
 from ellav.data.files import Files
-from ellav.data.outputs import naming, write_text
 from ellav.errors import UserError
 
 _GUESS = 16384  # bytes read at once; most entries fit
@@ -33,58 +32,24 @@ class CodesWriter:
     """
 
     def __init__(self, folder: Path | str, final: Path | str | None = None):
-        self.folder = Path(folder)
-        self.ark_name = str(Path(final or folder) / "codes.ark")
-        self.written: dict[str, int] = {}
-        ark, scp = self.folder / "codes.ark", self.folder / "codes.scp.unsorted"
-        end = self._resume(ark, scp)
-        self._ark = open(ark, "r+b" if ark.exists() else "w+b")  # noqa: SIM115
-        self._ark.truncate(end)
-        self._ark.seek(end)
-        self._scp = open(scp, "a", encoding="utf-8")  # noqa: SIM115
+        self._ark = ArkWriter(folder, "codes", final)
+        self.written = {utterance: int(note) for utterance, note in self._ark.notes.items()}
 
     def __enter__(self) -> CodesWriter:
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
-        with naming(self.folder / "codes.ark"), contextlib.suppress(*[OSError] if kind else []):
-            self._ark.close()
-            self._scp.close()
-        if kind is None:
-            unsorted = self.folder / "codes.scp.unsorted"
-            rows = [line.rsplit(" ", 2)[:2] for line in unsorted.read_text(encoding="utf-8").splitlines()]
-            rows.sort(key=lambda row: row[0].encode())
-            write_text(self.folder / "codes.scp", "".join(f"{utt} {place}\n" for utt, place in rows))
-            unsorted.unlink()
+        self._ark.__exit__(kind, error, traceback)
 
     def write(self, utterance: str, codes: np.ndarray) -> None:
         """codes: (T, Q), any integer type whose values fit in int16."""
         entry = np.ascontiguousarray(codes, dtype=np.int16)
         if entry.ndim != 2 or not np.array_equal(entry, codes):
             raise ValueError(f"codes of {utterance!r} are not (T, Q) integers below 32768")
-        place = f"{self.ark_name}:{self._ark.tell() + len(utterance.encode()) + 1}"
-        with naming(self.folder / "codes.ark"):
-            kaldiio.save_ark(self._ark, {utterance: entry}, write_function="numpy")
-            self._ark.flush()
-            self._scp.write(f"{utterance} {place} {self._ark.tell()}:{len(entry)}\n")
-            self._scp.flush()
+        stream = io.BytesIO()
+        kaldiio.save_ark(stream, {"": entry}, write_function="numpy")
+        self._ark.write(utterance, stream.getvalue()[1:], str(len(entry)))  # without the empty key and its blank
         self.written[utterance] = len(entry)
-
-    def _resume(self, ark: Path, scp: Path) -> int:
-        """Length of the ark up to the last entry that both files hold in full."""
-        if not (ark.exists() and scp.exists()):
-            scp.unlink(missing_ok=True)
-            return 0
-        end, kept = 0, []
-        for line in scp.read_text(encoding="utf-8").split("\n")[:-1]:  # a torn last line goes
-            entry_end, frames = map(int, line.rsplit(" ", 1)[1].split(":"))
-            if entry_end > ark.stat().st_size:
-                break
-            end = entry_end
-            self.written[line.partition(" ")[0]] = frames
-            kept.append(line + "\n")
-        write_text(scp, "".join(kept))
-        return end
 
 
 def of_frames(place: str, frames: slice) -> str:

@@ -21,14 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ellav.data.files import describe
 from ellav.data.index_shard import EVERY, LENGTHS, SPEAKERS, index_shard
 from ellav.data.outputs import beside, locked, write_text
+from ellav.data.shards import SHARDS, shard_folders
 from ellav.data.speakers import BySpeaker, group_chunks
 from ellav.errors import UserError
 
 TABLES = (LENGTHS, SPEAKERS, "phones", "word_of_phone", "durations", "codes.scp", "text")
 OPTIONAL = ("utt2lang", "pauses")
-SHARDS = "shards"
 INDEX, DESCRIPTION = "index", "tables.json"
 VERSION = 1
 
@@ -165,18 +166,7 @@ def _read(folder: Path, index: Path) -> Index | None:
 
 def _shards(folder: Path) -> list[str]:
     """Names of the set's shards below its folder, in their order; "." where it has none."""
-    try:
-        names = sorted((entry.name for entry in os.scandir(folder / SHARDS) if entry.is_dir()), key=os.fsencode)
-    except (FileNotFoundError, NotADirectoryError):
-        return ["."]
-    if not names:
-        raise UserError(f"{folder / SHARDS}: no shards; rerun stage 5 (tokens)")
-    return [f"{SHARDS}/{name}" for name in names]
-
-
-def describe(status: os.stat_result) -> dict:
-    """What tells one state of a file from another: its size, and the second of its last change."""
-    return {"bytes": status.st_size, "seconds": status.st_mtime}
+    return [str(shard.relative_to(folder)) for shard in shard_folders(folder, "stage 5 (tokens)")]
 
 
 def _describe(folder: Path) -> dict[str, dict]:

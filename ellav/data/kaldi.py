@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ellav.data.outputs import write_text
+from ellav.data.shards import tables_of
 from ellav.errors import UserError, one_line
 from ellav.text_files import decoded
 
@@ -15,8 +16,22 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_table(path: Path | str) -> dict[str, str]:
-    """Key -> rest of the line. Raises UserError naming file and line for what is wrong."""
-    path = Path(path)
+    """Key -> rest of the line; of a set that is cut into shards, of all shards behind one another.
+
+    Raises UserError naming file and line for what is wrong.
+    """
+    parts = tables_of(Path(path)) or [Path(path)]
+    table = _read_table(parts[0])
+    for part in parts[1:]:
+        more = _read_table(part)
+        twice = next((key for key in more if key in table), None)
+        if twice is not None:
+            raise UserError(f"{part}: {twice!r} stands in another shard, too; rerun the stage that makes them")
+        table |= more
+    return table
+
+
+def _read_table(path: Path) -> dict[str, str]:
     table: dict[str, str] = {}
     try:
         content = path.read_bytes()

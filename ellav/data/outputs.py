@@ -21,9 +21,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ellav.data.files import describe
+from ellav.data.shards import RECORD, shard_folders, tables_of
 from ellav.errors import UserError
 
-RECORD = "done.json"
 STARTED = "started"
 """Names the key of an unfinished folder."""
 
@@ -39,7 +40,8 @@ def writing(out: Path, stage: str, options: dict, inputs: list[Path]) -> Iterato
     process is making the folder.
     """
     out = Path(out)
-    sources = {str(path): fingerprint(Path(path)) for path in inputs}
+    known: dict[Path, str] = {}
+    sources = {str(path): fingerprint(Path(path), known) for path in inputs}
     key = _hash({"options": options, "inputs": sorted(sources.values())})
     if _is_done(out, key):
         yield None
@@ -149,21 +151,33 @@ def _is_at(stream, path: Path) -> bool:
         return False
 
 
-def fingerprint(path: Path) -> str:
-    """The key of a stage's folder, or the hash of a file's or plain folder's content.
+def fingerprint(path: Path, known: dict[Path, str] | None = None) -> str:
+    """The key of a stage's folder, or the hash of what a file or plain folder holds; of a set in shards, of these.
 
-    Raises UserError where it is missing or made from inputs that have changed since.
+    known: what was found before, so that nothing is read twice. Raises UserError where it is missing or made from
+    inputs that have changed since.
     """
+    known = {} if known is None else known
+    if path not in known:
+        known[path] = _fingerprint(path, known)
+    return known[path]
+
+
+def _fingerprint(path: Path, known: dict[Path, str]) -> str:
     if not path.exists():
         raise UserError(f"{path}: not there; run the stage that makes it first")
     if path.is_file():
         return _hash_of_file(path)
     record = read_record(path)
     if not record:
-        files = sorted(p for p in (*path.iterdir(), *path.glob("shards/*/*")) if p.is_file())
-        return _hash([(str(p.relative_to(path)), _hash_of_file(p)) for p in files])
+        shards = [shard for shard in shard_folders(path) if shard != path]
+        files = [(p.name, _hash_of_file(p)) for p in sorted(path.iterdir()) if p.is_file()]
+        return _hash(files + [(str(shard.relative_to(path)), fingerprint(shard, known)) for shard in shards])
     for source, key in record["inputs"].items():
-        if Path(source).exists() and fingerprint(Path(source)) != key:
+        if Path(source).exists() and fingerprint(Path(source), known) != key:
+            raise UserError(f"{path}: made from an older {source}; rerun stage {record['stage']}")
+    for source, state in record.get("files", {}).items():
+        if Path(source).exists() and describe(os.stat(source)) != state:
             raise UserError(f"{path}: made from an older {source}; rerun stage {record['stage']}")
     return record["key"]
 
@@ -174,8 +188,8 @@ def _hash_of_file(path: Path) -> str:
 
 
 def need(path: Path, stage: str) -> Path:
-    """`path`, if it is there; otherwise a UserError that names the stage to run."""
-    if not Path(path).exists():
+    """`path`, if it is there, or is a table of a set's shards; otherwise a UserError that names the stage to run."""
+    if not tables_of(Path(path)):
         raise UserError(f"{path}: not there; run stage {stage} first")
     return Path(path)
 

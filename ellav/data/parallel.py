@@ -32,17 +32,23 @@ def parallel_map(
 
     make: a picklable callable (a function, or functools.partial) that each process calls
     once, so that heavy things are loaded once. plugins: `--plugin` files that each process
-    imports first. Every process uses one thread. With jobs=1 it runs in this process.
+    imports first. Every process uses one thread. With jobs=1 it runs in this process; 0: one for each of `cores`.
     Raises UserError where a process is killed. The processes end with this one, even if
     that is killed.
     """
-    jobs = max(1, min(jobs, len(items)))
+    jobs = max(1, min(jobs or cores(), len(items)))
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as bar:
         task = bar.add_task(title, total=len(items))
         for result in _results(make, items, jobs, tuple(plugins)):
             bar.advance(task)
             yield result
+
+
+def cores() -> int:
+    """How many processes a job of Slurm was given, elsewhere how many cores this process may use."""
+    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return int(given) if given.isdecimal() else len(os.sched_getaffinity(0))
 
 
 def _results(make: Callable, items: Sequence, jobs: int, plugins: tuple[str, ...]) -> Iterator:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ellav.data.files import Files
-from ellav.data.index import Index, describe
+from ellav.data.files import Files, describe
+from ellav.data.index import Index
 from ellav.data.index_shard import EVERY
 from ellav.errors import UserError
 

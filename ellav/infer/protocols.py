@@ -19,6 +19,7 @@ import numpy as np
 from ellav.data.dataset import Dataset, Tokens
 from ellav.data.joins import part
 from ellav.data.kaldi import invert, read_table
+from ellav.data.shards import tables_of
 from ellav.errors import UserError
 from ellav.infer.requests import continuation, cross_sentence
 from ellav.types import DecodingRequest, Utterance
@@ -98,7 +99,7 @@ def requests_of(dataset: Dataset, tokens: Tokens, options: argparse.Namespace) -
 
 def _targets(dataset: Dataset, raw: Path | None) -> np.ndarray:
     """Indices of the utterances that are to be decoded."""
-    if raw is None or not (raw / "targets").exists():
+    if raw is None or not tables_of(raw / "targets"):
         return np.arange(len(dataset))
     named = read_table(raw / "targets")
     found = np.array([i for i, utterance in enumerate(dataset.ids) if utterance in named], dtype=np.int64)
@@ -164,7 +165,7 @@ def _span(dataset: Dataset, at: int, first: int, end: int) -> tuple[float, float
 def _prompts(dataset: Dataset, raw: Path | None) -> dict[str, Prompt]:
     """Utterance -> its prompt: of `utt2prompt` (`TARGET PROMPT [START END]`) where the set has one, otherwise the
     speaker's utterance before it, and the last one for the first (VALL-E 2, arXiv 2406.05370, section 4.1)."""
-    if raw is not None and (raw / "utt2prompt").exists():
+    if raw is not None and tables_of(raw / "utt2prompt"):
         path = raw / "utt2prompt"
         return {target: _prompt(line.split(), f"{path}: {target!r}") for target, line in read_table(path).items()}
     table = {}

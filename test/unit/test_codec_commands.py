@@ -198,7 +198,9 @@ def test_training_utterances_with_an_endless_phone_are_set_aside(tmp_path):
     rows = [tokens.Row(PHONES, np.array([2, 10, 10, 2]), 24, slice(0, 24))] * 2000
     odd = tokens.Row(PHONES, np.array([2, 10, 380, 2]), 394, slice(0, 394))
     folder = tmp_path
-    tokens.write_list(folder, [*rows, odd], {"frame_rate": 50.0, "codebooks": 2, "size": 16}, {"edge_silence": 0.25})
+    tokens.write_list(
+        folder, lambda: [*rows, odd], {"frame_rate": 50.0, "codebooks": 2, "size": 16}, {"edge_silence": 0.25}
+    )
     listed = Tokens.read(folder)
     assert listed.stats["most_phone"] == 20 and listed.stats["max_frames"] == 24
     assert listed.stats["edge_silence"] == 0.25

@@ -21,6 +21,7 @@ smoke=false
 # Machine
 nj=$(env -u OMP_NUM_THREADS nproc)
 ngpu=1
+shards=auto
 python=python3
 allow_pipes=false
 
@@ -88,8 +89,10 @@ Stages: 1 data, 2 format wavs, 3 phones and alignment, 4 codes, 5 token list and
   --smoke              all stages with a tiny corpus and model, in data/smoke, dump/smoke, exp/smoke
 
 Machine
-  --nj N               parallel processes (${nj})
+  --nj N               parallel processes on this machine (${nj}); jobs of Slurm have as many as conf/slurm.conf gives
   --ngpu N             GPUs to train with; 0 keeps to the CPU (${ngpu}, where there is one)
+  --shards N           stages 2 to 5 cut each set into so many parts, which jobs of Slurm work on side by side (${shards}:
+                       100,000 utterances in each)
   --python PROGRAM     Python interpreter (${python})
   --allow-pipes        run commands that wav.scp contains (${allow_pipes})
   --config FILE        shell file that sets options; the command line wins
@@ -153,6 +156,7 @@ done
 [ "${stage}" -le "${stop_stage}" ] || die "--stop-stage ${stop_stage} lies before --stage ${stage}: no stage would run"
 [ "${stage}" -ge 1 ] && [ "${stage}" -le 10 ] || die "--stage ${stage}: there are stages 1 to 10"
 [ "${nj}" -ge 1 ] || die "option --nj must be at least 1"
+[[ ${shards} =~ ^(auto|[1-9][0-9]*)$ ]] || die "option --shards must be a whole number or auto, not '${shards}'"
 speed_perturb_factors=${speed_perturb_factors//,/ }
 voice_warp_factors=${voice_warp_factors//,/ }
 [[ ${speed_perturb_factors} =~ ^([0-9.]+\ *)*$ ]] ||
@@ -215,6 +219,9 @@ if [ "${continuation}" = true ]; then
     decoded=decode_continuation
 fi
 tokens=${dumpdir}/tokens
+logs=${dumpdir}/log
+nj_of_stages=${nj}
+[ "${cmd_backend}" = local ] || nj_of_stages=0 # as many as the job has
 read -r -a tests <<< "${test_sets}"
 sets=("${train_set}" "${valid_set}" "${tests[@]}")
 
@@ -270,13 +277,32 @@ follow() {
     return "${status}"
 }
 
-# on PREFIX COMMAND ...: one command of the project, started by a prefix of cmd.sh
+# on PREFIX [JOB=1:N] LOG COMMAND ...: one command of the project, started by a prefix of cmd.sh
 launch=()
 on() {
-    local -a prefix
+    local -a prefix array=()
     read -r -a prefix <<< "$1"
     shift
-    follow "${prefix[@]}" "${python}" "${launch[@]}" -m ellav.bin.main "$@" "${plugins[@]}"
+    if [[ $1 == JOB=* ]]; then array=("$1"); shift; fi
+    local log=$1
+    shift
+    follow "${prefix[@]}" "${array[@]}" "${log}" "${python}" "${launch[@]}" -m ellav.bin.main "$@" "${plugins[@]}"
+}
+# shards_of SET: how many it has, as stage 2 cut it
+shards_of() {
+    local -a folders=("${dumpdir}/split/$1/shards"/*-of-*)
+    if [ -e "${folders[0]}" ]; then echo "${#folders[@]}"; else echo 1; fi
+}
+# over SET PREFIX NAME COMMAND ...: a command that works on the shards of a set, a job for each
+over() {
+    local starter=$2 name=$3_$1 count
+    count=$(shards_of "$1")
+    shift 3
+    if [ "${count}" -eq 1 ]; then
+        on "${starter}" "${logs}/${name}.log" "$@"
+    else
+        on "${starter}" "JOB=1:${count}" "${logs}/${name}.JOB.log" "$@" --shard JOB
+    fi
 }
 begin() {
     current=$1
@@ -309,10 +335,21 @@ if prepares 1; then
     split "${local_data_opts}"
     follow local/data.sh --out "${datadir}" --nj "${nj}" "${words[@]}"
     for set in "${sets[@]}"; do
-        on "${train_cmd}" data check --data "${datadir}/${set}" "${pipes[@]}"
+        on "${train_cmd}" "${logs}/check_${set}.log" data check --data "${datadir}/${set}" "${pipes[@]}"
     done
     finish
 fi
+
+# wanted_shards DATA: into how many shards a data folder is to be cut
+wanted_shards() {
+    if [ "${shards}" != auto ]; then
+        echo "${shards}"
+    elif [ -e "$1/text" ]; then
+        echo $((($(wc -l < "$1/text") + 99999) / 100000))
+    else
+        echo 1
+    fi
+}
 
 if prepares 2; then
     begin 2 "format wavs -> ${dumpdir}/raw"
@@ -325,8 +362,16 @@ if prepares 2; then
             read -ra factors <<< "${voice_warp_factors}"
             [ ${#factors[@]} -eq 0 ] || perturbing+=(--voice_warp_factors "${factors[@]}")
         fi
-        on "${train_cmd}" format-wavs --data "${datadir}/${set}" --out "${dumpdir}/raw/${set}" \
-            --sample_rate "${fs}" --max_rejected "${max_rejected}" --nj "${nj}" "${pipes[@]}" "${perturbing[@]}"
+        source=${datadir}/${set}
+        if [ "$(wanted_shards "${source}")" -gt 1 ]; then
+            source=${dumpdir}/split/${set}
+            on "${train_cmd}" "${logs}/shards_${set}.log" data shards --data "${datadir}/${set}" --out "${source}" \
+                --count "$(wanted_shards "${datadir}/${set}")"
+        else
+            rm -rf "${dumpdir}/split/${set}"
+        fi
+        over "${set}" "${train_cmd}" format_wavs format-wavs --data "${source}" --out "${dumpdir}/raw/${set}" \
+            --sample_rate "${fs}" --max_rejected "${max_rejected}" --nj "${nj_of_stages}" "${pipes[@]}" "${perturbing[@]}"
     done
     finish
 fi
@@ -334,25 +379,28 @@ fi
 if prepares 3; then
     begin 3 "phones and alignment -> ${expdir}/text, ${expdir}/aligner, ${dumpdir}/phones, ${dumpdir}/align"
     need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
-    on "${train_cmd}" fit-text --data "${dumpdir}/raw/${train_set}" --out "${expdir}/text" "${text_options[@]}"
+    on "${train_cmd}" "${logs}/fit_text.log" fit-text --data "${dumpdir}/raw/${train_set}" --out "${expdir}/text" "${text_options[@]}"
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
-        on "${train_cmd}" phones --data "${dumpdir}/raw/${set}" --out "${dumpdir}/phones/${set}" \
-            --config "${expdir}/text/text.yaml" --max_rejected "${max_rejected}" --nj "${nj}"
+        over "${set}" "${train_cmd}" phones phones --data "${dumpdir}/raw/${set}" --out "${dumpdir}/phones/${set}" \
+            --config "${expdir}/text/text.yaml" --max_rejected "${max_rejected}" --nj "${nj_of_stages}"
     done
     fit_aligner() {
-        on "${train_cmd}" fit-aligner --data "${dumpdir}/raw/${train_set}" --phones "${dumpdir}/phones/${train_set}" "$@"
+        local name=$1
+        shift
+        on "${train_cmd}" "${logs}/fit_${name}.log" fit-aligner --data "${dumpdir}/raw/${train_set}" \
+            --phones "${dumpdir}/phones/${train_set}" --out "${expdir}/${name}" "$@"
     }
-    fit_aligner --out "${expdir}/aligner" "${aligner_options[@]}"
-    [ -z "${prompt_aligner}" ] || fit_aligner --out "${expdir}/prompt_aligner" "${prompt_aligner_options[@]}"
+    fit_aligner aligner "${aligner_options[@]}"
+    [ -z "${prompt_aligner}" ] || fit_aligner prompt_aligner "${prompt_aligner_options[@]}"
     for set in "${sets[@]}"; do
         fitting=()
         if [ -n "${least_score}" ] && [[ ${set} == "${train_set}" || ${set} == "${valid_set}" ]]; then
             fitting=(--least_score "${least_score}")
         fi
-        on "${train_cmd}" align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
+        over "${set}" "${train_cmd}" align align --data "${dumpdir}/raw/${set}" --phones "${dumpdir}/phones/${set}" \
             --out "${dumpdir}/align/${set}" --config "${expdir}/aligner/aligner.yaml" \
-            "${fitting[@]}" --least_pause "${least_pause}" --max_rejected "${max_rejected}" --nj "${nj}"
+            "${fitting[@]}" --least_pause "${least_pause}" --max_rejected "${max_rejected}" --nj "${nj_of_stages}"
     done
     finish
 fi
@@ -360,12 +408,12 @@ fi
 if prepares 4; then
     begin 4 "codes -> ${expdir}/codec, ${dumpdir}/codes"
     need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
-    on "${cuda_cmd}" fit-codec --data "${dumpdir}/raw/${train_set}" --align "${dumpdir}/align/${train_set}" \
+    on "${cuda_cmd}" "${logs}/fit_codec.log" fit-codec --data "${dumpdir}/raw/${train_set}" --align "${dumpdir}/align/${train_set}" \
         --out "${expdir}/codec" "${codec_options[@]}"
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
-        on "${cuda_cmd}" encode --data "${dumpdir}/raw/${set}" --codec "${expdir}/codec" \
-            --out "${dumpdir}/codes/${set}" --max_rejected "${max_rejected}" --nj "${nj}"
+        over "${set}" "${train_cmd}" encode encode --data "${dumpdir}/raw/${set}" --codec "${expdir}/codec" \
+            --out "${dumpdir}/codes/${set}" --max_rejected "${max_rejected}" --nj "${nj_of_stages}"
     done
     finish
 fi
@@ -376,9 +424,19 @@ if prepares 5; then
         need "${dumpdir}/align/${set}" "3 (phones and alignment)"
         need "${dumpdir}/codes/${set}" "4 (codes)"
     done
-    on "${train_cmd}" tokens --sets "${sets[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
-        --align "${dumpdir}/align" --codes "${dumpdir}/codes" \
-        --codec "${expdir}/codec" --out "${tokens}" --edge_silence "${edge_silence}" --max_rejected "${max_rejected}"
+    tokens_options=(--train_set "${train_set}" --raw "${dumpdir}/raw" --align "${dumpdir}/align" --codes "${dumpdir}/codes"
+        --codec "${expdir}/codec" --out "${tokens}" --edge_silence "${edge_silence}" --max_rejected "${max_rejected}")
+    cut=()
+    for set in "${sets[@]}"; do
+        [ "$(shards_of "${set}")" -eq 1 ] || cut+=("${set}")
+    done
+    if [ ${#cut[@]} -gt 0 ]; then
+        on "${train_cmd}" "${logs}/token_list.log" tokens --list_only --sets "${train_set}" "${tokens_options[@]}"
+        for set in "${cut[@]}"; do
+            over "${set}" "${train_cmd}" tokens tokens --sets "${set}" "${tokens_options[@]}"
+        done
+    fi
+    on "${train_cmd}" "${logs}/tokens.log" tokens --sets "${sets[@]}" "${tokens_options[@]}"
     finish
 fi
 
@@ -391,7 +449,7 @@ train() {
     local -a launch=()
     [ "${ngpu}" -le 1 ] || launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}")
     [ -z "${init_from}" ] || words+=(--init_from "$(find_file "${init_from}")")
-    on "${cuda_cmd}" train "${model}" --config "${config}" \
+    on "${cuda_cmd}" "${exp}/log/train_${model}.log" train "${model}" --config "${config}" \
         --train "${tokens}/${train_set}" --valid "${tokens}/${valid_set}" --tokens "${tokens}/list" \
         --codec "${expdir}/codec" --out "${exp}/${model}" "${ordering_options[@]}" "${words[@]}"
 }
@@ -417,7 +475,7 @@ if evaluates 8; then
     for set in "${tests[@]}"; do
         need "${tokens}/${set}" "5 (token list and statistics)"
         split "${inference_args}"
-        on "${decode_cmd}" decode "${config[@]}" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
+        on "${decode_cmd}" "${exp}/log/${decoded}_${set}.log" decode "${config[@]}" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
             --data "${tokens}/${set}" --raw "${dumpdir}/raw/${set}" --tokens "${tokens}/list" \
             --out "${exp}/${decoded}/${set}" --which "${inference_model}" --mode "${mode}" \
             "${decoder_options[@]}" "${words[@]}"
@@ -435,13 +493,13 @@ if evaluates 9; then
         beside+=(--compare "${folder}")
     done
     split "${score_args}"
-    on "${train_cmd}" score --exp "${exp}" --mode "${mode}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
+    on "${train_cmd}" "${exp}/log/score.log" score --exp "${exp}" --mode "${mode}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
         --phones "${dumpdir}/phones" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" --lm "${expdir}/lm" \
-        --scorers "${scorer_names[@]}" --command_line "$(command_line)" "${beside[@]}" --nj "${nj}" "${words[@]}"
+        --scorers "${scorer_names[@]}" --command_line "$(command_line)" "${beside[@]}" --nj "${nj_of_stages}" "${words[@]}"
     about=()
     [ ! -e local/about.txt ] || about=(--about local/about.txt)
     split "${report_args}"
-    on "${train_cmd}" report --exp "${exp}" --raw "${dumpdir}/raw" \
+    on "${train_cmd}" "${exp}/log/report.log" report --exp "${exp}" --raw "${dumpdir}/raw" \
         --align "${dumpdir}/align" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" \
         "${about[@]}" "${beside[@]}" "${words[@]}"
     finish
@@ -462,7 +520,7 @@ if runs 10; then
     if [ -e "${dumpdir}/raw/${tests[0]}" ]; then built_in=(--prompts "${dumpdir}/raw/${tests[0]}"); fi
     if [ -e local/card.md ]; then built_in+=(--card local/card.md); fi
     split "${pack_args}"
-    on "${train_cmd}" pack "${parts[@]}" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
+    on "${train_cmd}" "${exp}/log/pack.log" pack "${parts[@]}" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
         --tokens "${tokens}/list" --which "${inference_model}" "${decoder_options[@]}" "${built_in[@]}" "${words[@]}" --out "${exp}/packed"
     finish
 fi
