@@ -30,7 +30,7 @@ end() {
 }
 
 if [ "$1" = stop ]; then
-    scancel --state=PENDING,RUNNING 2> /dev/null || true
+    scancel --user=root 2> /dev/null || true
     for _ in {1..50}; do
         [ -n "$(squeue --noheader 2> /dev/null)" ] || break
         sleep 0.2

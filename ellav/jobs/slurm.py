@@ -136,7 +136,8 @@ class _Teller:
     """Says in a line what has changed."""
 
     def __init__(self, job: str):
-        self._job, self._why, self._count, self._last, self._silent = job, "", None, 0.0, False
+        self._job, self._why, self._count, self._silent = job, "", None, False
+        self._last = time.monotonic()
 
     def tell(self, alive: dict[int, Seen], jobs: int, seconds: float) -> None:
         self._silent = False

@@ -47,7 +47,7 @@ def cluster(slurm, tmp_path, monkeypatch):
     control("partitionname=main", "state=up")
     if "drain" in answer("sinfo", "--noheader", "--format=%T"):
         control(f"nodename={node()}", "state=resume")
-    subprocess.run(["scancel", "--state=PENDING,RUNNING"], check=True)
+    subprocess.run(["scancel", "--user=root"], check=True)
 
 
 def answer(*command):
@@ -181,7 +181,8 @@ def last(log):
 
 def test_jobs_outlive_whoever_waits_for_them(cluster):
     """As where a terminal is closed: the same command finds them again."""
-    call = ["JOB=1:2", "log/x.JOB.log", "sh", "-c", "until [ -e go ]; do sleep 0.1; done; echo $SLURM_ARRAY_JOB_ID"]
+    its_number = "env | sed -n s/SLURM_ARRAY_J.B_ID=//p"
+    call = ["JOB=1:2", "log/x.JOB.log", "sh", "-c", f"until [ -e go ]; do sleep 0.1; done; {its_number}"]
     process = start(*call)
     job = submitted()
     until(lambda: all(Path(f"log/x.{number}.log").exists() for number in (1, 2)))
