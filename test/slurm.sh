@@ -15,14 +15,17 @@ export PATH="${PATH}:/usr/sbin:/sbin"
 folder=$(realpath -m "$2")
 export SLURM_CONF=${folder}/slurm.conf
 
-# What is left of a daemon, and of what it started, by the number that it wrote down.
+# Where nobody asks after them, processes that have ended stay listed, as Z.
+runs() { [[ $(ps -o stat= -p "$1") == [^Z]* ]]; }
+
+# Ends the daemons by the numbers that they wrote down.
 end() {
     local name pid
     for name in slurmd slurmctld munged; do
         pid=$(cat "${folder}/${name}.pid" 2> /dev/null) || continue
         kill "${pid}" 2> /dev/null || continue
         for _ in {1..100}; do
-            kill -0 "${pid}" 2> /dev/null || continue 2
+            runs "${pid}" || continue 2
             sleep 0.1
         done
         kill -9 "${pid}" 2> /dev/null || true

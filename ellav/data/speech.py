@@ -11,6 +11,7 @@ import numpy as np
 from ellav.data.audio import opened, resample
 from ellav.data.kaldi import read_table
 from ellav.data.lines import Lines
+from ellav.data.shards import shard_folders
 from ellav.errors import UserError
 from ellav.plugins.codecs import UNKNOWN
 
@@ -73,20 +74,24 @@ class Speech:
 
 
 class _Times:
-    """When which phone of an aligned set is spoken, from the mapped tables."""
+    """When which phone of an aligned set is spoken, from the mapped tables of its shards."""
 
     def __init__(self, folder: Path):
-        self._tables = [Lines(folder / name, "stage 3 (alignment)") for name in ("phones", "ends")]
-        self._rows = [{table.row(i)[0]: i for i in range(len(table))} for table in self._tables]
-        said = self._tables[0]
-        self.phones = sorted({phone for i in range(len(said)) for phone in said.row(i)[1].split()})
+        shards = shard_folders(folder)
+        said, ends = (
+            [Lines(shard / name, "stage 3 (alignment)") for shard in shards] for name in ("phones", "ends")
+        )
+        self._places = [
+            {table.row(i)[0]: (table, i) for table in tables for i in range(len(table))} for tables in (said, ends)
+        ]
+        self.phones = sorted({phone for table in said for i in range(len(table)) for phone in table.row(i)[1].split()})
         self._index = {phone: i for i, phone in enumerate(self.phones)}
 
     def at(self, utterance: str, times: np.ndarray) -> np.ndarray:
         """(T,) seconds -> (T,) int64 indices of phones, or UNKNOWN."""
-        rows = [index.get(utterance) for index in self._rows]
-        if None in rows:
+        places = [index.get(utterance) for index in self._places]
+        if None in places:
             return np.full(len(times), UNKNOWN)
-        said, ends = (table.row(row)[1].split() for table, row in zip(self._tables, rows, strict=True))
+        said, ends = (table.row(row)[1].split() for table, row in places)
         found = np.searchsorted(np.array(ends, dtype=np.float64), times, side="right")
         return np.array([*(self._index[phone] for phone in said), UNKNOWN])[found]

@@ -370,22 +370,92 @@ def test_several_gpus_start_torchrun(recipe):
     assert "torch.distributed.run" not in done.calls[-1]
 
 
-def test_slurm_puts_srun_in_front(recipe, tmp_path, monkeypatch):
-    srun = tmp_path / "bin/srun"
-    srun.parent.mkdir()
-    srun.write_text('#!/bin/bash\necho "$@" >> "$CALLS.srun"\nwhile [[ $1 == --* ]]; do shift; done; exec "$@"\n')
-    srun.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{srun.parent}:{os.environ['PATH']}")
+JOBS = """
+import json, os, sys
+words = sys.argv[1:]
+with open(os.environ["CALLS"] + ".jobs", "a") as stream:
+    stream.write(json.dumps(words) + "\\n")
+log = next(i for i, word in enumerate(words) if word.endswith(".log"))
+numbers = [word.partition(":")[2] for word in words[:log] if word.startswith("JOB=1:")] or ["1"]
+for number in range(1, int(numbers[0]) + 1):
+    command = [word.replace("JOB", str(number)) for word in words[log + 1:]]
+    if os.spawnvp(os.P_WAIT, command[0], command):
+        sys.exit(1)
+"""
+"""What stands in for `ellav jobs`: it notes what it is called with and runs that here."""
+
+
+@pytest.fixture
+def jobs(recipe, tmp_path):
+    """A function: the calls of `ellav jobs` so far, as they stand in front of the stand-in for Python."""
+    with open(tmp_path / "venv/bin/ellav", "a") as program:
+        program.write(JOBS)
+
+    def called():
+        lines = map(json.loads, (tmp_path / "calls.jobs").read_text().splitlines())
+        return [words[: words.index(str(tmp_path / "py thon"))] for words in lines]
+
+    return called
+
+
+def test_slurm_runs_all_commands_as_jobs(recipe, jobs, tmp_path, monkeypatch):
     monkeypatch.setenv("cmd_backend", "slurm")
     (tmp_path / "mine.py").write_text("")
-    done = recipe("--stage", 6, "--plugin", "mine.py", stages=range(1, 6))
+    done = recipe("--plugin", "mine.py", "--nj", 3)
     assert done.returncode == 0, done.stderr
-    lines = (tmp_path / "calls.srun").read_text().splitlines()
-    training = [line for line in lines if "ellav.bin.main train " in line]
-    assert len(training) == 2 and all("--gres=gpu:1" in line for line in training)
-    assert all(line.endswith(f"--plugin {tmp_path / 'mine.py'}") for line in training)  # wherever the job runs
+    assert len(jobs()) == len(done.calls) > 20  # all but the check of options
+    heavy = [words for words in jobs() if "--gres=gpu:1" in words]
+    logs = ["dump/log/fit_codec.log", *(f"exp/interleaved/log/{n}.log" for n in ("train_ar", "train_nar", "decode_test"))]
+    assert [words[-1] for words in heavy] == logs
+    assert all(words[:3] == ["jobs", "slurm", "--job-name=ellav"] for words in jobs())
+    assert all(call[-2:] == ["--plugin", str(tmp_path / "mine.py")] for call in done.calls)  # wherever the job runs
+    workers = [after for call in done.calls for word, after in pairwise(call) if word == "--nj"]
+    assert len(workers) > 10 and set(workers) == {"0"}  # as many as the job has cores
     monkeypatch.setenv("cmd_backend", "sheep")
     assert "unknown cmd_backend 'sheep'; known: local, slurm" in recipe("--stage", 6).stderr
+
+
+@pytest.mark.parametrize("backend", ["local", "slurm"])
+def test_stages_2_to_5_work_on_the_shards_of_a_set(recipe, jobs, tmp_path, monkeypatch, backend):
+    """Each stage of a set by an array of jobs; the sets that are not cut as they always were."""
+    monkeypatch.setenv("cmd_backend", backend)
+    recipe("--stop-stage", 1)
+    for name, lines in (("train", 200_001), ("valid", 100_000), ("test", 3)):
+        (tmp_path / f"with space/ellav/egs/new corpus/tts1/data/{name}/text").write_text("x y\n" * lines)
+    for number in range(1, 4):
+        (tmp_path / f"with space/ellav/egs/new corpus/tts1/dump/split/train/shards/{number}-of-3").mkdir(parents=True)
+    (tmp_path / "calls.jobs").unlink(missing_ok=True)
+    done = recipe("--stage", 2, "--stop-stage", 5)
+    assert done.returncode == 0, done.stderr
+    cut = [call for call in done.calls if call[2:4] == ["data", "shards"]]
+    assert len(cut) == 1 and cut[0][4:] == [
+        *("--data", "data/train", "--out", "dump/split/train", "--count", "3")
+    ]  # fmt: skip
+    arrays = [words for words in jobs() if "JOB=1:3" in words]
+    logs = [f"dump/log/{name}_train.JOB.log" for name in ("format_wavs", "phones", "align", "encode", "tokens")]
+    assert [words[-1] for words in arrays] == logs
+    shards = [call[call.index("--shard") + 1] for call in done.calls if "--shard" in call]
+    assert shards == ["1", "2", "3"] * 5
+    tokens = [call for call in done.calls if named(call) == "tokens"]
+    assert ["--list_only" in call for call in tokens] == [True, False, False, False, False]
+    assert "--sets\ntrain\nvalid\ntest\n" in "\n".join(tokens[-1]) and "--shard" not in tokens[-1]
+    made = [call[call.index("--data") + 1] for call in done.calls if named(call) == "format-wavs"]
+    assert made == ["dump/split/train"] * 3 + ["data/valid", "data/test"]
+    done = recipe("--stage", 2, "--stop-stage", 2, "--shards", 1)
+    assert not (done.folder / "dump/split/train").exists() and not any("--shard" in call for call in done.calls)
+    assert "option --shards must be a whole number or auto, not '0'" in recipe("--shards", 0).stderr
+
+
+def test_a_command_of_kaldis_own_may_stand_in_cmd_sh(recipe, tmp_path):
+    """As run.pl and queue.pl are called: options, JOB=1:N, log, command."""
+    script = recipe("--stop-stage", 1).folder / "cmd.sh"
+    run_pl = tmp_path / "run.pl"
+    run_pl.write_text('#!/bin/sh\necho "$1 $2 $3" >> "$CALLS.pl"\nshift 3\nexec "$@"\n')
+    run_pl.chmod(0o755)
+    script.write_text(f'cmd_backend=kaldi\nfor name in train cuda decode; do export ${{name}}_cmd="{run_pl} --mem 2G"; done\n')
+    assert recipe("--stage", 6, stages=range(1, 6)).returncode == 0
+    lines = (tmp_path / "calls.pl").read_text().splitlines()
+    assert "--mem 2G dump/log/encode_valid.log" in lines and lines[-1] == "--mem 2G exp/interleaved/log/pack.log"
 
 
 def test_a_failing_stage_says_how_to_go_on(recipe, tmp_path):

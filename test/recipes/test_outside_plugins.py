@@ -102,15 +102,19 @@ def test_training_ranks_import_the_ordering(folder):
 
 def test_jobs_that_inherit_nothing_import_the_plugins(folder, tmp_path):
     """A scheduler's job knows of them by its command line alone."""
-    srun = tmp_path / "srun"
-    srun.write_text(
-        '#!/bin/bash\necho "$@" >> "$0.calls"\nwhile [[ $1 == --* ]]; do shift; done\n'
-        'exec env -i PATH="$PATH" LC_ALL=C.UTF-8 OMP_NUM_THREADS=1 "$@"\n'
-    )
-    srun.chmod(0o755)
+    programs = {
+        "sbatch": 'for word; do case "$word" in --output=*) log=${word#--output=} ;; esac; done\n'
+        'cat > "$0.script"\n'
+        'env -i PATH="$PATH" LC_ALL=C.UTF-8 OMP_NUM_THREADS=1 SLURM_ARRAY_TASK_ID=1 sh "$0.script" > "$log" 2>&1 \n'
+        'cat "$0.script" >> "$0.calls"; echo 7\n',
+        "squeue": 'echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1\n',
+    }
+    for name, script in programs.items():
+        (tmp_path / name).write_text("#!/bin/bash\n" + script)
+        (tmp_path / name).chmod(0o755)
     shutil.rmtree(folder / "exp/smoke/relay/decode")
     path = f"{tmp_path}:{os.environ['PATH']}"
     recipe(folder, "--stage", 8, "--stop_stage", 8, cmd_backend="slurm", PATH=path)
-    calls = (tmp_path / "srun.calls").read_text().splitlines()
-    assert len(calls) == 2 and all(f"--plugin {folder}/./relay.py" in line for line in calls)
+    calls = [line for line in (tmp_path / "sbatch.calls").read_text().splitlines() if "ellav.bin.main" in line]
+    assert len(calls) == 2 and all(f"--plugin '{folder}/./relay.py'" in line for line in calls)
     assert (folder / "exp/smoke/relay/decode/test_seen/wav.scp").read_text()
