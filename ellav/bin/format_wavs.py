@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ellav.bin.format_voices import Voice, voices_of
 from ellav.bin.options import add_jobs, parse, parse_bool, parser
 from ellav.data.arks import ArkWriter
 from ellav.data.audio import clipped_share, encoded_wav, opened, read_recording, resample, write_wav
@@ -25,22 +26,6 @@ from ellav.data.warps import warp
 from ellav.errors import UserError
 
 MAX_CLIPPED = 0.01
-
-
-class Voice(NamedTuple):
-    """How a copy differs. speed: factor on time, and on pitch and formants with it. pitch, tract: factors on F0 and
-    on the formants alone."""
-
-    speed: float = 1.0
-    pitch: float = 1.0
-    tract: float = 1.0
-
-    @property
-    def prefix(self) -> str:
-        """What ids of the copy begin with: `sp0.9-`, `vw1.2x1.08-`."""
-        if self.speed != 1:
-            return f"sp{self.speed:g}-"
-        return f"vw{self.pitch:g}x{self.tract:g}-"
 
 
 class Cut(NamedTuple):
@@ -207,22 +192,6 @@ def read(folder: Path, wavs: Path | None) -> tuple[DataFolder, list[Cut]]:
         if odd:
             raise UserError(f"{folder}: utterance {odd[0]!r} is not in both segments and {name} ({len(odd)} such)")
     return data, cuts
-
-
-def voices_of(speeds: list[float], warps: list[str]) -> list[Voice]:
-    """The voices of copies, each once; those that change nothing are none."""
-    voices = {Voice(speed=speed) for speed in speeds}
-    for warp_factors in warps:
-        try:
-            pitch, tract = map(float, warp_factors.split("x"))
-        except ValueError:
-            raise UserError(
-                f"--voice_warp_factors: {warp_factors!r} is not factors on F0 and formants, as 1.2x1.08"
-            ) from None
-        voices.add(Voice(pitch=pitch, tract=tract))
-    if not all(0.5 <= factor <= 2 for voice in voices for factor in voice):
-        raise UserError("--speed_perturb_factors and --voice_warp_factors are 0.5 to 2; usual are 0.9 and 1.1")
-    return sorted(voices - {Voice()})
 
 
 def perturbed(data: DataFolder, cuts: list[Cut], voices: list[Voice]) -> tuple[DataFolder, list[Cut], dict[str, str]]:

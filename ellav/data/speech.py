@@ -78,9 +78,7 @@ class _Times:
 
     def __init__(self, folder: Path):
         shards = shard_folders(folder)
-        said, ends = (
-            [Lines(shard / name, "stage 3 (alignment)") for shard in shards] for name in ("phones", "ends")
-        )
+        said, ends = ([Lines(shard / name, "stage 3 (alignment)") for shard in shards] for name in ("phones", "ends"))
         self._places = [
             {table.row(i)[0]: (table, i) for table in tables for i in range(len(table))} for tables in (said, ends)
         ]

@@ -405,7 +405,10 @@ def test_slurm_runs_all_commands_as_jobs(recipe, jobs, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     assert len(jobs()) == len(done.calls) > 20  # all but the check of options
     heavy = [words for words in jobs() if "--gres=gpu:1" in words]
-    logs = ["dump/log/fit_codec.log", *(f"exp/interleaved/log/{n}.log" for n in ("train_ar", "train_nar", "decode_test"))]
+    logs = [
+        "dump/log/fit_codec.log",
+        *(f"exp/interleaved/log/{n}.log" for n in ("train_ar", "train_nar", "decode_test")),
+    ]
     assert [words[-1] for words in heavy] == logs
     assert all(words[:3] == ["jobs", "slurm", "--job-name=ellav"] for words in jobs())
     assert all(call[-2:] == ["--plugin", str(tmp_path / "mine.py")] for call in done.calls)  # wherever the job runs
@@ -452,7 +455,9 @@ def test_a_command_of_kaldis_own_may_stand_in_cmd_sh(recipe, tmp_path):
     run_pl = tmp_path / "run.pl"
     run_pl.write_text('#!/bin/sh\necho "$1 $2 $3" >> "$CALLS.pl"\nshift 3\nexec "$@"\n')
     run_pl.chmod(0o755)
-    script.write_text(f'cmd_backend=kaldi\nfor name in train cuda decode; do export ${{name}}_cmd="{run_pl} --mem 2G"; done\n')
+    script.write_text(
+        f'cmd_backend=kaldi\nfor name in train cuda decode; do export ${{name}}_cmd="{run_pl} --mem 2G"; done\n'
+    )
     assert recipe("--stage", 6, stages=range(1, 6)).returncode == 0
     lines = (tmp_path / "calls.pl").read_text().splitlines()
     assert "--mem 2G dump/log/encode_valid.log" in lines and lines[-1] == "--mem 2G exp/interleaved/log/pack.log"

@@ -224,7 +224,7 @@ def test_stages_2_to_5_over_shards_are_what_they_are_here(whole, slurm, tmp_path
         roots[backend] = tmp_path / backend / "egs/mini/tts1"
         small.lay_out(roots[backend])
         shutil.copytree(whole.root / "data", roots[backend] / "data")
-    options = ["--shards", "2"]
+    options = ["--shards", "2", "--test-sets", ""]
     for stage in range(2, 6):
         small.run(roots["local"], stage, *options)
     root, settings = roots["slurm"], {**slurm, "cmd_backend": "slurm"}
