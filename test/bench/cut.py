@@ -1,6 +1,6 @@
 """What cutting a data folder into shards takes: seconds of the processor, and memory.
 
-    python test/bench/cut.py --utterances 100000 1000000
+python test/bench/cut.py --utterances 100000 1000000
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ def measure(root: Path, count: int, per_shard: int) -> None:
     """Write the tables of so many utterances, cut them, and print what that took."""
     data = root / "data"
     data.mkdir()
-    with open(data / "wav.scp", "w") as wavs, open(data / "text", "w") as texts, open(data / "utt2spk", "w") as speakers:
+    with (
+        open(data / "wav.scp", "w") as wavs,
+        open(data / "text", "w") as texts,
+        open(data / "utt2spk", "w") as speakers,
+    ):
         for number in range(count):
             speaker = f"{number // 2000:06d}"
             utterance = f"{speaker}-{number:09d}"
@@ -51,8 +55,8 @@ def measure(root: Path, count: int, per_shard: int) -> None:
     size = sum(path.stat().st_size for path in data.iterdir())
     more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - at_first) / 1024
     print(
-        f"{count} utterances, tables of {size / 1e6:.0f} MB, {shards} shards: {time.process_time() - before:.1f} s of the"
-        f" processor ({time.monotonic() - began:.1f} s), {more:.0f} MB of memory"
+        f"{count} utterances, tables of {size / 1e6:.0f} MB, {shards} shards: {time.process_time() - before:.1f} s of"
+        f" the processor ({time.monotonic() - began:.1f} s), {more:.0f} MB of memory"
     )
 
 

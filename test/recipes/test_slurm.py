@@ -196,6 +196,21 @@ def test_jobs_outlive_whoever_waits_for_them(cluster):
     assert [Path(f"log/x.{number}.log").read_text() for number in (1, 2)] == [f"{job}\n"] * 2
 
 
+def test_slurm_does_not_answer(cluster):
+    """Its controller ends and is started again while a job runs."""
+    folder = Path(os.environ["SLURM_CONF"]).parent
+    process = start("x.log", "sh", "-c", "echo begun; until [ -e go ]; do sleep 0.1; done")
+    until(lambda: Path("x.log").exists() and Path("x.log").read_text())
+    os.kill(int((folder / "slurmctld.pid").read_text()), signal.SIGTERM)
+    try:
+        until(lambda: "Slurm does not answer; waiting for it" in Path("err").read_text())
+    finally:
+        subprocess.run(["slurmctld", "-f", folder / "slurm.conf"], check=True)
+    Path("go").touch()
+    status, _, err = ended(process)
+    assert status == 0 and len(err) == 1
+
+
 def test_jobs_of_another_call_do_not_count(cluster):
     process = start("JOB=1:1", "x.JOB.log", "sh", "-c", "until [ -e go ]; do sleep 0.1; done")
     until(lambda: Path("x.1.log").exists())
