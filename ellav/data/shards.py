@@ -25,8 +25,9 @@ _NAME = re.compile(r"(\d+)-of-(\d+)")
 
 
 def shard_name(number: int, count: int) -> str:
-    """Of one of `count` shards, from 1."""
-    return f"{number:04d}-of-{count:04d}"
+    """Of one of `count` shards, from 1; names sort as their numbers."""
+    width = max(4, len(str(count)))
+    return f"{number:0{width}}-of-{count:0{width}}"
 
 
 def shard_folders(folder: Path, stage: str = "the stage that makes them") -> list[Path]:

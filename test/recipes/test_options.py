@@ -449,6 +449,15 @@ def test_stages_2_to_5_work_on_the_shards_of_a_set(recipe, jobs, tmp_path, monke
     assert "option --shards must be a whole number or auto, not '0'" in recipe("--shards", 0).stderr
 
 
+def test_the_cmd_sh_of_an_older_ellav(recipe):
+    script = recipe("--stop-stage", 1).folder / "cmd.sh"
+    for command in ("", "srun --mem=4G"):
+        script.write_text(f'cmd_backend=local\nexport train_cmd="{command}" cuda_cmd="" decode_cmd=""\n')
+        done = recipe()
+        assert done.returncode == 1 and done.calls == [] and len(done.stderr.splitlines()) == 1
+        assert f"{script.resolve()} is of an older ellav; copy " in done.stderr
+
+
 def test_a_command_of_kaldis_own_may_stand_in_cmd_sh(recipe, tmp_path):
     """As run.pl and queue.pl are called: options, JOB=1:N, log, command."""
     script = recipe("--stop-stage", 1).folder / "cmd.sh"
@@ -456,7 +465,7 @@ def test_a_command_of_kaldis_own_may_stand_in_cmd_sh(recipe, tmp_path):
     run_pl.write_text('#!/bin/sh\necho "$1 $2 $3" >> "$CALLS.pl"\nshift 3\nexec "$@"\n')
     run_pl.chmod(0o755)
     script.write_text(
-        f'cmd_backend=kaldi\nfor name in train cuda decode; do export ${{name}}_cmd="{run_pl} --mem 2G"; done\n'
+        f'for name in train cuda decode; do export ${{name}}_cmd="{run_pl} --mem 2G"; done\n'
     )
     assert recipe("--stage", 6, stages=range(1, 6)).returncode == 0
     lines = (tmp_path / "calls.pl").read_text().splitlines()

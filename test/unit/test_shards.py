@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from test_codec_commands import make_set, run_encode, run_fit, run_tokens
 
 from ellav.bin import format_wavs
+from ellav.bin.fit_aligner import recordings_of
 from ellav.bin.main import main
 from ellav.data.audio import read_all
 from ellav.data.checks import file_problem
@@ -21,8 +22,9 @@ from ellav.data.codes import CodesReader
 from ellav.data.dataset import Dataset, Tokens
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import fingerprint, need, read_record
-from ellav.data.shards import parts_of, shard_folders, shard_name, tables_of
+from ellav.data.shards import parts_of, shard_folders, shard_name, some_of, tables_of
 from ellav.data.sounds import as_file, read_sound, sound_entry
+from ellav.data.speech import Piece, Speech
 from ellav.data.splitting import cut
 from ellav.errors import UserError
 
@@ -106,6 +108,13 @@ def test_missing_shards_are_named(tmp_path):
     (tmp_path / "out/shards" / shard_name(1, 2)).mkdir()
     with pytest.raises(UserError, match="0001-of-0002"):
         shard_folders(tmp_path / "out")
+
+
+def test_names_sort_as_numbers_and_some_are_even():
+    for count in (1, 9999, 10_000, 123_456):
+        names = [shard_name(number, count) for number in sorted({1, 2, 10, min(count, 9999), count})]
+        assert names == sorted(names)
+    assert some_of(range(10), 4) == [0, 2, 5, 7] and some_of("abc", 5) == ["a", "b", "c"] and some_of([], 2) == []
 
 
 def test_tables_of_a_set(tmp_path):
@@ -253,6 +262,15 @@ def test_stages_2_and_3_over_shards(tmp_path, monkeypatch):
         rate, wav = kaldiio.load_mat(place)
         assert rate == 16000 and np.array_equal(wav.astype(np.float32), read_all(place).wav[:, 0])
     assert not list(Path("shards").rglob("*.flac"))
+    for utterance, recording in recordings_of(Path("shards/raw"), Path("shards/phones"), Path("sounds")).items():
+        assert recording.wav.read_bytes() == Path(f"whole/raw/wav/{utterance}.flac").read_bytes()
+        assert recording.speaker == utterance and recording.phones.words
+    assert len(list(Path("sounds").iterdir())) == 4
+    one, other = (Speech(Path(f"{n}/raw"), 16000, align=Path(f"{n}/align")) for n in ("whole", "shards"))
+    assert one.phones == other.phones
+    for utterance in ("kal1", "sp0.8-slt1"):
+        piece = Piece(np.zeros(16000), utterance, 0.5)
+        assert np.array_equal(one.phones_in(piece, 50), other.phones_in(piece, 50)) and len(one.phones_in(piece, 50)) == 50
     write_table("data/text", said | {"slt1": "Quite another phrase."})
     first = read_record("shards/raw/shards/0001-of-0002")
     assert main(["phones", "--data", "shards/raw", "--out", "shards/phones"]) == 1

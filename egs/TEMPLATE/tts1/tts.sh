@@ -198,6 +198,9 @@ on_path=$(command -v ellav || true)
 cd "${recipe}"
 # shellcheck source=cmd.sh
 . ./cmd.sh
+case "${train_cmd:-}" in
+    ''|srun*) die "$(realpath cmd.sh) is of an older ellav; copy ${ELLAV_ROOT}/egs/TEMPLATE/tts1/cmd.sh over it" ;;
+esac
 
 if [ "${smoke}" = true ]; then
     datadir=${datadir}/smoke
@@ -221,7 +224,7 @@ fi
 tokens=${dumpdir}/tokens
 logs=${dumpdir}/log
 nj_of_stages=${nj}
-[ "${cmd_backend}" = local ] || nj_of_stages=0 # as many as the job has
+[ "${cmd_backend:-}" = local ] || nj_of_stages=0 # as many as the job has
 read -r -a tests <<< "${test_sets}"
 sets=("${train_set}" "${valid_set}" "${tests[@]}")
 
@@ -363,10 +366,11 @@ if prepares 2; then
             [ ${#factors[@]} -eq 0 ] || perturbing+=(--voice_warp_factors "${factors[@]}")
         fi
         source=${datadir}/${set}
-        if [ "$(wanted_shards "${source}")" -gt 1 ]; then
+        count=$(wanted_shards "${source}")
+        if [ "${count}" -gt 1 ]; then
+            on "${train_cmd}" "${logs}/shards_${set}.log" data shards --data "${source}" --out "${dumpdir}/split/${set}" \
+                --count "${count}"
             source=${dumpdir}/split/${set}
-            on "${train_cmd}" "${logs}/shards_${set}.log" data shards --data "${datadir}/${set}" --out "${source}" \
-                --count "$(wanted_shards "${datadir}/${set}")"
         else
             rm -rf "${dumpdir}/split/${set}"
         fi
@@ -379,7 +383,8 @@ fi
 if prepares 3; then
     begin 3 "phones and alignment -> ${expdir}/text, ${expdir}/aligner, ${dumpdir}/phones, ${dumpdir}/align"
     need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
-    on "${train_cmd}" "${logs}/fit_text.log" fit-text --data "${dumpdir}/raw/${train_set}" --out "${expdir}/text" "${text_options[@]}"
+    on "${train_cmd}" "${logs}/fit_text.log" fit-text --data "${dumpdir}/raw/${train_set}" \
+        --out "${expdir}/text" "${text_options[@]}"
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
         over "${set}" "${train_cmd}" phones phones --data "${dumpdir}/raw/${set}" --out "${dumpdir}/phones/${set}" \
@@ -408,8 +413,8 @@ fi
 if prepares 4; then
     begin 4 "codes -> ${expdir}/codec, ${dumpdir}/codes"
     need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
-    on "${cuda_cmd}" "${logs}/fit_codec.log" fit-codec --data "${dumpdir}/raw/${train_set}" --align "${dumpdir}/align/${train_set}" \
-        --out "${expdir}/codec" "${codec_options[@]}"
+    on "${cuda_cmd}" "${logs}/fit_codec.log" fit-codec --data "${dumpdir}/raw/${train_set}" \
+        --align "${dumpdir}/align/${train_set}" --out "${expdir}/codec" "${codec_options[@]}"
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
         over "${set}" "${train_cmd}" encode encode --data "${dumpdir}/raw/${set}" --codec "${expdir}/codec" \
@@ -475,7 +480,8 @@ if evaluates 8; then
     for set in "${tests[@]}"; do
         need "${tokens}/${set}" "5 (token list and statistics)"
         split "${inference_args}"
-        on "${decode_cmd}" "${exp}/log/${decoded}_${set}.log" decode "${config[@]}" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
+        on "${decode_cmd}" "${exp}/log/${decoded}_${set}.log" decode "${config[@]}" \
+            --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
             --data "${tokens}/${set}" --raw "${dumpdir}/raw/${set}" --tokens "${tokens}/list" \
             --out "${exp}/${decoded}/${set}" --which "${inference_model}" --mode "${mode}" \
             "${decoder_options[@]}" "${words[@]}"
@@ -493,7 +499,8 @@ if evaluates 9; then
         beside+=(--compare "${folder}")
     done
     split "${score_args}"
-    on "${train_cmd}" "${exp}/log/score.log" score --exp "${exp}" --mode "${mode}" --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
+    on "${train_cmd}" "${exp}/log/score.log" score --exp "${exp}" --mode "${mode}" \
+        --sets "${tests[@]}" --train_set "${train_set}" --raw "${dumpdir}/raw" \
         --phones "${dumpdir}/phones" --codes "${dumpdir}/codes" --codec "${expdir}/codec" --cache "${expdir}/scores" --lm "${expdir}/lm" \
         --scorers "${scorer_names[@]}" --command_line "$(command_line)" "${beside[@]}" --nj "${nj_of_stages}" "${words[@]}"
     about=()
@@ -520,8 +527,9 @@ if runs 10; then
     if [ -e "${dumpdir}/raw/${tests[0]}" ]; then built_in=(--prompts "${dumpdir}/raw/${tests[0]}"); fi
     if [ -e local/card.md ]; then built_in+=(--card local/card.md); fi
     split "${pack_args}"
-    on "${train_cmd}" "${exp}/log/pack.log" pack "${parts[@]}" --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" \
-        --tokens "${tokens}/list" --which "${inference_model}" "${decoder_options[@]}" "${built_in[@]}" "${words[@]}" --out "${exp}/packed"
+    on "${train_cmd}" "${exp}/log/pack.log" pack "${parts[@]}" \
+        --ar "${exp}/ar" --nar "${exp}/nar" --codec "${expdir}/codec" --tokens "${tokens}/list" \
+        --which "${inference_model}" "${decoder_options[@]}" "${built_in[@]}" "${words[@]}" --out "${exp}/packed"
     finish
 fi
 
