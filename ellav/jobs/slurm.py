@@ -54,21 +54,39 @@ def run(call: Call, state: State) -> dict[int, str]:
     Jobs that an earlier run submitted and that are still there are waited for first. Whatever ends this ends
     the jobs. Raises UserError with what Slurm says where it refuses them.
     """
-    if state.slurm and any(map(_alive, (_look(state.slurm) or {}).values())):
-        print(f"{call.log}: going on with job {state.slurm}, which is still there", flush=True)
-        _wait(call, state, state.slurm)
-    missing = state.missing()
-    if not missing:
-        return {}
-    for number in missing:
-        state.status_file(number).unlink(missing_ok=True)
-        Path(call.log_of(number)).unlink(missing_ok=True)  # jobs append, as those do that Slurm starts again
-    job = _submit(call, state, missing)
-    seen = _wait(call, state, job)
+    with _cancelling(call, state):
+        if state.slurm and any(map(_alive, (_look(state.slurm) or {}).values())):
+            print(f"{call.log}: going on with job {state.slurm}, which is still there", flush=True)
+            _wait(call, state)
+        missing = state.missing()
+        if not missing:
+            return {}
+        for number in missing:
+            state.status_file(number).unlink(missing_ok=True)
+            Path(call.log_of(number)).unlink(missing_ok=True)  # jobs append, as those do that Slurm starts again
+        _submit(call, state, missing)
+        seen = _wait(call, state)
     return {number: _fate(state.status(number), seen.get(number)) for number in state.missing()}
 
 
-def _submit(call: Call, state: State, missing: list[int]) -> str:
+@contextmanager
+def _cancelling(call: Call, state: State) -> Iterator[None]:
+    """Whatever ends the block ends the jobs, if there are any."""
+    try:
+        yield
+    except UserError:
+        raise
+    except BaseException:
+        if state.slurm:
+            _slurm(["scancel", state.slurm])
+            print(f"{call.log}: job {state.slurm} cancelled", file=sys.stderr, flush=True)
+            until = time.monotonic() + CANCELLING
+            while any(map(_alive, (_look(state.slurm) or {}).values())) and time.monotonic() < until:
+                time.sleep(0.5)
+        raise
+
+
+def _submit(call: Call, state: State, missing: list[int]) -> None:
     options = [word for word in call.options if not word.startswith(LIMIT)]
     limit = next((word.removeprefix(LIMIT) for word in reversed(call.options) if word.startswith(LIMIT)), None)
     if limit is not None and not (limit.isdecimal() and int(limit) > 0):
@@ -81,11 +99,9 @@ def _submit(call: Call, state: State, missing: list[int]) -> str:
         done = _slurm(command, _script(call, state))
         if done.returncode:
             raise UserError(f"Slurm refused the jobs of {call.log}: {_said(done)}; their options are in slurm.conf")
-        job = done.stdout.strip().split(";")[0]
-        state.slurm = job
+        state.slurm = done.stdout.strip().split(";")[0]
     some = f"{len(missing)} of {len(call.numbers)} jobs" if call.array else "job"
-    print(f"{call.log}: {some} submitted to Slurm as {job}", flush=True)
-    return job
+    print(f"{call.log}: {some} submitted to Slurm as {state.slurm}", flush=True)
 
 
 def _script(call: Call, state: State) -> str:
@@ -101,31 +117,23 @@ def _script(call: Call, state: State) -> str:
     return f"#!/bin/sh\n{' '.join(quoted)}\nstatus=$?\necho ${{status}} > {file}\nexit ${{status}}\n"
 
 
-def _wait(call: Call, state: State, job: str) -> dict[int, Seen]:
-    """Wait until none of the jobs is left; returns what Slurm said of each last. Cancels them if it is ended."""
+def _wait(call: Call, state: State) -> dict[int, Seen]:
+    """Wait until none of the jobs is left; returns what Slurm said of each last."""
     seen: dict[int, Seen] = {}
-    began, pause, shown, teller = time.monotonic(), 0.5, 0, _Teller(job)
-    try:
-        while True:
-            now = _look(job)
-            if now is None:
-                teller.silent()
-            else:
-                seen |= now
-                alive = {number: one for number, one in now.items() if _alive(one)}
-                if not alive:
-                    break
-                teller.tell(alive, len(seen), time.monotonic() - began)
-            shown = shown if call.array else _show(call.log, shown)
-            time.sleep(pause)
-            pause = min(LONGEST_PAUSE, pause * 1.3)
-    except BaseException:
-        _slurm(["scancel", job])
-        print(f"{call.log}: job {job} cancelled", file=sys.stderr, flush=True)
-        until = time.monotonic() + CANCELLING
-        while any(map(_alive, (_look(job) or {}).values())) and time.monotonic() < until:
-            time.sleep(0.5)
-        raise
+    began, pause, shown, teller = time.monotonic(), 0.5, 0, _Teller(state.slurm)
+    while True:
+        now = _look(state.slurm)
+        if now is None:
+            teller.silent()
+        else:
+            seen |= now
+            alive = {number: one for number, one in now.items() if _alive(one)}
+            if not alive:
+                break
+            teller.tell(alive, len(seen), time.monotonic() - began)
+        shown = shown if call.array else _show(call.log, shown)
+        time.sleep(pause)
+        pause = min(LONGEST_PAUSE, pause * 1.3)
     if not call.array:
         _show(call.log, shown)
     _await_files(state, seen)
@@ -207,7 +215,8 @@ def _show(log: str, shown: int) -> int:
             new = stream.read()
     except FileNotFoundError:
         return shown
-    sys.stdout.write(new.decode(errors="replace"))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(new)
     sys.stdout.flush()
     return shown + len(new)
 

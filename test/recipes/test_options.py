@@ -464,9 +464,7 @@ def test_a_command_of_kaldis_own_may_stand_in_cmd_sh(recipe, tmp_path):
     run_pl = tmp_path / "run.pl"
     run_pl.write_text('#!/bin/sh\necho "$1 $2 $3" >> "$CALLS.pl"\nshift 3\nexec "$@"\n')
     run_pl.chmod(0o755)
-    script.write_text(
-        f'for name in train cuda decode; do export ${{name}}_cmd="{run_pl} --mem 2G"; done\n'
-    )
+    script.write_text(f'for name in train cuda decode; do export ${{name}}_cmd="{run_pl} --mem 2G"; done\n')
     assert recipe("--stage", 6, stages=range(1, 6)).returncode == 0
     lines = (tmp_path / "calls.pl").read_text().splitlines()
     assert "--mem 2G dump/log/encode_valid.log" in lines and lines[-1] == "--mem 2G exp/interleaved/log/pack.log"

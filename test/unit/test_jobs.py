@@ -122,6 +122,51 @@ def test_without_slurm(monkeypatch, capsys):
     )
 
 
+def stand_in(folder, **programs):
+    """Programs of Slurm's names, as scripts, before all others on PATH."""
+    folder.mkdir()
+    for name, script in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+GONE = "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
+
+
+def test_interrupted_while_slurm_takes_the_jobs(tmp_path):
+    """They are cancelled all the same: Ctrl-C waits for their number."""
+    cancel = f"echo $1 > {tmp_path}/cancelled"
+    environment = stand_in(tmp_path / "bin", sbatch="kill -INT $PPID; sleep 0.3; echo 17", squeue=GONE, scancel=cancel)
+    command = [sys.executable, "-m", "ellav.bin.main", "jobs", "slurm", "x.log", "true"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130 and "x.log: job 17 cancelled" in done.stderr
+    assert Path("cancelled").read_text() == "17\n"
+
+
+def test_jobs_that_slurm_has_forgotten(tmp_path):
+    """What they wrote down tells how they ended."""
+    submit = 'for word; do case "$word" in --array=*) echo "$word" ;; esac; done >> arrays; cat > script; '
+    run = "for n in 1 2; do SLURM_ARRAY_TASK_ID=$n sh script; done; echo 17;cluster"
+    environment = stand_in(tmp_path / "bin", sbatch=submit + run.replace(";cluster", "\\;cluster"), squeue=GONE)
+    command = [sys.executable, "-m", "ellav.bin.main", "jobs", "slurm", "--max-jobs-run=9", "JOB=1:3", "x.JOB.log"]
+    done = subprocess.run(
+        [*command, "sh", "-c", "exit $((JOB - 1))"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr.splitlines() == [
+        "job 2: exit status 1; x.2.log: no log",
+        "job 3: gone: Slurm does not know it; x.3.log: no log",
+        "ellav jobs: 2 of 3 jobs failed; the same command runs these again and no others",
+    ]
+    assert Path("arrays").read_text() == "--array=1-3%9\n" and "submitted to Slurm as 17\n" in done.stdout
+
+
+@pytest.mark.parametrize("limit", ["0", "many", ""])
+def test_a_limit_that_is_none(limit, capsys):
+    assert main(["jobs", "slurm", f"--max-jobs-run={limit}", "JOB=1:3", "x.JOB.log", "true"]) == 1
+    assert f"--max-jobs-run={limit}: not a number of jobs" in capsys.readouterr().err
+
+
 def test_a_backend_that_is_none(capsys):
     assert main(["jobs", "sge", "x.log", "true"]) == 1
     assert "expected one of local, slurm, not 'sge'" in capsys.readouterr().err

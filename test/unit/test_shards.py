@@ -270,7 +270,9 @@ def test_stages_2_and_3_over_shards(tmp_path, monkeypatch):
     assert one.phones == other.phones
     for utterance in ("kal1", "sp0.8-slt1"):
         piece = Piece(np.zeros(16000), utterance, 0.5)
-        assert np.array_equal(one.phones_in(piece, 50), other.phones_in(piece, 50)) and len(one.phones_in(piece, 50)) == 50
+        assert (
+            np.array_equal(one.phones_in(piece, 50), other.phones_in(piece, 50)) and len(one.phones_in(piece, 50)) == 50
+        )
     write_table("data/text", said | {"slt1": "Quite another phrase."})
     first = read_record("shards/raw/shards/0001-of-0002")
     assert main(["phones", "--data", "shards/raw", "--out", "shards/phones"]) == 1
