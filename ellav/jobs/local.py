@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from ellav.errors import UserError
 from ellav.jobs.call import Call
+from ellav.jobs.signals import signals_held
 from ellav.jobs.state import State
 
 
@@ -22,16 +25,24 @@ def run(call: Call, state: State) -> dict[int, str]:
 
 def _run(call: Call, number: int) -> int:
     command = call.command_of(number)
+    process = None
     with open(call.log_of(number), "wb") as log:
         try:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+            with signals_held() as before:  # so that there is no job of which nothing is known here
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    preexec_fn=partial(signal.pthread_sigmask, signal.SIG_SETMASK, before),
+                )
+            status = process.wait()
         except OSError as error:
             raise UserError(f"{command[0]}: {error.strerror.lower()}") from None
-        try:
-            status = process.wait()
         except BaseException:
-            process.terminate()
-            process.wait()
+            if process is not None:
+                process.terminate()
+                process.wait()
             raise
     return status if status >= 0 else 128 - status
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import NamedTuple
 
 from ellav.errors import UserError, one_line
 from ellav.jobs.call import JOB, Call
+from ellav.jobs.signals import signals_held
 from ellav.jobs.state import State
 
 LIMIT = "--max-jobs-run="
@@ -95,7 +95,7 @@ def _submit(call: Call, state: State, missing: list[int]) -> None:
     output = call.log.replace("%", "%%").replace(JOB, "%a") if call.array else call.log.replace("%", "%%")
     command = ["sbatch", "--parsable", "--export=ALL", *options, f"--array={array}"]
     command += [f"--output={output}", "--open-mode=append"]
-    with _signals_held():  # between Slurm's taking the jobs and our knowing their number
+    with signals_held():  # between Slurm's taking the jobs and our knowing their number
         done = _slurm(command, _script(call, state))
         if done.returncode:
             raise UserError(f"Slurm refused the jobs of {call.log}: {_said(done)}; their options are in slurm.conf")
@@ -246,13 +246,3 @@ def _said(done: subprocess.CompletedProcess) -> str:
     """What a program of Slurm complained of, its last words first."""
     lines = [re.sub(rf"^{done.args[0]}: (error: )?", "", line) for line in done.stderr.strip().splitlines()]
     return one_line("; ".join(reversed(lines))) or f"exit status {done.returncode}"
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Ctrl-C and SIGTERM come at the end of the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
