@@ -10,6 +10,7 @@ from ellav.config import read_yaml, yaml_text
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import copy_files, file_hashes, named_files
 from ellav.data.outputs import naming, need, write_text, writing
+from ellav.data.sounds import kept_in
 from ellav.errors import UserError
 from ellav.infer.bundle import PROMPTS
 from ellav.infer.packing import choose, from_folder, from_options, store_weights
@@ -115,7 +116,7 @@ def main(argv: list[str]) -> None:
     named = {part: named_files(cls, model[part]["conf"], part) for part, cls in bringing.items()}
     if any(named.values()):
         settings["files"] = {part: file_hashes(files) for part, files in named.items()}
-    inputs += [one.wav for one in recordings]
+    inputs += [kept_in(one.wav) for one in recordings]
     inputs += [path for path in (results, options.card) if path is not None and path.exists()]
     with writing(options.out, "10 (pack)", settings, inputs) as folder:
         if folder is None:

@@ -43,3 +43,9 @@ def as_file(place: str, folder: Path, name: str) -> Path:
     path = folder / f"{name}.flac"
     path.write_bytes(read_sound(place))
     return path
+
+
+def kept_in(place: Path | str) -> Path:
+    """What is to be looked at to know whether a sound has changed: its file, or the shard whose ark it is in."""
+    archived = PLACE.fullmatch(str(place))
+    return Path(archived[1]).parent if archived and not Path(place).exists() else Path(place)

@@ -23,7 +23,7 @@ from ellav.data.dataset import Dataset, Tokens
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.data.outputs import fingerprint, need, read_record
 from ellav.data.shards import parts_of, shard_folders, shard_name, some_of, tables_of
-from ellav.data.sounds import as_file, read_sound, sound_entry
+from ellav.data.sounds import as_file, kept_in, read_sound, sound_entry
 from ellav.data.speech import Piece, Speech
 from ellav.data.splitting import cut
 from ellav.errors import UserError
@@ -319,6 +319,7 @@ def test_sounds_of_an_ark_for_programs_that_read_files(tmp_path):
     made = as_file(place, tmp_path / "files", "one")
     assert made == tmp_path / "files/one.flac" and made.read_bytes() == content
     assert as_file("any.wav", tmp_path / "files", "one") == Path("any.wav")
+    assert kept_in(Path(place)) == tmp_path and kept_in("any.wav") == Path("any.wav")
     for offset, message in ((3, "no audio stands there"), (9, "no audio stands there")):
         with pytest.raises(UserError, match=f"wav.ark:{offset}: {message}"):
             read_sound(f"{tmp_path}/wav.ark:{offset}")
