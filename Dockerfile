@@ -20,12 +20,12 @@ ARG ELLAV_TORCH_INDEX=
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates flite g++ git python3 python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home ellav \
+    && useradd --create-home --uid 1000 ellav \
     && install --directory --owner ellav /opt/ellav /data
 
-USER ellav
+USER 1000
 WORKDIR /opt/ellav
-COPY --chown=ellav . .
+COPY --chown=1000 . .
 RUN PIP_NO_CACHE_DIR=1 tools/setup_env.sh --torch "${TORCH}"
 
 ENV PATH=/opt/ellav/tools/venv/bin:${PATH} LC_ALL=C.UTF-8 PYTHONUTF8=1 PYTHONNOUSERSITE=1

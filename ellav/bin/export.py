@@ -13,8 +13,8 @@ def main(argv: list[str]) -> None:
     """Parse options and export."""
     made = parser(
         "export",
-        "Write a packed model as ONNX graphs and a JSON file with all that a program needs to speak with them, and check"
-        " that onnxruntime computes what torch does.",
+        "Write a packed model as ONNX graphs and a JSON file with all that a program needs to speak with them, and"
+        " check that onnxruntime computes what torch does.",
     )
     made.add_argument(
         "--model", type=Path, help="model made by `ellav pack`; the one that comes with ellav if left out"

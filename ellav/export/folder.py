@@ -48,7 +48,9 @@ def export(bundle: Bundle, out: Path) -> list[str]:
     if codec is None:
         told.append(f"no codec.onnx: codec {voice.codec.name} cannot be exported; something else must decode its codes")
     if temperature := bundle.model["nar_temperature"]:
-        told.append(f"nar_temperature {temperature:g} of the model is not exported: take the likeliest codes of nar.onnx")
+        told.append(
+            f"nar_temperature {temperature:g} of the model is not exported: take the likeliest codes of nar.onnx"
+        )
     return told
 
 
@@ -91,8 +93,8 @@ def write_nar(model: NARModel, path: Path) -> None:
 
 
 def trial(voice: Synthesizer) -> DecodingRequest:
-    """What is spoken to compare: what the last built-in prompt says after the first one, so in the model's own language;
-    where there are none, anything after noise."""
+    """What is spoken to compare: the words of the last built-in prompt after the first one, so in the model's own
+    language; where there are none, anything after noise."""
     if not voice.prompts:
         said = noise(voice)
         return cross_sentence("trial", said, said.phones, said.word_of_phone, voice.tokens)

@@ -1,4 +1,4 @@
-"""Whether exported graphs, run by onnxruntime, compute what torch does: their numbers, and the codes that they choose."""
+"""Whether exported graphs, run by onnxruntime, compute what torch does: numbers, and the codes that are chosen."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ LOGITS = 1e-3
 """How far a logit may be from torch's."""
 
 SAMPLES = 0.01
-"""Root mean square of what samples may be away from torch's, as a share of theirs: Griffin-Lim makes the last digits of its
-numbers count."""
+"""Root mean square of what samples may be away from torch's, as a share of theirs: what is lost in the last digits grows
+with each iteration of Griffin-Lim."""
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:

@@ -1,4 +1,4 @@
-"""The wheel as strangers get it: built, installed into an environment of its own, and made to speak from another folder.
+"""The wheel as strangers get it: built, installed into an environment of its own, made to speak from another folder.
 
 No network: torch and the others are those of this environment, of which only the packages are seen that the wheel asks
 for. The source tree is on nobody's path.
@@ -36,7 +36,9 @@ def run(*command, **options):
 def wheel(tmp_path_factory):
     """Built of what git has; in a copy, since building leaves things in its folder."""
     base = tmp_path_factory.mktemp("wheel")
-    listed = run("git", "ls-files", "-z", "ellav", "conf", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", cwd=ROOT)
+    listed = run(
+        "git", "ls-files", "-z", "ellav", "conf", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", cwd=ROOT
+    )
     for name in filter(None, listed.split("\0")):
         target = base / "source" / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from test_models import CASES, ar, options, stirred
 
 from ellav import Synthesizer
 from ellav.bin.main import main
+from ellav.export import folder as export_folder
 from ellav.export import parity
 from ellav.export.networks import ARRows, NARLevel
 from ellav.export.writing import PACKAGES
@@ -99,9 +100,11 @@ def test_what_is_exported_of_a_codec_decodes_as_it_does(rates):
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
-    """Models with random weights, packed with two prompts of a second."""
+    """Models with random weights, the NAR model with aligned text, packed with two prompts."""
     root = tmp_path_factory.mktemp("model")
     made = trained_folders(root)
+    config = root / "nar/config.yaml"
+    config.write_text(config.read_text().replace("text: prefix", "text: aligned"))
     for kind in ("ar", "nar"):
         path = root / kind / "averaged.safetensors"
         torch.manual_seed(4)
@@ -121,9 +124,11 @@ def exported(packed):
 
 
 @pytest.fixture
-def export(packed, tmp_path, capsys):
-    """Runs `ellav export` with this model: (exit status, lines on stdout, lines on stderr)."""
+def export(packed, exported, tmp_path, capsys, monkeypatch):
+    """Runs `ellav export` with this model: (exit status, lines on stdout, lines on stderr). The graphs are those that
+    were written before, since writing them takes long."""
     capsys.readouterr()
+    monkeypatch.setattr(export_folder, "write_graph", lambda *given: shutil.copy(exported / given[-1].name, given[-1]))
 
     def run(out=tmp_path / "onnx", model=packed):
         status = main(["export", f"--model={model}", f"--out={out}"])
@@ -154,7 +159,7 @@ def test_what_is_written_is_described_and_compared(packed, exported, export):
 
 
 def test_the_example_speaks_without_torch_what_torch_would(packed, exported, tmp_path):
-    """So cold that the likeliest is always drawn: the same codes as the engine's, prompt, bounds, NAR prompt and all."""
+    """So cold that the likeliest is always drawn: the codes of the engine, prompt, bounds, NAR prompt and all."""
     cold = shutil.copytree(exported, tmp_path / "cold")
     model = json.loads((cold / "model.json").read_text())
     model["decoder"]["conf"]["temperature"] = 1e-6
@@ -171,6 +176,33 @@ def test_the_example_speaks_without_torch_what_torch_would(packed, exported, tmp
         import soundfile
 
         assert soundfile.info(str(tmp_path / "out.wav")).frames == len(speech.wav)
+
+
+def test_graphs_of_other_models_are_as_their_networks(tmp_path):
+    """Streams, text that sees all of itself, shared keys, positions as waves; phones in front of the frames."""
+    changes = {"positions": "sinusoidal", "kv_heads": 2, "qk_norm": True, "layers": 1}
+    model, rng = ar(3, "concat", attention="full", **changes), np.random.default_rng(0)
+    export_folder.write_ar(model, tmp_path / "ar.onnx")
+    graph = parity.session(tmp_path / "ar.onnx")
+    for rows, before in ((1, 6), (9, 0), (2, 1)):
+        ids, numbers = rng.integers(-1, 60, size=(rows, 3)), before + np.arange(rows)
+        cache = rng.normal(size=(before, 1, 2, 2, 8)).astype(np.float32)
+        check(ARRows(model), graph, ids, numbers, np.maximum(numbers + 1, 3), cache)
+    model = stirred(NARModel(options(text="prefix", **changes), 7, 4, 1, 12))
+    export_folder.write_nar(model, tmp_path / "nar.onnx")
+    graph = parity.session(tmp_path / "nar.onnx")
+    for frames, prompt, codebook in ((8, 0, 1), (5, 3, 3), (1, 0, 2)):
+        codes = rng.integers(12, size=(frames, 4))
+        check(NARLevel(model), graph, np.array([1, 2]), np.array([0, 0]), codes, np.array(prompt), np.array(codebook))
+
+
+def check(network, session, *inputs):
+    with torch.inference_mode():
+        wanted = network(*(torch.from_numpy(np.asarray(each)) for each in inputs))
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+    made = session.run(None, {place.name: each for place, each in zip(session.get_inputs(), inputs, strict=True)})
+    for one, other in zip(made, wanted, strict=True):
+        np.testing.assert_allclose(one, other.numpy(), atol=1e-4, rtol=1e-4)
 
 
 def test_the_example_is_short_and_needs_little():

@@ -34,9 +34,7 @@ class FromCodes(nn.Module):
         return self.decode(sums_of_vectors(self.vectors, codes))
 
 
-def mel_graph(
-    grid: MelGrid, vectors: np.ndarray, decode: Callable[[Tensor], Tensor], *parts: nn.Module
-) -> FromCodes:
+def mel_graph(grid: MelGrid, vectors: np.ndarray, decode: Callable[[Tensor], Tensor], *parts: nn.Module) -> FromCodes:
     """The graph of a codec whose spectra are spoken by `MelGrid.speak`.
 
     vectors: (Q, size, D) of its codes. decode: their sums (T, D) -> (T * spectra, mel_bins) log magnitudes. parts: see
