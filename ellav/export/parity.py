@@ -24,8 +24,8 @@ LOGITS = 1e-3
 """How far a logit may be from torch's."""
 
 SAMPLES = 0.01
-"""Root mean square of what samples may be away from torch's, as a share of theirs: what is lost in the last digits grows
-with each iteration of Griffin-Lim."""
+"""Root mean square of what samples may be away from torch's, as a share of theirs: what the last digits differ by grows
+in each iteration of Griffin-Lim."""
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
