@@ -100,13 +100,15 @@ def test_all_that_git_has_of_the_package_is_inside(wheel):
 def test_it_says_hello_from_anywhere(installed, tmp_path):
     where = run(installed / "bin/python", "-c", "import ellav; print(ellav.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed)
+    hidden = "import importlib.util as u; print([u.find_spec(name) for name in ('pytest', 'fastapi', 'scipy')])"
+    assert run(installed / "bin/python", "-c", hidden, cwd=tmp_path).split() == ["[None,", "None,", "None]"]
     command = installed / "bin/ellav"
     assert run(command, "--version", cwd=tmp_path).strip() == f"ellav {ellav.__version__}"
     said = run(command, "synth", "--text", "hello", cwd=tmp_path)
     assert "speech.wav" in said and str(installed) in said
     speech = soundfile.info(str(tmp_path / "speech.wav"))
     assert 0.3 < speech.duration < 3
-    assert "marked" in run(command, "detect", "speech.wav", cwd=tmp_path)
+    run(command, "detect", "speech.wav", cwd=tmp_path)  # fails where it is not marked
     assert json.loads(run(command, "doctor", "--json", cwd=tmp_path))["ok"]
 
 
