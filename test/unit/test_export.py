@@ -22,10 +22,11 @@ from ellav.bin.main import main
 from ellav.export import folder as export_folder
 from ellav.export import parity
 from ellav.export.networks import ARRows, NARLevel
-from ellav.export.writing import PACKAGES
+from ellav.export.writing import PACKAGES, write_graph
 from ellav.models.nar import NARModel
 from ellav.plugins.codecs import codecs
-from ellav.plugins.codecs.graphs import PHASES, GriffinLim
+from ellav.plugins.codecs.graphs import PHASES, FromCodes, GriffinLim
+from ellav.plugins.codecs.istft_net import Vocoder
 from ellav.plugins.codecs.mel import griffin_lim
 from ellav.plugins.codecs.rvq_mel import RVQMel
 
@@ -194,6 +195,27 @@ def test_graphs_of_other_models_are_as_their_networks(tmp_path):
     for frames, prompt, codebook in ((8, 0, 1), (5, 3, 3), (1, 0, 2)):
         codes = rng.integers(12, size=(frames, 4))
         check(NARLevel(model), graph, np.array([1, 2]), np.array([0, 0]), codes, np.array(prompt), np.array(codebook))
+
+
+@pytest.mark.parametrize("name", ["rvq_conv", "istft"])
+def test_other_codecs_can_be_written(name, tmp_path):
+    """A network of convolutions and a rate that does not divide; and an inverse Fourier transform."""
+    if name == "rvq_conv":
+        conf = {"codebooks": 2, "size": 8, "dimensions": 6, "width": 16, "blocks": 1, "griffin_lim_iterations": 2}
+        codec = codecs.create(name, {**conf, "frame_rate": 75.0})
+        for part in codec.network.quantiser.parts:
+            part.entries.normal_()
+            part.uses.fill_(1)
+        network = codec.graph()
+    else:
+        vocoder = stirred(Vocoder(6, 16, 1, 2, 160))
+        vectors = np.random.default_rng(0).normal(size=(2, 4, 6)).astype(np.float32)
+        network = FromCodes(vectors, lambda z: vocoder(z[None])[0], vocoder)
+    path = tmp_path / "codec.onnx"
+    write_graph(network, {"codes": torch.zeros(7, 2, dtype=torch.int64)}, {"codes": "frames"}, ["samples"], path)
+    graph = parity.session(path)
+    for frames in (1, 2, 9):
+        check(network, graph, np.random.default_rng(0).integers(4, size=(frames, 2)))
 
 
 def check(network, session, *inputs):
