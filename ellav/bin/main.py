@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 
+from ellav import machine
 from ellav.bin.run_command import run_command, writable_caches
 from ellav.version import __version__
 
@@ -66,6 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     def command() -> None:
         importlib.import_module("ellav.bin." + name.replace("-", "_")).main(argv[1:])
 
+    machine.keep_memory()
     with writable_caches():
         return run_command(f"ellav {name}", command, "--debug" in argv)
 
