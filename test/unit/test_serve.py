@@ -177,7 +177,9 @@ def test_a_text_of_many_parts_is_what_it_is_alone(client, alone):
     ("fields", "said", "param"),
     [
         ({"response_format": "aac"}, "response_format 'aac' is none of mp3, opus, flac, wav, pcm", "response_format"),
-        ({"speed": 1.5}, "speed must be 1", "speed"),
+        ({"speed": 3}, "speed: Input should be less than or equal to 2", "speed"),
+        ({"input": "<speak>the <audio/> boat</speak>"}, "SSML: <audio> not understood", None),
+        ({"input": "<!DOCTYPE x><speak>boat</speak>"}, "", None),
         ({"speed": "fast"}, "speed: ", "speed"),
         ({"voice": "nobody"}, "no voice 'nobody'; there are voice", "voice"),
         ({"voice": {"id": "../../etc/passwd".replace("/", ".")}}, "no voice", "voice"),
