@@ -12,16 +12,28 @@ import numpy as np
 
 from ellav.data.durations import to_frames
 from ellav.errors import UserError
-from ellav.infer.asked import Request, bounded
+from ellav.infer.asked import Request, bounded, check_rate
 from ellav.infer.pipeline import Pipeline, durations_after
 from ellav.plugins.orderings import Ordering
 from ellav.types import DecodingRequest
 
+NO_TIMES = "the ordering {} of this model keeps no times of phones; leave it out"
 
-def check_timed(asked: Sequence[Request], ordering: Ordering, what: str = "rate") -> None:
+
+def check_lengths(rate: float, timing: object, ordering: Ordering) -> None:
+    """Raises UserError for a rate that is none, beside a timing (None: there is none), and for either where the
+    ordering keeps no times of phones."""
+    for name, given in (("rate", check_rate(rate) != 1), ("timing", timing is not None)):
+        if given and not ordering.needs_durations:
+            raise UserError(f"{name}: {NO_TIMES.format(ordering.name)}")
+    if rate != 1 and timing is not None:
+        raise UserError("rate and timing exclude each other: a TextGrid says how long everything lasts")
+
+
+def check_timed(asked: Sequence[Request], ordering: Ordering) -> None:
     """Raises UserError where lengths of phones are asked for and the ordering keeps none."""
     if any(request.is_timed for request in asked) and not ordering.needs_durations:
-        raise UserError(f"{what}: the ordering {ordering.name} of this model keeps no times of phones; leave it out")
+        raise UserError(f"rate: {NO_TIMES.format(ordering.name)}")
 
 
 def timed(

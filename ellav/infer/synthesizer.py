@@ -15,23 +15,22 @@ import numpy as np
 from ellav.data.dataset import Tokens
 from ellav.errors import UserError
 from ellav.infer.anew import READINGS, check_edit, part_of, without_silence, word_anew
-from ellav.infer.asked import Request, check_rate
+from ellav.infer.asked import Request
 from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import LEVELS
 from ellav.infer.editing import speak_edited
-from ellav.infer.following import check_follow, speak_following
+from ellav.infer.following import check_follow, check_follows, speak_following
 from ellav.infer.growing import growing_parts
 from ellav.infer.loading import check_codec, load_voice, longest_seen, packed_plugin
-from ellav.infer.pacing import check_timed, timed
+from ellav.infer.pacing import check_lengths, check_timed, timed
 from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised, spanned
 from ellav.infer.provenance import DEFAULT, Marking, about, model_name
 from ellav.infer.readings import check_best_of, speak_best, told_of_silence
 from ellav.infer.recordings import Sound, read_given
-from ellav.infer.requests import cross_sentence
+from ellav.infer.requests import asked_of
 from ellav.infer.stream import Part, Windows, speak
 from ellav.infer.synthesis import SpokenPart, Synthesis, joined
 from ellav.infer.texts import TextReader
-from ellav.infer.timing import with_timing
 from ellav.infer.transcripts import transcript_beside
 from ellav.models.device import choose_device
 from ellav.models.model_config import prompt_bounds
@@ -134,16 +133,17 @@ class Synthesizer:
         # With a prompt of the longest kind a quarter of what the model has seen is left for a part.
         most = self.longest / 4 / self.codec.frame_rate
         check_follow(follow, most, self.pipeline.engine.ordering)
-        self._check_timed(rate, timing)
+        check_lengths(rate, timing, self.pipeline.engine.ordering)
         if isinstance(text, str):
             self.reader.check(text)
         heard = self.hear(prompt, prompt_text, prompt_rate)
         behind = round((follow or 0) * self.codec.frame_rate)
-        asked = self._asked(text, len(heard.prompt.codes) + behind, rate, timing)
+        asked = self.reader.asked(text, len(heard.prompt.codes) + behind, rate, timing)
         check_timed(asked, self.pipeline.engine.ordering)
         if follow is None:
             parts = self._spoken(asked, heard.prompt, seed, best_of)
         else:
+            check_follows(asked)
             makers = [partial(self._decoding, n, one, seed=seed) for n, one in enumerate(asked)]
             speak_one = partial(speak_best, self.pipeline, seed=seed, best_of=best_of)
             made = speak_following(heard.prompt, makers, lambda request: speak_one([request])[0], behind)
@@ -168,11 +168,11 @@ class Synthesizer:
         phones of the text, which then last as long as there. language: of the text, for models of several. The prompt
         as for a call. Raises UserError as a call does.
         """
-        self._check_timed(rate, timing)
+        check_lengths(rate, timing, self.pipeline.engine.ordering)
         if language == "":
             self.reader.check(text)
         heard = self.hear(prompt, prompt_text, prompt_rate)
-        return self._asked(text, len(heard.prompt.codes), rate, timing, language)
+        return self.reader.asked(text, len(heard.prompt.codes), rate, timing, language)
 
     def edit(
         self,
@@ -268,7 +268,7 @@ class Synthesizer:
         The prompt, and a text that is given whole, are checked before this returns; what there is to remark on is a
         PromptWarning. Closing the generator ends the decoding.
         """
-        self._check_timed(rate)
+        check_lengths(rate, None, self.pipeline.engine.ordering)
         if isinstance(text, str):
             self.reader.check(text)
         elif not isinstance(text, Iterable):
@@ -303,43 +303,11 @@ class Synthesizer:
             self._prepared[chosen.name] = self.prompt(chosen.wav, chosen.text)
         return Heard(self._prepared[chosen.name], chosen.name, [])
 
-    def _check_timed(self, rate: float, timing: object = None) -> None:
-        """Refuse a rate that is none, and lengths of phones where the ordering keeps none."""
-        ordering = self.pipeline.engine.ordering
-        for name, given in (("rate", check_rate(rate) != 1), ("timing", timing is not None)):
-            if given and not ordering.needs_durations:
-                raise UserError(
-                    f"{name}: the ordering {ordering.name} of this model keeps no times of phones; leave it out"
-                )
-        if rate != 1 and timing is not None:
-            raise UserError("rate and timing exclude each other: a TextGrid says how long everything lasts")
-
-    def _asked(
-        self,
-        text: str | Request | Sequence[Request],
-        behind: int,
-        rate: float,
-        timing: os.PathLike | str | None,
-        language: str = "",
-    ) -> list[Request]:
-        """The parts in which a text is spoken behind so many frames."""
-        if isinstance(text, str):
-            asked = self.reader.requests(text, behind, rate, language)
-            if timing is None:
-                return asked
-            return with_timing(asked, timing, self.codec.frame_rate, self.reader.longest_silence)
-        asked = [text] if isinstance(text, Request) else list(text) if isinstance(text, Sequence) else []
-        if not asked or not all(isinstance(one, Request) for one in asked):
-            raise UserError("the text is empty; give at least one word, as a string, or requests")
-        if rate != 1 or timing is not None:
-            raise UserError("requests say themselves how long phones last; leave out rate and timing")
-        return asked
-
     def _spoken(self, asked: Sequence[Request], prompt: Utterance, seed: int, best_of: int | None) -> list[SpokenPart]:
         """Parts, each after the same prompt, all together; but those of which only some phones are made anew."""
         prompts = [spanned(prompt, one.prompt_span, self.codec.frame_rate, self.prompt.shortest) for one in asked]
         whole = [i for i, one in enumerate(asked) if one.edit is None]
-        decodings = [self._free(i, asked[i], prompts[i]) for i in whole]
+        decodings = [asked_of(i, asked[i], prompts[i], self.tokens, self.grows) for i in whole]
         decodings = timed(self.pipeline, decodings, [asked[i] for i in whole], seed)
         made = dict(zip(whole, speak_best(self.pipeline, decodings, seed, best_of), strict=True))
         for i, one in enumerate(asked):
@@ -349,18 +317,8 @@ class Synthesizer:
 
     def _decoding(self, number: int, asked: Request, prompt: Utterance, seed: int) -> DecodingRequest:
         """How a part is decoded, its phones as long as is asked."""
-        return timed(self.pipeline, [self._free(number, asked, prompt)], [asked], seed)[0]
-
-    def _free(self, number: int, asked: Request, prompt: Utterance) -> DecodingRequest:
-        """How a part is decoded where nobody says how long phones last. number: tells equal parts apart, so that a
-        sentence said twice is not said alike.
-
-        Random numbers depend on the name, and so, where text is spoken while it grows, it has the first word alone.
-        """
-        said = asked.said
-        phones, words = self.tokens.encode(said.phones, f"text {asked.text!r}"), np.array(said.word_of_phone, np.int32)
-        name = f"{number} {said.words[0] if self.grows else asked.text}"
-        return replace(cross_sentence(name, prompt, phones, words, self.tokens), language=asked.language)
+        free = asked_of(number, asked, prompt, self.tokens, self.grows)
+        return timed(self.pipeline, [free], [asked], seed)[0]
 
     def _marked(self, parts: list[SpokenPart], prompt: str | None, remarks: list[str]) -> Synthesis:
         """What is handed out of parts: joined and marked."""
@@ -382,7 +340,8 @@ class Synthesizer:
         """The parts of a text that comes in pieces, each as it grows; raises UserError where there is nothing."""
         part, most = None, self.reader.most_phones(len(heard.codes))
         for part in growing_parts(pieces, self.reader.phones, self.text.words_ahead, most):
-            request = self._free(part.number, Request(" ".join(part.said.words), part.said), heard)
+            asked = Request(" ".join(part.said.words), part.said)
+            request = asked_of(part.number, asked, heard, self.tokens, True)
             yield Part(replace(request, more=part.more), part.pause)
         if part is None:
             raise UserError("the text is empty; give at least one word")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +14,9 @@ from ellav.infer.asked import Request, check_rate
 from ellav.infer.chunks import sentences, split
 from ellav.infer.known_phones import with_known_phones
 from ellav.infer.marked import Piece, between, plain_text, read_marked
+from ellav.infer.silences import at_long_silences
 from ellav.infer.ssml import is_ssml, read_ssml
+from ellav.infer.timing import with_timing
 from ellav.plugins.text import Phones, TextFrontEnd
 from ellav.types import NONE
 
@@ -44,6 +45,33 @@ class TextReader:
         """The phones of a text, all of which the model has seen."""
         return self._known(self._read(text, language), f"text {text!r}")
 
+    def asked(
+        self,
+        text: str | Request | Sequence[Request],
+        behind: int,
+        rate: float = 1.0,
+        timing: os.PathLike | str | None = None,
+        language: str = "",
+    ) -> list[Request]:
+        """What a text, or requests, ask for behind so many frames; the rest as for `Synthesizer.requests`."""
+        if isinstance(text, str):
+            made = self.requests(text, behind, rate, language)
+            if timing is None:
+                return made
+            return with_timing(made, timing, self.tokens.stats["frame_rate"], self.longest_silence)
+        given = [text] if isinstance(text, Request) else list(text) if isinstance(text, Sequence) else []
+        if not given or not all(isinstance(one, Request) for one in given):
+            raise UserError("the text is empty; give at least one word, as a string, or requests")
+        if rate != 1 or timing is not None:
+            raise UserError("requests say themselves how long phones last; leave out rate and timing")
+        most = self.most_phones(behind)
+        for one in given:
+            if len(one.phones) > most and len(one.said.words) > 1:
+                raise UserError(
+                    f"request {one.text!r}: {len(one.phones)} phones are more than fit behind the prompt ({most})"
+                )
+        return given
+
     def requests(self, text: str, behind: int, rate: float = 1.0, language: str = "") -> list[Request]:
         """The parts in which a text, or SSML, is spoken behind so many frames. Raises UserError for what is wrong with
         it. rate: of all of it, times what SSML says of a part."""
@@ -52,7 +80,8 @@ class TextReader:
         pieces = [piece._replace(rate=check_rate(piece.rate * rate)) for piece in pieces]
         plain = plain_text(pieces)
         if all(piece == Piece(piece.text, rate) for piece in pieces):
-            chunks = split(plain.strip(), partial(self.size, language=language), self.most_phones(behind))
+            most = self.most_phones(behind, rate)
+            chunks = split(plain.strip(), partial(self.size, language=language), most)
             return [
                 Request(chunk.text, self.phones(chunk.text, language), rate, language=language, pause=chunk.pause)
                 for chunk in chunks
@@ -76,9 +105,12 @@ class TextReader:
         except UserError:
             return 0
 
-    def most_phones(self, behind: int) -> int:
-        """Phones of a part: what fits behind so many frames, and no more than the longest training utterance."""
-        frames = min(self.longest - behind, self.tokens.stats["max_frames"])
+    def most_phones(self, behind: int, rate: float = 1.0) -> int:
+        """Phones of a part: what fits behind so many frames, and no more than the longest training utterance.
+
+        rate: at which they are spoken; a slow part has fewer, a quick one no more.
+        """
+        frames = min(self.longest - behind, self.tokens.stats["max_frames"]) * min(1.0, rate)
         return max(1, int(frames / self.tokens.stats["frames_per_phone"]))
 
     def pieces(self, text: str) -> list[Piece]:
@@ -90,7 +122,8 @@ class TextReader:
     def _marked(self, pieces: list[Piece], plain: str, behind: int, language: str) -> list[Request]:
         """The parts of a text in which something is marked; cut where it is as a plain one, and at long breaks."""
         read = partial(self._read, language=language)
-        chunks = split(plain.strip(), partial(self.size, language=language), self.most_phones(behind))
+        most = self.most_phones(behind, min(piece.rate for piece in pieces))
+        chunks = split(plain.strip(), partial(self.size, language=language), most)
         starts, place = [], 0
         for chunk in chunks:
             place = plain.index(chunk.text, place)
@@ -115,41 +148,3 @@ class TextReader:
 
     def _known(self, said: Phones, where: str) -> Phones:
         return with_known_phones(said, self.text, self.tokens, where)
-
-
-def at_long_silences(request: Request, longest: float, frame_rate: float) -> list[Request]:
-    """A request in as many as it takes for none to speak more than `longest` seconds of silence at a time.
-
-    The rest of a longer one is due between them, before the first and after the last, and spoken by nobody. Where
-    `longest` is 0 the model cannot be told how long silence lasts: it makes of it what it likes, and no less is due.
-    """
-    silent, most = np.array(request.said.word_of_phone) < 0, int(longest * frame_rate)
-    long = np.flatnonzero(silent & (request.least > most))
-    last = len(request.phones) - 1
-    seconds = {int(place): request.least[place] / frame_rate for place in long}
-    cuts = [0, *(int(place) for place in long if 0 < place < last), last]
-    found = []
-    for begin, end in pairwise(cuts):
-        part = _part(request, begin, end + 1) if len(cuts) > 2 else request
-        least, most_frames = part.least.copy(), part.most.copy()
-        for place, here in ((begin, 0), (end, -1)):
-            if place in seconds:
-                inside = 0 < place < last
-                least[here] = most_frames[here] = (most + (here < 0)) // 2 if inside else most
-        if not longest:
-            least[silent[begin : end + 1]] = most_frames[silent[begin : end + 1]] = NONE
-        pause = seconds.get(end, request.pause if end == last else 0.0)
-        lead = seconds.get(0, request.lead) if begin == 0 else 0.0
-        found.append(replace(part, least=least, most=most_frames, lead=lead, pause=pause))
-    return found
-
-
-def _part(request: Request, begin: int, end: int) -> Request:
-    """Phones `begin` up to `end`, whole words of them."""
-    said = request.said
-    owners = said.word_of_phone[begin:end]
-    first = min(owner for owner in owners if owner >= 0)
-    words = said.words[first : max(owners) + 1]
-    own = Phones(said.phones[begin:end], [owner - first if owner >= 0 else owner for owner in owners], words)
-    bounds = (row[begin:end] for row in (request.rate, request.least, request.most))
-    return replace(request, **dict(zip(("rate", "least", "most"), bounds, strict=True)), text=" ".join(words), said=own)

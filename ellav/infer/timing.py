@@ -13,7 +13,7 @@ import numpy as np
 from ellav.data.durations import to_frames
 from ellav.errors import UserError
 from ellav.infer.asked import Request
-from ellav.infer.texts import at_long_silences
+from ellav.infer.silences import at_long_silences
 from ellav.plugins.aligners import AlignmentError
 from ellav.plugins.aligners.intervals import Interval, Matching
 from ellav.plugins.aligners.textgrid import read_tier

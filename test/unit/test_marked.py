@@ -12,8 +12,8 @@ from ellav.data.dataset import Tokens
 from ellav.errors import UserError
 from ellav.infer.asked import Request
 from ellav.infer.marked import Piece, between, plain_text, read_marked
+from ellav.infer.silences import at_long_silences
 from ellav.infer.ssml import is_ssml, read_ssml
-from ellav.infer.texts import at_long_silences
 from ellav.plugins.text import Phones
 from ellav.plugins.text.given_phones import given_phones
 from ellav.types import NONE
