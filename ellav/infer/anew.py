@@ -66,7 +66,7 @@ def word_anew(
         own = {"rate": np.full(count, rate or request.rate[first]), "least": np.full(count, NONE)}
         own["most"] = own["least"]
     elif rate is not None:
-        frames = scaled(durations[first:last], np.full(last - first, rate), np.zeros(last - first, bool))
+        frames = scaled(durations[first:last], np.full(last - first, rate), owners[first:last] < 0)
         own = {"rate": np.ones(last - first), "least": frames, "most": frames}
     text = request.text if new is None else " ".join([*said.words[:word], *new.words, *said.words[word + 1 :]])
     new = new or Phones(said.phones[first:last], [0 if owner == word else NONE for owner in owners[first:last]],

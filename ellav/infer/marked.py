@@ -63,9 +63,10 @@ def read_marked(pieces: Sequence[Piece], read: Callable[[str], Phones]) -> Marke
     alone = [_words(piece, read) for piece in pieces]
     if not any(alone):
         raise UserError("the text is empty; give at least one word")
-    text = plain_text(pieces)
-    whole = read(text) if any(piece.phones is None and not piece.spelled and piece.text for piece in pieces) else None
-    words = words_of(whole) if whole else []
+    try:
+        words = words_of(read(plain_text(pieces)))
+    except UserError:  # what has its phones given need not be readable
+        words = []
     if len(words) != sum(map(len, alone)):
         words = _side_by_side(pieces, alone)
     rates, breaks, begun = [], {}, 0

@@ -108,9 +108,9 @@ class TextReader:
     def most_phones(self, behind: int, rate: float = 1.0) -> int:
         """Phones of a part: what fits behind so many frames, and no more than the longest training utterance.
 
-        rate: at which they are spoken; a slow part has fewer, a quick one no more.
+        rate: at which they are spoken: slow ones take more room.
         """
-        frames = min(self.longest - behind, self.tokens.stats["max_frames"]) * min(1.0, rate)
+        frames = min((self.longest - behind) * min(1.0, rate), self.tokens.stats["max_frames"])
         return max(1, int(frames / self.tokens.stats["frames_per_phone"]))
 
     def pieces(self, text: str) -> list[Piece]:

@@ -6,10 +6,11 @@
 
 Sentences of the mini's grammar, each after a built-in prompt in turn. words: heard otherwise than they should be, %,
 with the interval in which 95 % of the figures of resampled sentences are, by pocketsphinx, which knows the grammar's
-words, and by Whisper. Times "as heard" are those of pocketsphinx, which aligns the sound with its phones.
+words. Times "as heard" are those of pocketsphinx, which aligns the sound with its phones.
 
 rates: got: all frames without a rate by all with it; as heard: the same from the first phone's beginning to the last
-one's end, as aligned. timing: each sentence with the durations of another voice. off: how far ends of phones as heard
+one's end, as aligned; stretched: words of the speech without a rate, which WORLD has stretched to it, to tell what a
+rate does to the judge. timing: each sentence with the durations of another voice. off: how far ends of phones as heard
 lie from what was asked for, against how far they do in speech whose durations nobody asked for. edits: the middle word
 of each sentence again, slower, or another one. jump: of the spectrum between 25 ms before and behind a place, in dB,
 averaged over the two ends of the word; beside it the same places of the speech before the edit.
@@ -20,16 +21,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
+import pyworld
 import torch
 from judged import interval, listener, sentences
 
 from ellav.data.audio import resample
 from ellav.infer.synthesis import Synthesis
 from ellav.infer.synthesizer import Synthesizer
+from ellav.plugins.aligners import AlignmentError
 from ellav.plugins.scorers import Scored, scorers
 from ellav.plugins.text import Phones
 from ellav.score.results import markdown
@@ -38,11 +42,12 @@ RATES = (0.6, 0.8, 1.0, 1.2, 1.4, 1.6)
 
 
 class Judges:
-    """Who hears words: pocketsphinx with the grammar's words, and Whisper."""
+    """Who hears words: pocketsphinx with the grammar's words, and if it is asked for Whisper."""
 
-    def __init__(self, voice: Synthesizer):
-        whisper = scorers.create("wer", {"transcriber": "whisper", "normalizer": "whisper"})
-        self.each = {"pocketsphinx": listener(voice), "Whisper": whisper}
+    def __init__(self, voice: Synthesizer, whisper: bool):
+        self.each = {"words": listener(voice)}
+        if whisper:
+            self.each["Whisper"] = scorers.create("wer", {"transcriber": "whisper", "normalizer": "whisper"})
 
     def __call__(self, speech: Synthesis) -> list[tuple[float, float]]:
         """Words heard otherwise, times 100, and words, by each."""
@@ -57,12 +62,13 @@ def main() -> None:
     made.add_argument("--sentences", type=int, default=24)
     made.add_argument("--rates", type=float, nargs="+", default=RATES)
     made.add_argument("--readings", type=int, nargs="+", default=[1, 8], help="of an edit, a row each")
+    made.add_argument("--whisper", action="store_true", help="let Whisper listen too")
     made.add_argument("--seed", type=int, default=300, help="of the sentences; the mini's own have 0")
     made.add_argument("--threads", type=int, default=1)
     options = made.parse_args()
     torch.set_num_threads(options.threads)
     voice = Synthesizer(options.model, watermark=None)
-    judges = Judges(voice)
+    judges = Judges(voice, options.whisper)
     texts = list(islice(zip(sentences(options.seed), cycle(voice.prompts), strict=False), options.sentences))
     {"rates": rates, "timing": timing, "edits": edits}[options.what](voice, judges, texts, options)
 
@@ -74,14 +80,25 @@ def rates(voice: Synthesizer, judges: Judges, texts: list, options: argparse.Nam
         made = [voice(text, prompt, rate=rate) for text, prompt in texts]
         frames = np.array([len(one.codes) for one in made], float)
         heard = np.array([span(voice, one) for one in made])
-        plain = plain or (frames, heard)
+        plain = plain or (frames, heard, made)
         scores = np.array([judges(one) for one in made])  # (sentences, judges, 2)
-        got, by_ear = (before.sum() / after.sum() for before, after in zip(plain, (frames, heard), strict=True))
+        fits = ~np.isnan(plain[1] + heard)
+        got, by_ear = plain[0].sum() / frames.sum(), plain[1][fits].sum() / heard[fits].sum()
         words = [interval(scores[:, j, 0], scores[:, j, 1]) for j in range(scores.shape[1])]
-        cuts = 100 * sum(one.facts["cuts"] for one in made) / sum(one.facts["phones"] for one in made)
-        rows.append((rate, [f"{rate:g}", f"{got:.3f}", f"{by_ear:.2f}", *words, f"{cuts:.1f}"]))
+        by_world = np.array([judges(replace(one, wav=stretched(one, rate))) for one in plain[2]])
+        words.append(interval(by_world[:, 0, 0], by_world[:, 0, 1]))
+        rows.append((rate, [f"{rate:g}", f"{got:.3f}", f"{by_ear:.2f}", *words]))
         print(rows[-1], file=sys.stderr, flush=True)
-    print(markdown(["asked", "got", "as heard", *judges.each, "cut, %"], [row for _, row in sorted(rows)]))
+    print(markdown(["asked", "got", "as heard", *judges.each, "stretched"], [row for _, row in sorted(rows)]))
+
+
+def stretched(speech: Synthesis, rate: float) -> np.ndarray:
+    """(samples,) of a speech at another rate, by WORLD."""
+    wav = speech.wav.astype(np.float64)
+    heights, times = pyworld.dio(wav, speech.sample_rate)
+    heights = pyworld.stonemask(wav, heights, times, speech.sample_rate)
+    parts = [find(wav, heights, times, speech.sample_rate) for find in (pyworld.cheaptrick, pyworld.d4c)]
+    return pyworld.synthesize(heights, *parts, speech.sample_rate, 5.0 / rate).astype(np.float32)
 
 
 def timing(voice: Synthesizer, judges: Judges, texts: list, _: argparse.Namespace) -> None:
@@ -100,7 +117,7 @@ def timing(voice: Synthesizer, judges: Judges, texts: list, _: argparse.Namespac
         off = np.concatenate([off_by(voice, speech) for speech in speeches])
         scores = np.array([judges(one) for one in speeches])
         words = [interval(scores[:, j, 0], scores[:, j, 1]) for j in range(scores.shape[1])]
-        rows.append([name, f"{100 * same:.0f}", f"{np.median(off):.0f}", f"{np.percentile(off, 90):.0f}", *words])
+        rows.append([name, f"{100 * same:.0f}", f"{np.nanmedian(off):.0f}", f"{np.nanpercentile(off, 90):.0f}", *words])
     print(markdown(["durations", "kept, %", "off, median ms", "off, 90 % within ms", *judges.each], rows))
 
 
@@ -156,10 +173,13 @@ def jump(speech: Synthesis, seconds: float) -> float:
 
 
 def aligned(voice: Synthesizer, speech: Synthesis) -> np.ndarray:
-    """(N,) seconds at which phones end, as heard."""
+    """(N,) seconds at which phones end, as heard; NaN where the sound does not fit them at all."""
     aligner = voice.prompt.aligner
     said = Phones(speech.symbols, speech.word_of_phone.tolist(), speech.words)
-    return aligner.align(resample(speech.wav, speech.sample_rate, aligner.sample_rate), said).ends
+    try:
+        return aligner.align(resample(speech.wav, speech.sample_rate, aligner.sample_rate), said).ends
+    except AlignmentError:
+        return np.full(len(speech.symbols), np.nan)
 
 
 def span(voice: Synthesizer, speech: Synthesis) -> float:

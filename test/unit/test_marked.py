@@ -38,6 +38,12 @@ def read(text):
     return Phones(phones, owners, words)
 
 
+def read_latin(text):
+    if not text.isascii():
+        raise UserError(f"{text!r} cannot be read")
+    return read(text)
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(["ab", "c", "abc", "b,", "a."]), st.floats(0.5, 2)), min_size=1, max_size=8),
     st.data(),
@@ -73,6 +79,10 @@ def test_given_phones_stand_for_their_word_and_letters_for_themselves():
     assert made.said == Phones(["sp", "a", "b", "c", "sp", "c", "sp"], [NONE, 0, 1, 2, NONE, 3, NONE],
                                ["A", "B", "C", "C"])  # fmt: skip
     assert read_marked([Piece("bc", phones=("t",))], read).said.phones == ["sp", "t", "sp"]
+    foreign = read_marked([Piece("東", phones=("t",)), Piece(" b")], read_latin)
+    assert foreign.said == Phones(["sp", "t", "b", "sp"], [NONE, 0, 1, NONE], ["東", "B"])
+    with pytest.raises(UserError, match="cannot be read"):
+        read_marked([Piece("東"), Piece(" b")], read_latin)
 
 
 def test_pieces_that_are_read_otherwise_together_are_read_by_themselves():
