@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import nn
 
 from ellav.bench.speech import PHONES, Codes, GeneratedSpeech
 from ellav.config import build, read_yaml
@@ -82,9 +81,14 @@ def random_model(
     return RandomModel(model, made, build(TrainConfig, of_train, "train_conf"))
 
 
-def fill(model: nn.Module) -> None:
-    """Small normal numbers into all matrices: a model begins with zeros in some, which cost a processor less."""
+def fill(model: ARModel | NARModel) -> None:
+    """Small normal numbers into all matrices: a model begins with zeros in some, which cost a processor less.
+
+    Those of the outputs are so large that a nucleus has a few tens of codes, as a trained model's: one of nearly all
+    takes longer to find.
+    """
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim == 2:
                 weight.normal_(std=0.02)
+        model.table.normal_(std=3 / model.options.width**0.5)

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 
+from ellav import machine
 from ellav.bin.run_command import run_command, writable_caches
 from ellav.version import __version__
 
@@ -34,6 +35,7 @@ COMMANDS = {
     "report": "stage 9: one page to read, look at and listen to",
     "pack": "stage 10: one folder that synthesizes",
     "check-config": "check the parts that a recipe names, before its stages run",
+    "export": "a packed model as ONNX graphs, for programs without torch",
     "plugins": "list and show plugins, check your own, begin a new one",
     "serve": "speak over HTTP, as OpenAI's clients ask for it",
     "bench": "how fast this machine decodes, trains, codes and streams",
@@ -65,6 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     def command() -> None:
         importlib.import_module("ellav.bin." + name.replace("-", "_")).main(argv[1:])
 
+    machine.keep_memory()
     with writable_caches():
         return run_command(f"ellav {name}", command, "--debug" in argv)
 

@@ -87,6 +87,7 @@ class Session:
         self._cache = None
         self._slots = Slots(engine, capacity, engine.width, confidence)
         self._rows = self._slots.rows
+        self._numbers = torch.arange(max(capacity, self._width), device=self._device)
         self._hidden: Tensor | None = None
         self._graphs = engine.session_graphs()
 
@@ -221,7 +222,7 @@ class Session:
 
     def _sample_rows(self, used: int) -> None:
         rows, engine, streams = self._slots.first(used), self.engine, self._streams
-        batch = torch.arange(used, device=self._device)
+        batch = self._numbers[:used]
         state, trigger, own_row, stream, early_below, force_at, end_at, _ = rows["now"][:, :COLUMNS].unbind(1)
         hold = rows["now"][:, COLUMNS:]  # (B, S)
         active, count = rows["ready"], rows["count"]
@@ -272,8 +273,7 @@ class Session:
 
     def _feed_rows(self, used: int, reach: int, level: bool) -> None:
         rows, width = self._slots.first(used), self._width
-        batch = torch.arange(used, device=self._device)
-        places = torch.arange(width, device=self._device)
+        batch, places = self._numbers[:used], self._numbers[:width]
         token, end = rows["has_token"], rows["now"][:, FORCED_END]
         next_forced = (rows["next_forced"] - token.long())[:, None] + places  # (B, W), a place before for the token
         forced = (next_forced < end[:, None]) & (next_forced >= rows["next_forced"][:, None])

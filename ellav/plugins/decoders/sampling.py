@@ -25,13 +25,13 @@ def check_top_p(top_p: float) -> None:
 def draw(probabilities: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """(B, V) non-negative weights and (B,) uniforms in [0, 1) -> (B,) indices.
 
-    Never an index of weight 0, whatever the rounding.
+    Never an index of weight 0, whatever the rounding, unless all are.
     """
     mass = probabilities.cumsum(dim=-1)
     total = mass[:, -1:]
-    index = (mass <= uniform[:, None] * total).sum(dim=-1)
-    last = probabilities.shape[-1] - 1 - (probabilities > 0).flip(-1).to(torch.uint8).argmax(dim=-1)
-    return torch.minimum(index, last)
+    # Below all of the mass, so that what is found has added to it.
+    wanted = torch.minimum(uniform[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    return (mass <= wanted).sum(dim=-1).clamp_max(probabilities.shape[-1] - 1)
 
 
 def nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
