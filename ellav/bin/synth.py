@@ -24,9 +24,7 @@ from ellav.bin.synth_prompts import check_prompt, list_prompts
 from ellav.bin.synth_texts import speak_tasks, tasks_of, tell
 from ellav.bin.voice_options import add_voice, check_voice, voice_of
 from ellav.errors import UserError
-from ellav.infer.asked import check_rate
 from ellav.infer.bundle import Bundle, read_bundle
-from ellav.infer.timing import read_timing
 from ellav.text_files import decoded
 
 OUT = Path("speech.wav")
@@ -145,6 +143,8 @@ def check_one(options: argparse.Namespace, bundle: Bundle) -> None:
 
 def check_lengths(options: argparse.Namespace) -> None:
     """Refuse a rate that is none, a TextGrid that cannot be read, and what cannot be asked for beside one."""
+    from ellav.infer.asked import check_rate
+    from ellav.infer.timing import read_timing
 
     check_rate(options.rate, "--rate")
     if options.timing is None:
