@@ -2,7 +2,7 @@
 
 from ellav.version import __version__
 
-__all__ = ["Synthesizer", "__version__"]
+__all__ = ["Request", "Synthesizer", "__version__"]
 
 
 def __getattr__(name: str):
@@ -10,4 +10,8 @@ def __getattr__(name: str):
         from ellav.infer.synthesizer import Synthesizer
 
         return Synthesizer
+    if name == "Request":
+        from ellav.infer.asked import Request
+
+        return Request
     raise AttributeError(f"module 'ellav' has no attribute {name!r}")

@@ -30,6 +30,7 @@ EXTRAS = {
     "mandarin": "the text front end pinyin, and espeak in Mandarin",
     "nemo": "normalizer=nemo of the text front ends g2p_en and espeak",
     "serve": "ellav serve",
+    "ssml": "texts in SSML",
     "export": "ellav export, and programs that speak with what it wrote",
     "dev": "the tests",
 }

@@ -162,7 +162,8 @@ class DecodingScript:
 
     On entering segment k the rows forced[offset[k]:offset[k+1]] are fed; then rows are
     sampled under the segment's state until its trigger or, without one, until `most`
-    rows. The trigger is masked below `least` rows and forced at `most` (a *cut*). A
+    rows. The trigger is masked below `least` rows and forced at `most` (a *cut*, unless the
+    segment has to have so many). A
     trigger of its own row is fed together with the next forced rows. Group K of the
     forced rows closes the sequence (EOS). Without a trigger, `most` is at least 1.
 

@@ -78,6 +78,15 @@ def main(argv: list[str]) -> None:
         help="of a long text: speak each part behind so much of the end of the part before, not after the prompt alone;"
         " 2 is a good number",
     )
+    made.add_argument(
+        "--rate", type=float, default=1.0, help="how much faster to speak than the model does by itself, 0.5 to 2"
+    )
+    made.add_argument(
+        "--timing",
+        type=Path,
+        metavar="TEXTGRID",
+        help="speak each phone as long as in this file, whose tier `phones` has the phones of the text",
+    )
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
     add_voice(made, "auto", "--prompt_text auto")
     options = parse(made, argv)
@@ -89,6 +98,7 @@ def main(argv: list[str]) -> None:
     check_voice(options)
     if options.best_of is not None and options.best_of < 1:
         raise UserError(f"--best_of {options.best_of} is no number of readings; give 1 or more")
+    check_lengths(options)
     if options.texts is not None:
         tasks, there = tasks_of(options, bundle)
         if not tasks:
@@ -103,9 +113,11 @@ def main(argv: list[str]) -> None:
 
     voice = voice_of(options)
     ready = time.perf_counter()
-    for option in ("textgrid", "srt"):
+    for option in ("textgrid", "srt", "timing"):
         if getattr(options, option) is not None:
             check_ordering(voice.pipeline.engine.ordering, f"--{option}")
+    if options.rate != 1:
+        check_ordering(voice.pipeline.engine.ordering, "--rate")
     if options.texts is not None:
         speak_tasks(voice, tasks, there, options, ready)
     elif options.stream is not None:
@@ -125,13 +137,27 @@ def check_one(options: argparse.Namespace, bundle: Bundle) -> None:
         options.files = files_of(options.out or OUT, options.textgrid, options.srt)
         check_files(options.files, options.prompt)
         return
-    names = ("out", "textgrid", "srt", "best_of", "follow")
+    names = ("out", "textgrid", "srt", "best_of", "follow", "timing")
     check_stream(options.stream, {f"--{name}": getattr(options, name) for name in names}, options.prompt)
+
+
+def check_lengths(options: argparse.Namespace) -> None:
+    """Refuse a rate that is none, a TextGrid that cannot be read, and what cannot be asked for beside one."""
+    from ellav.infer.asked import check_rate
+    from ellav.infer.timing import read_timing
+
+    check_rate(options.rate, "--rate")
+    if options.timing is None:
+        return
+    for option, given in (("rate", options.rate != 1), ("texts", options.texts is not None)):
+        if given:
+            raise UserError(f"--timing and --{option} exclude each other: a TextGrid times the phones of one text")
+    read_timing(options.timing)
 
 
 def speak_one(voice, text: str, options: argparse.Namespace, ready: float, loading: float) -> None:
     """Speak a text into its files. ready: when the voice was loaded. loading: seconds that this took."""
-    kept = {"best_of": options.best_of, "follow": options.follow}
+    kept = {name: getattr(options, name) for name in ("best_of", "follow", "rate", "timing")}
     speech = voice(text, options.prompt, options.prompt_text, options.seed, **kept)
     tell(speech.remarks)
     write_speech(options.files, speech)

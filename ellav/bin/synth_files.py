@@ -125,7 +125,7 @@ def write_speech(files: Files, speech) -> None:
     from ellav.infer.textgrid import write_textgrid
     from ellav.infer.times import word_times, write_srt
 
-    said = speech.phones, speech.word_of_phone, speech.durations, speech.frame_rate, speech.words
+    said = speech.symbols, speech.word_of_phone, speech.durations, speech.frame_rate, speech.words
     if files.textgrid is not None:
         write_textgrid(files.textgrid, *said)
     if files.srt is not None:

@@ -128,7 +128,8 @@ def speak_tasks(voice, tasks: Sequence[Task], there: int, options: argparse.Name
         for line, where, files in track(tasks, "synth", **bar):
             try:
                 prompt = hear(voice, line.prompt, options, heard)
-                speech = voice(line.text, prompt, seed=options.seed, best_of=options.best_of, follow=options.follow)
+                kept = {name: getattr(options, name) for name in ("seed", "best_of", "follow", "rate")}
+                speech = voice(line.text, prompt, **kept)
                 tell(speech.remarks, where)
                 write_speech(files, speech)
                 length += len(speech.wav) / speech.sample_rate

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from ellav.errors import UserError
+from ellav.infer.asked import Request
 from ellav.infer.pipeline import Speech
 from ellav.plugins.orderings import Ordering
 from ellav.types import DecodingRequest, Utterance
@@ -23,6 +24,12 @@ def check_follow(follow: float | None, most: float, ordering: Ordering) -> None:
         raise UserError(f"follow={follow!r} is no number of seconds from {LEAST:g} to {most:g}, what this model can do")
     if not ordering.needs_durations:
         raise UserError(f"follow: the ordering {ordering.name} of this model keeps no times of phones; leave it out")
+
+
+def check_follows(asked: Sequence[Request]) -> None:
+    """Raises UserError where a part has a prompt of its own, or is kept but for some phones."""
+    if any(one.prompt_span is not None or one.edit is not None for one in asked):
+        raise UserError("follow: parts with a prompt_span or an edit stand behind no other; leave it out")
 
 
 def speak_following(

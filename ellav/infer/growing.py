@@ -51,11 +51,11 @@ def growing_parts(pieces: Iterable[str], read: Callable[[str], Phones], ahead: i
         for word in told:
             size = 1 + sum(len(one.phones) + one.pause for one in words)
             if words and (size + word.pause + len(word.phones) >= most or (word.pause and 4 * size > 3 * most)):
-                yield Grown(number, _phones(words, SILENCE), False, LEVELS[1][1] if word.pause else LEVELS[2][1])
+                yield Grown(number, phones_of(words, SILENCE), False, LEVELS[1][1] if word.pause else LEVELS[2][1])
                 number, words, word = number + 1, [], word._replace(pause=False)
             words.append(word)
         if words and (told or ended):
-            yield Grown(number, _phones(words, *[SILENCE] * ended), not ended, LEVELS[0][1])
+            yield Grown(number, phones_of(words, *[SILENCE] * ended), not ended, LEVELS[0][1])
         if words and ended:
             number, words = number + 1, []
 
@@ -143,7 +143,7 @@ def words_of(said: Phones) -> list[Word]:
     return words
 
 
-def _phones(words: Iterable[Word], *closing: str) -> Phones:
+def phones_of(words: Iterable[Word], *closing: str) -> Phones:
     """The phones of words, silence before them and at pauses, and what closes them."""
     said = Phones([SILENCE], [-1], [])
     for word in words:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from ellav.data.dataset import Tokens
+from ellav.data.option_files import resolve_files
 from ellav.errors import UserError
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
@@ -15,8 +16,10 @@ from ellav.models.fastest import decoding_dtype
 from ellav.models.model_config import prompt_bounds
 from ellav.models.products import quantised
 from ellav.models.trained import Trained, load_pair
-from ellav.plugins.codecs import load_codec
+from ellav.plugins.aligners import aligners
+from ellav.plugins.codecs import Codec, load_codec
 from ellav.plugins.decoders import Decoder
+from ellav.plugins.registry import Registry
 
 
 class Voice(NamedTuple):
@@ -64,3 +67,30 @@ def load_voice(
     completing = quantised(models[1]) if quantize == "int8" else models[1]
     longest = round(prompt_bounds(second.config)[1] * made.frame_rate)
     return Voice(Pipeline(engine, completing, made, longest, nar_temperature), first, second)
+
+
+def check_codec(codec: Codec, tokens: Tokens, folder: Path) -> None:
+    """Raises UserError naming the folder where the codec makes other codes than the token list's statistics say."""
+    for name, stated in (("frame_rate", "frame_rate"), ("codebooks", "codebooks"), ("size", "codebook_size")):
+        if getattr(codec, name) != tokens.stats[stated]:
+            raise UserError(
+                f"{folder / 'codec'}: its {name} is {getattr(codec, name)}, that of list/stats.yaml"
+                f" {tokens.stats[stated]}; pack the model again"
+            )
+
+
+def longest_seen(config: dict) -> int:
+    """Frames of the longest sequence that a model was trained with; config: of config.yaml."""
+    return int(config.get("train", {}).get("max_frames") or 2 * config["stats"]["max_frames"])
+
+
+def packed_plugin(registry: Registry, choice: dict, folder: Path):
+    """The plugin that `ellav pack` named, with the files it carried along."""
+    cls = registry.get(choice["name"])
+    if registry is aligners and not hasattr(cls, "align"):
+        raise UserError(
+            f"{folder / 'model.yaml'}: aligner {choice['name']} runs a program or reads files and aligns no"
+            " prompt; a packed model has parts that run in process only; pack it again with --prompt_aligner"
+        )
+    registry.warn_if_changed(choice["name"], choice.get("record"), str(folder))
+    return registry.create(choice["name"], resolve_files(cls, choice["conf"], folder))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ import torch
 from ellav.errors import UserError
 from ellav.infer.confidence import mean_log_probability, of_both
 from ellav.infer.engine import Engine
+from ellav.infer.session import Decoded
 from ellav.models.nar import Completed, Mixing, NARInput, NARModel
 from ellav.plugins.codecs import Codec
 from ellav.plugins.codecs.code_vectors import sums_of_vectors
@@ -26,7 +28,7 @@ class Speech:
 
     codes: (T, Q). wav: (samples,) float32 at the codec's rate. phones: (N,) with
     durations (N,) in frames, None where the ordering keeps none. facts: what scorers and
-    reports want to know, plain numbers.
+    reports want to know, plain numbers. vectors: as of a Reading. sure: (T,) of each frame, see there.
     """
 
     id: str
@@ -36,6 +38,8 @@ class Speech:
     word_of_phone: np.ndarray
     durations: np.ndarray | None
     facts: dict
+    vectors: np.ndarray | None = None
+    sure: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,9 @@ class Reading:
     """What AR and NAR model made of one request with `seed`, prompt included.
 
     codes: (T, Q). vectors: (T, D), what lies between codes, where the pipeline tells these. durations: (N,) in frames,
-    None where the ordering keeps none. facts: those of a Speech, but for the codec's time.
+    None where the ordering keeps none. facts: those of a Speech, but for the codec's time. sure: (frames,) how sure the
+    models are of each frame after the prompt, as `of_both` tells of all; None where that was not asked for, or the AR
+    model makes more than a code a frame.
     """
 
     request: DecodingRequest
@@ -52,6 +58,16 @@ class Reading:
     vectors: np.ndarray | None
     durations: np.ndarray | None
     facts: dict
+    sure: np.ndarray | None = None
+
+
+class Begun(NamedTuple):
+    """What the AR model made of a request: rows as the session gives them, the codes (T, C) that they tell, prompt
+    included, and durations (N,) in frames, None where the ordering keeps none."""
+
+    rows: Decoded
+    codes: np.ndarray
+    durations: np.ndarray | None
 
 
 class Pipeline:
@@ -124,32 +140,20 @@ class Pipeline:
         """
         requests = [self.fitting(request) for request in requests]
         seeds = seed if isinstance(seed, Sequence) else [seed] * len(requests)
-        ordering = self.engine.ordering
         clock = _Clock()
-        scripts = []
-        for request in requests:
-            with at_work_on(f"utterance {request.id!r}"):
-                scripts.append(ordering.script(request))
-        decoded = self.engine.decode([request.id for request in requests], scripts, seeds, done, confidence)
-        restored = []
-        for request, rows in zip(requests, decoded, strict=True):
-            with at_work_on(f"utterance {request.id!r}"):
-                restored.append(ordering.restore(rows.ids))
-        durations = [
-            None if made.durations is None else around_prompt(made.durations, request)
-            for request, made in zip(requests, restored, strict=True)
-        ]
+        begun = self.begin(requests, seeds, done, confidence)
         clock.stop("ar_seconds")
 
-        completed = [Completed(made.codes, None, None) for made in restored]
+        completed = [Completed(made.codes, None, None) for made in begun]
         if self.nar is not None:
-            completed = self._complete(requests, durations, completed, confidence)
+            completed = self.complete(requests, begun, confidence)
         clock.stop("nar_seconds")
 
         spoken = [len(made.codes) - len(request.codes) for made, request in zip(completed, requests, strict=True)]
         total = max(1, sum(spoken))
         readings = []
-        for i, (request, rows, made, frames) in enumerate(zip(requests, decoded, completed, spoken, strict=True)):
+        for i, (request, first, made, frames) in enumerate(zip(requests, begun, completed, spoken, strict=True)):
+            rows, sure = first.rows, None
             facts = {
                 "id": request.id,
                 "frames": frames,
@@ -162,10 +166,34 @@ class Pipeline:
                 **{name: round(seconds * frames / total, 5) for name, seconds in clock.seconds.items()},
             }
             if confidence:
-                count = frames * (self.nar.codebooks - self.nar.known) if self.nar is not None else 0
-                facts |= of_both(rows.confidence, mean_log_probability(made.log_probability, count))
-            readings.append(Reading(request, seeds[i], made.codes, made.vectors, durations[i], facts))
+                further = self.nar.codebooks - self.nar.known if self.nar is not None else 0
+                by_nar = made.log_probability
+                total = None if by_nar is None else by_nar.sum()
+                facts |= of_both(rows.confidence, mean_log_probability(total, frames * further))
+                if rows.log_probabilities is not None and len(rows.log_probabilities) == frames:
+                    sure = rows.log_probabilities + (0.0 if by_nar is None else by_nar / further)
+            readings.append(Reading(request, seeds[i], made.codes, made.vectors, first.durations, facts, sure))
         return readings
+
+    def begin(
+        self,
+        requests: Sequence[DecodingRequest],
+        seeds: Sequence[int],
+        done: Callable[[int], None] | None = None,
+        confidence: bool = False,
+    ) -> list[Begun]:
+        """What the AR model alone makes of requests, each with a seed of its own. The rest as for `read`."""
+        ordering, scripts, begun = self.engine.ordering, [], []
+        for request in requests:
+            with at_work_on(f"utterance {request.id!r}"):
+                scripts.append(ordering.script(request))
+        decoded = self.engine.decode([request.id for request in requests], scripts, seeds, done, confidence)
+        for request, rows in zip(requests, decoded, strict=True):
+            with at_work_on(f"utterance {request.id!r}"):
+                made = ordering.restore(rows.ids)
+            durations = None if made.durations is None else around_prompt(made.durations, request)
+            begun.append(Begun(rows, made.codes, durations))
+        return begun
 
     def say(self, readings: Sequence[Reading], whole: bool = False) -> list[Speech]:
         """The speech of each reading. whole: as for `speak`."""
@@ -185,20 +213,18 @@ class Pipeline:
             facts = {**reading.facts, "codec_seconds": seconds}
             facts["seconds"] = round(sum(facts[f"{part}_seconds"] for part in ("ar", "nar", "codec")), 5)
             phones, words = request.phones[first:], request.word_of_phone[first:]
-            speeches.append(Speech(request.id, reading.codes[start:], wav, phones, words, durations, facts))
+            codes, vectors = reading.codes[start:], None if reading.vectors is None else reading.vectors[start:]
+            sure = None if whole else reading.sure
+            speeches.append(Speech(request.id, codes, wav, phones, words, durations, facts, vectors, sure))
         return speeches
 
-    def _complete(
-        self,
-        requests: Sequence[DecodingRequest],
-        durations: Sequence[np.ndarray | None],
-        begun: Sequence[Completed],
-        confidence: bool,
+    def complete(
+        self, requests: Sequence[DecodingRequest], begun: Sequence[Begun], confidence: bool = False
     ) -> list[Completed]:
         """What the NAR model makes of the known codebooks, behind the part of the prompt that it is not given."""
         items = [
-            nar_input(request, kept, made.codes, self.nar_prompt)
-            for request, kept, made in zip(requests, durations, begun, strict=True)
+            nar_input(request, made.durations, made.codes, self.nar_prompt)
+            for request, made in zip(requests, begun, strict=True)
         ]
         made = [
             c for part in _batches(items, self.engine.batch) for c in self.nar.complete(part, self.mixing, confidence)

@@ -10,6 +10,7 @@ import numpy as np
 from ellav.data.audio import resample
 from ellav.data.dataset import Tokens
 from ellav.data.durations import to_frames
+from ellav.data.joins import part
 from ellav.data.silence import with_pauses
 from ellav.errors import UserError, one_line
 from ellav.infer.known_phones import with_known_phones
@@ -103,6 +104,26 @@ class PromptReader:
         owners = words[first:last]
         owners = np.where(owners >= 0, owners - owners[owners >= 0].min(), owners)
         return Utterance("prompt", "prompt", "und", phones[first:last], owners, durations[first:last], codes[begin:end])
+
+
+def spanned(prompt: Utterance, span: tuple[float, float] | None, frame_rate: float, shortest: float) -> Utterance:
+    """A prompt from one second of it to another, None for all of it: the phones whose middle lies between them.
+
+    Raises UserError where these are no times of it, or what lies between them is shorter than `shortest` seconds.
+    """
+    if span is None:
+        return prompt
+    length = prompt.frames / frame_rate
+    try:
+        start, end = map(float, span)
+        if not 0 <= start < end <= length + 0.05:
+            raise ValueError("no such times")
+        inside, _ = part(prompt, round(start * frame_rate), round(end * frame_rate))
+        if inside.frames < shortest * frame_rate:
+            raise ValueError(f"{inside.frames / frame_rate:.2f} s are too short, at least {shortest:g} are needed")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"prompt_span={span!r} of a prompt of {length:.2f} s: {error}") from None
+    return inside
 
 
 def recognised(transcriber: Transcriber, prompt: Sound, rate: int | None) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from ellav.data.dataset import Tokens
+from ellav.infer.asked import Request
 from ellav.types import DecodingRequest, Utterance
 
 NO_PAUSES = np.zeros(0, np.int64)
@@ -29,6 +31,21 @@ def cross_sentence(
         False,
         tokens,
     )
+
+
+def asked_of(
+    number: int, asked: Request, prompt: Utterance, tokens: Tokens, by_first_word: bool = False
+) -> DecodingRequest:
+    """How a part is decoded where nobody says how long its phones last.
+
+    Random numbers depend on its name: number, which tells equal parts apart, so that a sentence said twice is not said
+    alike, and text; by_first_word: the first word alone, where text is spoken while it grows. Raises UserError for a
+    phone that the model does not know.
+    """
+    said = asked.said
+    phones, words = tokens.encode(said.phones, f"text {asked.text!r}"), np.array(said.word_of_phone, np.int32)
+    name = f"{number} {said.words[0] if by_first_word else asked.text}"
+    return replace(cross_sentence(name, prompt, phones, words, tokens), language=asked.language)
 
 
 def continuation(

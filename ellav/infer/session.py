@@ -38,10 +38,11 @@ PREFILL = 8192
 
 @dataclass(frozen=True)
 class Decoded:
-    """ids: (L, S) complete rows, closing rows included. cuts: segments ended by force.
-    last_cut: whether the last segment was. segments: K. steps: rows after the prefix.
+    """ids: (L, S) complete rows, closing rows included. cuts: segments ended by force, those left out that had to
+    have so many rows. last_cut: whether the last segment was. segments: K. steps: rows after the prefix.
     confidence: mean log-probability that the model gives the codes that were sampled, of all
-    stages; None where it was not asked for, or none were."""
+    stages; None where it was not asked for, or none were. log_probabilities: (n,) of each of them, in order; None where
+    it was not asked for, and where codes are sampled side by side."""
 
     ids: np.ndarray
     cuts: int
@@ -49,6 +50,7 @@ class Decoded:
     segments: int
     steps: int
     confidence: float | None = None
+    log_probabilities: np.ndarray | None = None
 
 
 @dataclass
@@ -56,7 +58,7 @@ class _Job:
     number: int
     script: DecodingScript
     key: int
-    so_far: tuple[float, int] = (0.0, 0)  # log-probability and number of the codes of the stages before
+    so_far: tuple[np.ndarray, int] = (np.zeros(0), 0)  # log-probabilities and number of codes of the stages before
     waits: bool = False  # for the rest of its script: all that it says so far is decoded
 
 
@@ -166,7 +168,7 @@ class Session:
             while free and self._waiting and (not slots or rows + len(self._waiting[0].script.prefix) <= PREFILL):
                 slot, job = free.pop(0), self._waiting.popleft()
                 self._jobs[slot] = job
-                self._slots.write(slot, job.script, job.key, *job.so_far)
+                self._slots.write(slot, job.script, job.key)
                 self._reach[slot] = len(job.script.prefix)
                 slots.append(slot)
                 rows += len(job.script.prefix)
@@ -247,7 +249,7 @@ class Session:
         if engine.decoder.history or self._slots.confidence:
             is_code = holds_frame[:, None] & engine.codes[chosen] & (hold < 0)
         if self._slots.confidence:
-            rows["log_probability"] += log_probability(said, chosen, is_code)
+            rows["log_probability"][batch, rows["sampled"], 0] = log_probability(said, chosen, is_code)
             rows["sampled"] += is_code.sum(dim=1)
         if engine.decoder.history:
             shifted = torch.cat([rows["history"][:, :, 1:], chosen[:, :, None]], dim=2)
@@ -255,8 +257,9 @@ class Session:
         count += holds_frame
         beside = triggered.any(dim=1) & (own_row == 0)
         ended = active & (own_trigger | beside | (count >= end_at))
-        torch.where(active, force, rows["last_cut"], out=rows["last_cut"])
-        rows["cuts"] += active & force
+        cut = force & (early_below < force_at)  # a segment that must have so many rows is not cut
+        torch.where(active, cut, rows["last_cut"], out=rows["last_cut"])
+        rows["cuts"] += active & cut
         count.masked_fill_(ended, 0)
         rows["segment"] += ended
         rows["samples"] += active
@@ -299,7 +302,7 @@ class Session:
 
     def _collect(self) -> None:
         """Take the results of slots whose scripts have ended, and free them; leave no more slots than half empty."""
-        wanted = ("done", "slot", "token", "cuts", "last_cut", *self._slots.confidence)
+        wanted = ("done", "slot", "token", "cuts", "last_cut")
         at = {name: self._rows[name][: self._used].cpu().numpy() for name in wanted}
         self._reach[: self._used] = at["slot"]
         for slot in np.flatnonzero(at["done"]).tolist():
@@ -314,17 +317,26 @@ class Session:
             closing = script.forced[script.offset[-2] : script.offset[-1]]
             ids = np.concatenate([script.prefix, fed, at["token"][slot : slot + 1], closing]).astype(np.int32)
             following = script.next(ids) if script.next else None
-            said = tuple(at[name][slot].item() for name in self._slots.confidence) or (0.0, 0)
+            said, sampled = self._sure(slot, *job.so_far)
             if following is not None:
-                self._waiting.appendleft(_Job(job.number, following, job.key, said))
+                self._waiting.appendleft(_Job(job.number, following, job.key, (said, sampled)))
             else:
                 cuts, last_cut = int(at["cuts"][slot]), bool(at["last_cut"][slot])
-                sure = mean_log_probability(*said)
-                self._results[job.number] = Decoded(ids, cuts, last_cut, len(script.state), len(ids) - prefix, sure)
+                steps, sure = len(ids) - prefix, mean_log_probability(said.sum(), sampled)
+                each = said if self._slots.confidence and self._streams == 1 else None
+                self._results[job.number] = Decoded(ids, cuts, last_cut, len(script.state), steps, sure, each)
             self._free(slot)
         live = [slot for slot, job in enumerate(self._jobs) if job is not None]
         if not self._waiting and len(live) * 2 <= self._used:
             self._close_ranks(live)
+
+    def _sure(self, slot: int, before: np.ndarray, count: int) -> tuple[np.ndarray, int]:
+        """Log-probabilities and number of the codes that a slot has sampled, behind those of the stages before."""
+        if not self._slots.confidence:
+            return before, count
+        sampled = int(self._rows["sampled"][slot])
+        said = self._rows["log_probability"][slot, :sampled, 0].cpu().numpy().astype(np.float64)
+        return np.concatenate([before, said]), count + sampled
 
     def _free(self, slot: int) -> None:
         """Empty a slot: it is computed still, but neither fed nor sampled."""

@@ -25,8 +25,8 @@ _CONFIDENCE = ("log_probability", "sampled")
 class Slots:
     """rows: name -> (capacity, ...), a row for each slot. width: rows that are fed a step.
 
-    confidence: the names of two more rows, or of none: the sum of the log-probabilities of the codes that a slot has
-    sampled, and how many these are.
+    confidence: the names of two more rows, or of none: the log-probabilities of the codes that a slot has sampled, in
+    order, and how many these are. Of codes that are sampled side by side the first place has the sum, the others 0.
     """
 
     def __init__(self, engine: Engine, capacity: int, width: int, confidence: bool = False):
@@ -35,7 +35,6 @@ class Slots:
         self._streams = S = engine.ordering.streams
         whole = {"dtype": torch.int64, "device": engine.device}
         self.rows = {name: torch.zeros(capacity, **whole) for name in (*_CHANGING, "segments")}
-        self.rows |= {name: torch.zeros(capacity, device=engine.device) for name in self.confidence}
         for name in ("ready", "done", "more", "has_token", "holds_frame", "last_cut"):
             self.rows[name] = torch.zeros(capacity, dtype=torch.bool, device=engine.device)
         self.rows |= {
@@ -47,6 +46,9 @@ class Slots:
             "ids": torch.full((capacity, 1, S), NONE, **whole),
             "uniforms": torch.zeros(capacity, 1, 2 * S, device=engine.device),
         }
+        if confidence:
+            self.rows["log_probability"] = torch.zeros(capacity, 1, 1, device=engine.device)
+            self.rows["sampled"] = torch.zeros(capacity, **whole)
         # A step may compute slots that nothing was written into yet: they are empty ones.
         self.rows["done"].fill_(True)
         for name in ("now", "table"):
@@ -56,18 +58,12 @@ class Slots:
         """The state of the first `used` slots."""
         return self.rows if used == self.capacity else {name: tensor[:used] for name, tensor in self.rows.items()}
 
-    def write(
-        self, slot: int, script: DecodingScript, key: int, log_probability: float = 0.0, sampled: int = 0
-    ) -> None:
-        """A script and its state at the beginning, into a slot.
-
-        key: of its uniform numbers. log_probability, sampled: of the stages before.
-        """
+    def write(self, slot: int, script: DecodingScript, key: int) -> None:
+        """A script and its state at the beginning, into a slot. key: of its uniform numbers."""
         engine, rows = self.engine, self.rows
         if engine.decoder.history:
             rows["history"][slot] = self.to_device(engine.heard(script))
         begin = {"count": script.count, "position": script.next_position, "slot": len(script.prefix)}
-        begin |= {"log_probability": log_probability, "sampled": sampled}
         for name in (*_CHANGING, *self.confidence, "last_cut", "has_token", "holds_frame"):
             rows[name][slot] = begin.get(name, 0)
         self._tell(slot, script, key, 0)
@@ -83,6 +79,8 @@ class Slots:
         self._room("table", segments + 1)
         self._room("uniforms", script.bound + 1)
         self._room("ids", len(script.prefix) + script.bound + self.width)
+        if self.confidence:
+            self._room("log_probability", self._streams * (script.bound + 1))
         table = np.zeros((segments + 1, COLUMNS + self._streams), np.int64)
         table[:segments] = engine.segments(script)
         table[segments, FORCED_END] = NONE  # the closing rows are nobody's to feed

@@ -2,106 +2,180 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from ellav.infer.chunks import Chunk
+from ellav.infer.asked import Request
 from ellav.infer.pipeline import Speech
 from ellav.plugins.codecs import Codec
-from ellav.plugins.text import Phones
+from ellav.types import Utterance
 
 CONFIDENCE = ("confidence", "ar_confidence", "nar_confidence")
 """Facts that are means over frames."""
 
 
+class SpokenPhone(NamedTuple):
+    """A phone as it was spoken, from `start` up to `end` in seconds, None where the ordering keeps no times.
+
+    word: the word that it is of, None for silence. confidence: the mean of how sure the models were of its frames;
+    None where that was not asked for, and for a phone without frames.
+    """
+
+    phone: str
+    word: str | None
+    start: float | None
+    end: float | None
+    confidence: float | None
+
+
+class SpokenPart(NamedTuple):
+    """A part of what was said: what was asked for, what became of it with which seed, and after which prompt."""
+
+    request: Request
+    speech: Speech
+    seed: int
+    prompt: Utterance
+
+
 @dataclass(frozen=True)
 class Synthesis:
-    """wav: (samples,) float32 at sample_rate Hz. phones and words with durations (N,) in
-    frames of frame_rate Hz, None where the ordering keeps none. codes: (T, Q). prompt: the
-    name of the built-in prompt that was used, or None. chunks: the parts in which the text
-    was spoken. facts: plain figures, summed over the parts; `docs/synthesis.md` tells what its
-    confidence is, a mean over their frames. seeds: what each part was spoken
-    with. remarks: lines on what a person may want to know: what was heard in a prompt, which
+    """wav: (samples,) float32 at sample_rate Hz. symbols, word_of_phone and words are its N phones, with durations (N,)
+    in frames of frame_rate Hz, None where the ordering keeps none; `phones` has all that together. codes: (T, Q).
+    prompt: the name of the built-in prompt that was used, or None. parts: in which the text was spoken.
+    facts: plain figures, summed over the parts; `docs/synthesis.md` tells what its
+    confidence is, a mean over their frames. sure: (T,) confidence of each frame, NaN where silence was put in; None
+    where that was not asked for. remarks: lines on what a person may want to know: what was heard in a prompt, which
     part came out silent and was spoken again. about: what a file's header should say, for
-    `ellav.data.audio.write_wav`."""
+    `ellav.data.audio.write_wav`. editor: the `Synthesizer.edit` of the voice that spoke."""
 
     wav: np.ndarray
     sample_rate: int
-    phones: list[str]
+    symbols: list[str]
     word_of_phone: np.ndarray
     words: list[str]
     durations: np.ndarray | None
     frame_rate: float
     codes: np.ndarray
     prompt: str | None
-    chunks: list[str]
     facts: dict
-    seeds: list[int] = field(default_factory=list)
+    parts: list[SpokenPart] = field(default_factory=list, repr=False)
+    sure: np.ndarray | None = None
     remarks: list[str] = field(default_factory=list)
     about: dict[str, str] = field(default_factory=dict)
+    editor: Callable[..., Synthesis] | None = field(default=None, repr=False)
+
+    @property
+    def chunks(self) -> list[str]:
+        """The texts of the parts."""
+        return [part.request.text for part in self.parts]
+
+    @property
+    def seeds(self) -> list[int]:
+        """What each part was spoken with."""
+        return [part.seed for part in self.parts]
 
     @property
     def confidence(self) -> float | None:
         """How sure the models were of what they said, 0 at most; None where that was not asked for."""
         return self.facts.get("confidence")
 
+    @property
+    def phones(self) -> list[SpokenPhone]:
+        """Its N phones, with their times."""
+        words = [self.words[owner] if owner >= 0 else None for owner in self.word_of_phone]
+        if self.durations is None:
+            return [SpokenPhone(phone, word, None, None, None) for phone, word in zip(self.symbols, words, strict=True)]
+        ends = np.cumsum(self.durations)
+        spans = [(int(end - frames), int(end)) for end, frames in zip(ends, self.durations, strict=True)]
+        return [
+            SpokenPhone(phone, word, start / self.frame_rate, end / self.frame_rate, self._sure_of(start, end))
+            for phone, word, (start, end) in zip(self.symbols, words, spans, strict=True)
+        ]
 
-def joined(
-    chunks: Sequence[Chunk], spoken: Sequence[Phones], speeches: Sequence[Speech], codec: Codec, prompt: str | None
-) -> Synthesis:
+    def edit(
+        self, word: int, text: str | None = None, rate: float | None = None, again: bool = False, **more
+    ) -> Synthesis:
+        """This speech with one word made anew, the rest kept; see `Synthesizer.edit`, which has `more` to say."""
+        return self.editor(self, word, text, rate, again, **more)
+
+    def _sure_of(self, start: int, end: int) -> float | None:
+        """The mean confidence of some frames, but for silence that was put in."""
+        sure = self.sure[start:end] if self.sure is not None else np.zeros(0)
+        sure = sure[~np.isnan(sure)]
+        return float(sure.mean()) if len(sure) else None
+
+
+def joined(parts: Sequence[SpokenPart], codec: Codec, prompt: str | None) -> Synthesis:
     """One speech of its parts. Where the silence around a cut is shorter than what is due, silence is put in."""
-    rate, frame_rate = codec.sample_rate, codec.frame_rate
+    requests, speeches = [part.request for part in parts], [part.speech for part in parts]
     keeps = all(speech.durations is not None for speech in speeches)
-    around = [_silence_around(speech, said) for speech, said in zip(speeches, spoken, strict=True)]
-    wavs, codes, durations, owners = [], [], [], []
-    phones: list[str] = []
+    told = all(speech.sure is not None for speech in speeches)
+    around = [_silence_around(part) for part in parts]
+    wavs, codes, durations, owners, sure = [], [], [], [], []
+    symbols: list[str] = []
     words: list[str] = []
-    for number, (chunk, said, speech) in enumerate(zip(chunks, spoken, speeches, strict=True)):
-        owner = np.array(said.word_of_phone, np.int32)
+
+    def silence(due: float, there: int) -> int:
+        """Put in what is lacking of `due` seconds where `there` frames are; returns frames."""
+        lacking = round((due - there / codec.frame_rate) * codec.sample_rate)
+        if lacking <= 0:
+            return 0
+        gap = codec.encode([np.zeros(lacking, np.float32)])[0]
+        codes.append(gap)
+        wavs.append(np.zeros(round(len(gap) * codec.sample_rate / codec.frame_rate), np.float32))
+        sure.append(np.full(len(gap), np.nan))
+        return len(gap)
+
+    for number, (request, speech) in enumerate(zip(requests, speeches, strict=True)):
+        lead = silence(request.lead, around[number][0]) if number == 0 else 0
+        said, owner = request.said, np.array(request.said.word_of_phone, np.int32)
         owners.append(np.where(owner >= 0, owner + len(words), owner))
-        phones += said.phones
+        symbols += said.phones
         words += said.words
         wavs.append(speech.wav)
         codes.append(speech.codes)
-        durations.append(speech.durations.copy() if keeps else None)
-        if number + 1 < len(chunks):
-            there = around[number][1] + around[number + 1][0]
-            lacking = round((chunk.pause - there / frame_rate) * rate)
-            if lacking > 0:
-                gap = codec.encode([np.zeros(lacking, np.float32)])[0]
-                codes.append(gap)
-                wavs.append(np.zeros(round(len(gap) * rate / frame_rate), np.float32))
-                if keeps:
-                    durations[-1][-1] += len(gap)
+        sure.append(speech.sure if told else np.zeros(0))
+        following = around[number + 1][0] if number + 1 < len(parts) else 0
+        pause = silence(request.pause, around[number][1] + following)
+        if keeps:
+            durations.append(speech.durations.copy())
+            durations[-1][0] += lead
+            durations[-1][-1] += pause
     return Synthesis(
         wav=np.concatenate(wavs),
-        sample_rate=rate,
-        phones=phones,
+        sample_rate=codec.sample_rate,
+        symbols=symbols,
         word_of_phone=np.concatenate(owners),
         words=words,
         durations=np.concatenate(durations) if keeps else None,
-        frame_rate=frame_rate,
+        frame_rate=codec.frame_rate,
         codes=np.concatenate(codes),
         prompt=prompt,
-        chunks=[chunk.text for chunk in chunks],
         facts=_summed([speech.facts for speech in speeches]),
+        parts=list(parts),
+        sure=np.concatenate(sure) if told else None,
     )
 
 
-def _silence_around(speech: Speech, said: Phones) -> tuple[int, int]:
+def _silence_around(part: SpokenPart) -> tuple[int, int]:
     """Frames of silence at the beginning and at the end, 0 where no durations are kept."""
-    if speech.durations is None:
+    durations, owners = part.speech.durations, part.request.said.word_of_phone
+    if durations is None:
         return 0, 0
-    first, last = (int(speech.durations[i]) if said.word_of_phone[i] < 0 else 0 for i in (0, -1))
+    first, last = (int(durations[i]) if owners[i] < 0 else 0 for i in (0, -1))
     return first, last
 
 
 def _summed(facts: Sequence[dict]) -> dict:
-    """Counts and seconds added up, means averaged; hit_bound where any part has hit its bound."""
+    """Counts and seconds added up, means averaged; hit_bound where any part has hit its bound. What not all parts tell
+    is left out."""
     total: dict = {}
     for key, value in facts[0].items():
+        if any(key not in part for part in facts):
+            continue
         if key in CONFIDENCE:
             total[key] = _mean([(part[key], part["frames"]) for part in facts if part[key] is not None])
         elif isinstance(value, bool):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -13,29 +13,29 @@ from pathlib import Path
 import numpy as np
 
 from ellav.data.dataset import Tokens
-from ellav.data.option_files import resolve_files
 from ellav.errors import UserError
+from ellav.infer.anew import READINGS, check_edit, part_of, without_silence, word_anew
+from ellav.infer.asked import Request
 from ellav.infer.bundle import read_bundle
-from ellav.infer.chunks import LEVELS, Chunk, sentences, split
-from ellav.infer.following import check_follow, speak_following
+from ellav.infer.chunks import LEVELS
+from ellav.infer.editing import speak_edited
+from ellav.infer.following import check_follow, check_follows, speak_following
 from ellav.infer.growing import growing_parts
-from ellav.infer.known_phones import with_known_phones
-from ellav.infer.loading import load_voice
-from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised
+from ellav.infer.loading import check_codec, load_voice, longest_seen, packed_plugin
+from ellav.infer.pacing import check_lengths, check_timed, timed
+from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised, spanned
 from ellav.infer.provenance import DEFAULT, Marking, about, model_name
 from ellav.infer.readings import check_best_of, speak_best, told_of_silence
 from ellav.infer.recordings import Sound, read_given
-from ellav.infer.requests import cross_sentence
+from ellav.infer.requests import asked_of
 from ellav.infer.stream import Part, Windows, speak
-from ellav.infer.synthesis import Synthesis, joined
+from ellav.infer.synthesis import SpokenPart, Synthesis, joined
+from ellav.infer.texts import TextReader
 from ellav.infer.transcripts import transcript_beside
 from ellav.models.device import choose_device
 from ellav.models.model_config import prompt_bounds
 from ellav.plugins.aligners import aligners
-from ellav.plugins.codecs import Codec
 from ellav.plugins.decoders import decoders
-from ellav.plugins.registry import Registry
-from ellav.plugins.text import Phones
 from ellav.plugins.text import text as text_front_ends
 from ellav.plugins.transcribers import transcribers
 from ellav.types import DecodingRequest, Utterance
@@ -82,7 +82,7 @@ class Synthesizer:
         self.bundle = bundle
         self.prompts = bundle.prompts
         self.tokens = Tokens.read(folder / "list")
-        self.text = _packed(text_front_ends, model["text"], folder)
+        self.text = packed_plugin(text_front_ends, model["text"], folder)
         choice = {"name": decoder, "conf": decoder_conf} if decoder else model["decoder"]
         made = decoders.create(choice["name"], choice["conf"])
         parts = (folder / name for name in ("ar", "nar", "codec"))
@@ -97,29 +97,34 @@ class Synthesizer:
         self._model = model_name(bundle)
         shortest, _ = prompt_bounds(nar.config)
         self.longest = longest_seen(ar.config)
-        aligner = _packed(aligners, model["aligner"], folder)
+        aligner = packed_plugin(aligners, model["aligner"], folder)
         self.prompt = PromptReader(self.text, aligner, self.codec, self.tokens, shortest, self.longest // 2)
+        self.reader = TextReader(self.text, self.tokens, self.longest, self.pipeline.engine.ordering.needs_durations)
         self._transcriber = (transcriber, transcriber_conf or {})
         self._prepared: dict[str, Utterance] = {}
 
     def __call__(
         self,
-        text: str,
+        text: str | Request | Sequence[Request],
         prompt: Sound | Heard | None = None,
         prompt_text: str | None = None,
         seed: int = 0,
         prompt_rate: int | None = None,
         best_of: int | None = None,
         follow: float | None = None,
+        rate: float = 1.0,
+        timing: os.PathLike | str | None = None,
     ) -> Synthesis:
         """Speak `text` in the voice of `prompt`, which says `prompt_text`.
 
-        prompt, prompt_text, prompt_rate: as for `hear`, or what that returned. A text longer than the model
+        text: plain, or SSML (`ellav.infer.ssml`), or what `requests` made of one. prompt, prompt_text, prompt_rate: as
+        for `hear`, or what that returned. A text longer than the model
         has seen is spoken in parts, each after the same prompt, joined by pauses. A part that comes out silent is
         spoken again with the next seed, which `remarks` of the result says. best_of: so many readings are made of
         each part, with the seeds from `seed` on, and the one kept of which the models are surest, which `confidence` of
         the result tells; None makes one and asks nothing. follow: so many seconds at the end of a part stand behind
         the prompt of the next one, which so goes on at the same pace and pitch; parts are then made one after another.
+        rate, timing: as for `requests`.
         Raises
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
@@ -128,21 +133,78 @@ class Synthesizer:
         # With a prompt of the longest kind a quarter of what the model has seen is left for a part.
         most = self.longest / 4 / self.codec.frame_rate
         check_follow(follow, most, self.pipeline.engine.ordering)
-        self._check_text(text)
+        check_lengths(rate, timing, self.pipeline.engine.ordering)
+        if isinstance(text, str):
+            self.reader.check(text)
         heard = self.hear(prompt, prompt_text, prompt_rate)
         behind = round((follow or 0) * self.codec.frame_rate)
-        chunks, spoken = self._cut(text, len(heard.prompt.codes) + behind)
-        numbered = zip(chunks, spoken, strict=True)
-        requests = [partial(self._request, n, chunk.text, said) for n, (chunk, said) in enumerate(numbered)]
+        asked = self.reader.asked(text, len(heard.prompt.codes) + behind, rate, timing)
+        check_timed(asked, self.pipeline.engine.ordering)
         if follow is None:
-            made = speak_best(self.pipeline, [request(heard.prompt) for request in requests], seed, best_of)
+            parts = self._spoken(asked, heard.prompt, seed, best_of)
         else:
+            check_follows(asked)
+            makers = [partial(self._decoding, n, one, seed=seed) for n, one in enumerate(asked)]
             speak_one = partial(speak_best, self.pipeline, seed=seed, best_of=best_of)
-            made = speak_following(heard.prompt, requests, lambda request: speak_one([request])[0], behind)
-        remarks = [*heard.remarks, *told_of_silence([chunk.text for chunk in chunks], made, seed, best_of)]
-        whole = joined(chunks, spoken, [speech for speech, _ in made], self.codec, heard.name)
-        marked, words = self.marking.whole(whole.wav), about(self._model, self.marking.name)
-        return replace(whole, wav=marked, seeds=[used for _, used in made], remarks=remarks, about=words)
+            made = speak_following(heard.prompt, makers, lambda request: speak_one([request])[0], behind)
+            parts = [SpokenPart(one, *said, heard.prompt) for one, said in zip(asked, made, strict=True)]
+        made = [(part.speech, part.seed) for part in parts]
+        remarks = [*heard.remarks, *told_of_silence([one.text for one in asked], made, seed, best_of)]
+        return self._marked(parts, heard.name, remarks)
+
+    def requests(
+        self,
+        text: str,
+        prompt: Sound | Heard | None = None,
+        prompt_text: str | None = None,
+        prompt_rate: int | None = None,
+        rate: float = 1.0,
+        timing: os.PathLike | str | None = None,
+        language: str = "",
+    ) -> list[Request]:
+        """The parts in which `text`, plain or SSML, is spoken after a prompt; a call takes them, changed or not.
+
+        rate: how much faster than by itself the model speaks, 0.5 to 2. timing: a TextGrid whose tier `phones` has the
+        phones of the text, which then last as long as there. language: of the text, for models of several. The prompt
+        as for a call. Raises UserError as a call does.
+        """
+        check_lengths(rate, timing, self.pipeline.engine.ordering)
+        if language == "":
+            self.reader.check(text)
+        heard = self.hear(prompt, prompt_text, prompt_rate)
+        return self.reader.asked(text, len(heard.prompt.codes), rate, timing, language)
+
+    def edit(
+        self,
+        speech: Synthesis,
+        word: int,
+        text: str | None = None,
+        rate: float | None = None,
+        again: bool = False,
+        seed: int | None = None,
+        readings: int = READINGS,
+    ) -> Synthesis:
+        """`speech` with one word made anew and all other codes kept; `speech.edit` is this.
+
+        word: its number in `speech.words`. text: what is said instead; rate: how much faster than it was, or than the
+        model would; again: the same, said otherwise. readings: of so many the one is taken that fits best between what
+        is kept. seed: of the first of them; where nobody says, that of the part, for `again` the next one. The part
+        that the word is in is made into sound anew as a whole. Raises UserError where nothing or no such word is to be
+        changed, the text cannot be spoken, or the ordering keeps no times of phones.
+        """
+        check_edit(speech.words, word, text, rate, again, readings)
+        parts = [*speech.parts]
+        number, inside = part_of([len(part.request.said.words) for part in parts], word)
+        part = parts[number]
+        if part.speech.durations is None:
+            raise UserError("edit: the ordering of this model keeps no times of phones")
+        new = None if text is None else without_silence(self.reader.phones(text, part.request.language))
+        asked = word_anew(part.request, part.speech, inside, new, rate)
+        seed = part.seed + again if seed is None else seed
+        made, used = speak_edited(self.pipeline, part.prompt, asked, self.tokens, seed, readings)
+        made = replace(made, facts={**part.speech.facts, **made.facts})
+        parts[number] = SpokenPart(replace(asked, edit=None), made, used, part.prompt)
+        return self._marked(parts, speech.prompt, speech.remarks)
 
     def hear(
         self, prompt: Sound | Heard | None = None, prompt_text: str | None = None, prompt_rate: int | None = None
@@ -189,6 +251,7 @@ class Synthesizer:
         seed: int = 0,
         prompt_rate: int | None = None,
         windows: Windows | None = None,
+        rate: float = 1.0,
     ) -> Iterator[np.ndarray]:
         """Speak `text` while it is being made: yields pieces, (samples,) float32 at `codec.sample_rate` each.
 
@@ -197,15 +260,17 @@ class Synthesizer:
 
         text may also be pieces of text as they come, words with the spaces between them for example. Where `grows`, a
         word is spoken when those behind it show how it is read; with any other model a sentence is spoken when what
-        comes after it shows that it has ended, the rest when no more pieces come. windows: their sizes. The other
+        comes after it shows that it has ended, the rest when no more pieces come, and so is any at another rate than 1.
+        windows: their sizes. The other
         arguments are those of a call, which says the same in the same voice; but what is heard cannot be taken back,
         so a part that comes out silent stays so.
 
         The prompt, and a text that is given whole, are checked before this returns; what there is to remark on is a
         PromptWarning. Closing the generator ends the decoding.
         """
+        check_lengths(rate, None, self.pipeline.engine.ordering)
         if isinstance(text, str):
-            self._check_text(text)
+            self.reader.check(text)
         elif not isinstance(text, Iterable):
             raise UserError("the text must be a string, or pieces of one")
         self.marking.check_streams()
@@ -213,11 +278,11 @@ class Synthesizer:
         for remark in heard.remarks:
             warnings.warn(remark, PromptWarning, stacklevel=2)
         if isinstance(text, str):
-            parts = self._parts([text], heard.prompt)
-        elif self.grows:
+            parts = self._parts([text], heard.prompt, seed, rate)
+        elif self.grows and rate == 1:
             parts = self._growing(text, heard.prompt)
         else:
-            parts = self._parts(self._sentences(text), heard.prompt)
+            parts = self._parts(self.reader.sentences(text), heard.prompt, seed, rate)
         return self.marking.pieces(speak(self.pipeline, parts, seed, windows or Windows()))
 
     @property
@@ -238,92 +303,45 @@ class Synthesizer:
             self._prepared[chosen.name] = self.prompt(chosen.wav, chosen.text)
         return Heard(self._prepared[chosen.name], chosen.name, [])
 
-    def _check_text(self, text: str) -> None:
-        """So that what cannot be spoken is refused before anything is computed."""
-        if not isinstance(text, str) or not text.strip():
-            raise UserError("the text is empty; give at least one word, as a string")
-        self._phones(text)
+    def _spoken(self, asked: Sequence[Request], prompt: Utterance, seed: int, best_of: int | None) -> list[SpokenPart]:
+        """Parts, each after the same prompt, all together; but those of which only some phones are made anew."""
+        prompts = [spanned(prompt, one.prompt_span, self.codec.frame_rate, self.prompt.shortest) for one in asked]
+        whole = [i for i, one in enumerate(asked) if one.edit is None]
+        decodings = [asked_of(i, asked[i], prompts[i], self.tokens, self.grows) for i in whole]
+        decodings = timed(self.pipeline, decodings, [asked[i] for i in whole], seed)
+        made = dict(zip(whole, speak_best(self.pipeline, decodings, seed, best_of), strict=True))
+        for i, one in enumerate(asked):
+            if one.edit is not None:
+                made[i] = speak_edited(self.pipeline, prompts[i], one, self.tokens, seed, best_of or READINGS)
+        return [SpokenPart(one, *made[i], prompts[i]) for i, one in enumerate(asked)]
 
-    def _cut(self, text: str, frames: int) -> tuple[list[Chunk], list[Phones]]:
-        """The parts in which a text is spoken behind so many frames, and their phones."""
-        chunks = split(text.strip(), self._size, self._most_phones(frames))
-        return chunks, [self._phones(chunk.text) for chunk in chunks]
+    def _decoding(self, number: int, asked: Request, prompt: Utterance, seed: int) -> DecodingRequest:
+        """How a part is decoded, its phones as long as is asked."""
+        free = asked_of(number, asked, prompt, self.tokens, self.grows)
+        return timed(self.pipeline, [free], [asked], seed)[0]
 
-    def _request(self, number: int, text: str, said: Phones, prompt: Utterance) -> DecodingRequest:
-        """How a part is decoded. number: tells equal parts apart, so that a sentence said twice is not said alike.
+    def _marked(self, parts: list[SpokenPart], prompt: str | None, remarks: list[str]) -> Synthesis:
+        """What is handed out of parts: joined and marked."""
+        whole = joined(parts, self.codec, prompt)
+        marked, words = self.marking.whole(whole.wav), about(self._model, self.marking.name)
+        return replace(whole, wav=marked, remarks=remarks, about=words, editor=self.edit)
 
-        Random numbers depend on the name, and so, where text is spoken while it grows, it has the first word alone.
-        """
-        phones, words = self.tokens.encode(said.phones, f"text {text!r}"), np.array(said.word_of_phone, np.int32)
-        return cross_sentence(f"{number} {said.words[0] if self.grows else text}", prompt, phones, words, self.tokens)
-
-    def _parts(self, texts: Iterable[str], heard: Utterance) -> Iterator[Part]:
+    def _parts(self, texts: Iterable[str], heard: Utterance, seed: int, rate: float) -> Iterator[Part]:
         """The parts of texts that come one after another, with the silence between them."""
         number = count()
         for text in texts:
-            chunks, spoken = self._cut(text, len(heard.codes))
-            pauses = [*(chunk.pause for chunk in chunks[:-1]), LEVELS[0][1]]
-            for chunk, said, pause in zip(chunks, spoken, pauses, strict=True):
-                yield Part(self._request(next(number), chunk.text, said, heard), pause)
+            asked = self.reader.requests(text, len(heard.codes), rate)
+            check_timed(asked, self.pipeline.engine.ordering)
+            pauses = [*(one.pause for one in asked[:-1]), max(asked[-1].pause, LEVELS[0][1])]
+            for one, pause in zip(asked, pauses, strict=True):
+                yield Part(self._decoding(next(number), one, heard, seed), pause)
 
     def _growing(self, pieces: Iterable[str], heard: Utterance) -> Iterator[Part]:
         """The parts of a text that comes in pieces, each as it grows; raises UserError where there is nothing."""
-        part = None
-        for part in growing_parts(pieces, self._phones, self.text.words_ahead, self._most_phones(len(heard.codes))):
-            request = self._request(part.number, " ".join(part.said.words), part.said, heard)
+        part, most = None, self.reader.most_phones(len(heard.codes))
+        for part in growing_parts(pieces, self.reader.phones, self.text.words_ahead, most):
+            asked = Request(" ".join(part.said.words), part.said)
+            request = asked_of(part.number, asked, heard, self.tokens, True)
             yield Part(replace(request, more=part.more), part.pause)
         if part is None:
             raise UserError("the text is empty; give at least one word")
-
-    def _sentences(self, pieces: Iterable[str]) -> Iterator[str]:
-        """What can be spoken of a text that comes in pieces; raises UserError where there is nothing."""
-        said = False
-        for sentence in sentences(pieces):
-            if self._size(sentence) or any(map(str.isalnum, sentence)):  # whose words cannot be spoken is refused later
-                said = True
-                yield sentence
-        if not said:
-            raise UserError("the text is empty; give at least one word")
-
-    def _phones(self, text: str) -> Phones:
-        """The phones of a text, all of which the model has seen."""
-        return with_known_phones(self.text(text), self.text, self.tokens, f"text {text!r}")
-
-    def _size(self, text: str) -> int:
-        """Phones of a part of the text, 0 where nothing in it can be spoken."""
-        try:
-            return len(self.text(text).phones)
-        except UserError:
-            return 0
-
-    def _most_phones(self, behind: int) -> int:
-        """Phones of a part: what fits behind so many frames, and no more than the longest training utterance."""
-        frames = min(self.longest - behind, self.tokens.stats["max_frames"])
-        return max(1, int(frames / self.tokens.stats["frames_per_phone"]))
-
-
-def check_codec(codec: Codec, tokens: Tokens, folder: Path) -> None:
-    """Raises UserError naming the folder where the codec makes other codes than the token list's statistics say."""
-    for name, stated in (("frame_rate", "frame_rate"), ("codebooks", "codebooks"), ("size", "codebook_size")):
-        if getattr(codec, name) != tokens.stats[stated]:
-            raise UserError(
-                f"{folder / 'codec'}: its {name} is {getattr(codec, name)}, that of list/stats.yaml"
-                f" {tokens.stats[stated]}; pack the model again"
-            )
-
-
-def longest_seen(config: dict) -> int:
-    """Frames of the longest sequence that a model was trained with; config: of config.yaml."""
-    return int(config.get("train", {}).get("max_frames") or 2 * config["stats"]["max_frames"])
-
-
-def _packed(registry: Registry, choice: dict, folder: Path):
-    """The plugin that `ellav pack` named, with the files it carried along."""
-    cls = registry.get(choice["name"])
-    if registry is aligners and not hasattr(cls, "align"):
-        raise UserError(
-            f"{folder / 'model.yaml'}: aligner {choice['name']} runs a program or reads files and aligns no"
-            " prompt; a packed model has parts that run in process only; pack it again with --prompt_aligner"
-        )
-    registry.warn_if_changed(choice["name"], choice.get("record"), str(folder))
-    return registry.create(choice["name"], resolve_files(cls, choice["conf"], folder))

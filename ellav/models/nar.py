@@ -44,12 +44,13 @@ class Mixing(NamedTuple):
 
 class Completed(NamedTuple):
     """All T frames of an item, its prompt included. codes: (T, Q) int16, the likeliest ones. vectors: (T, D) float32,
-    what the codec is to decode, or None without a `Mixing`. log_probability: natural logarithm of the probability that
-    the model gives the codes that it chose, summed over all of them; None where it was not asked for."""
+    what the codec is to decode, or None without a `Mixing`. log_probability: (T - T0,) natural logarithms of the
+    probability that the model gives the codes that it chose, summed over those of a frame; None where it was not asked
+    for."""
 
     codes: np.ndarray
     vectors: np.ndarray | None
-    log_probability: float | None
+    log_probability: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ class NARModel(nn.Module):
             if confidence:
                 said = logits.float()
                 likeliest = (said.amax(dim=-1) - said.logsumexp(dim=-1)).double().cpu()
-                sure = [total + float(part.sum()) for total, part in zip(sure, likeliest.split(lengths), strict=True)]
+                sure = [total + part.numpy() for total, part in zip(sure, likeliest.split(lengths), strict=True)]
             if mixing is not None:
                 mean = (logits.float() / mixing.temperature).softmax(-1) @ mixing.vectors[codebook]
                 for item, total, part in zip(items, sums, mean.split(lengths), strict=True):

@@ -132,7 +132,7 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
         prompt, format = of_field("voice", voices.get, asked.voice_name), formats[asked.response_format]
         if asked.stream_format is not None:
             return await streamed(request, asked, prompt)
-        made = await one_of(request, lambda voice: [voice(asked.input, prompt, seed=asked.seed).wav])
+        made = await one_of(request, lambda voice: [voice(asked.input, prompt, seed=asked.seed, rate=asked.speed).wav])
         metrics.whole.observe(time.monotonic() - began)
         spoken(len(made))
         return Response(await asyncio.to_thread(encoded, made, rate, format), media_type=format.media)
@@ -143,8 +143,8 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
             raise Refused(
                 400, f"response_format {asked.response_format!r:.100} is none of {known}", param="response_format"
             )
-        if asked.speed != 1:
-            raise Refused(400, "speed must be 1: the models speak at the pace of the voice", param="speed")
+        if asked.speed != 1 and not speaker.shared.ordering.needs_durations:
+            raise Refused(400, "speed must be 1: this model keeps no times of phones", param="speed")
         if len(asked.input) > most_text:
             long = f"the text has {len(asked.input)} characters; {most_text} are spoken at most"
             raise Refused(400, long, param="input")
@@ -153,7 +153,8 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
         """An answer whose body is sent as it is made; what can be refused is refused before it begins."""
         began, format, rate = time.monotonic(), formats[asked.response_format], speaker.voice.codec.sample_rate
         try:
-            heard = Awaited(speaker, lambda voice: voice.stream(asked.input, prompt, seed=asked.seed))
+            said = {"seed": asked.seed, "rate": asked.speed}
+            heard = Awaited(speaker, lambda voice: voice.stream(asked.input, prompt, **said))
         except Exception as error:
             raise told(error) from None
         try:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from ellav.errors import printable
+from ellav.infer.asked import FASTEST, SLOWEST
 from ellav.serve.sounds import DEFAULT, FORMATS
 
 WRONG, DENIED, BUSY, FAILED = "invalid_request_error", "authentication_error", "rate_limit_error", "server_error"
@@ -26,11 +27,11 @@ class VoiceId(BaseModel):
 class SpeechRequest(BaseModel):
     """What is to be spoken. Anything else that OpenAI's clients send, `instructions` for example, is ignored."""
 
-    input: Annotated[str, Field(min_length=1, description="the text")]
+    input: Annotated[str, Field(min_length=1, description="the text; SSML where it begins with <speak")]
     model: Annotated[str | None, Field(description="ignored: a server has one model")] = None
     voice: Annotated[str | VoiceId | None, Field(description="of /v1/voices; the model's first if left out")] = None
     response_format: Annotated[str, Field(json_schema_extra={"enum": list(FORMATS)})] = DEFAULT
-    speed: Annotated[float, Field(description="1; the models have no other", json_schema_extra={"enum": [1]})] = 1.0
+    speed: Annotated[float, Field(ge=SLOWEST, le=FASTEST, description="how much faster than by itself")] = 1.0
     stream_format: Annotated[
         Literal["audio", "sse"] | None,
         Field(description="audio: sent as it is made; sse: likewise, as events; left out: sent when all is made"),

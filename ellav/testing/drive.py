@@ -14,7 +14,7 @@ from ellav.types import NONE, DecodingScript, State
 @dataclass(frozen=True)
 class Driven:
     """ids: (L, S), prefix and closing rows included. positions: (L,). cuts: (K,) boolean,
-    segments ended by force. steps: rows fed or sampled after the prefix."""
+    segments ended by force that might have had other numbers of rows. steps: rows fed or sampled after the prefix."""
 
     ids: np.ndarray
     positions: np.ndarray
@@ -65,7 +65,7 @@ def drive(
             if force:
                 stream = 0 if state.own_row else int(np.flatnonzero(state.allowed[:, state.trigger])[0])
                 row[stream] = state.trigger
-                cuts[k] = True
+                cuts[k] = script.least[k] < script.most[k]
             ended = state.trigger != NONE and (
                 row[0] == state.trigger if state.own_row else (row == state.trigger).any()
             )

@@ -177,7 +177,9 @@ def test_a_text_of_many_parts_is_what_it_is_alone(client, alone):
     ("fields", "said", "param"),
     [
         ({"response_format": "aac"}, "response_format 'aac' is none of mp3, opus, flac, wav, pcm", "response_format"),
-        ({"speed": 1.5}, "speed must be 1", "speed"),
+        ({"speed": 3}, "speed: Input should be less than or equal to 2", "speed"),
+        ({"input": "<speak>the <audio/> boat</speak>"}, "SSML: <audio> not understood", None),
+        ({"input": "<!DOCTYPE x><speak>boat</speak>"}, "", None),
         ({"speed": "fast"}, "speed: ", "speed"),
         ({"voice": "nobody"}, "no voice 'nobody'; there are voice", "voice"),
         ({"voice": {"id": "../../etc/passwd".replace("/", ".")}}, "no voice", "voice"),
@@ -450,3 +452,15 @@ def test_pieces_are_the_whole(format, rate):
     if format in ("wav", "flac"):
         np.testing.assert_array_equal(pcm16(made[:, 0]), pcm16(wav))
         np.testing.assert_array_equal(samples(encoded(wav, rate, FORMATS[format]))[0], pcm16(wav))
+
+
+def test_speed_and_ssml_are_what_a_call_makes_of_them(server, client, alone):
+    made = openai_client(server[0]).audio.speech.create(
+        model="tts-1", voice="voice", input=TEXT, response_format="wav", speed=0.7
+    )
+    np.testing.assert_array_equal(samples(made.content)[0], pcm16(alone(TEXT, rate=0.7).wav))
+    streamed = say(client, speed=1.5, stream_format="audio").content
+    np.testing.assert_array_equal(pcm16(read_all(io.BytesIO(streamed)).wav[:, 0]),
+                                  pcm16(np.concatenate(list(alone.stream(TEXT, rate=1.5)))))  # fmt: skip
+    text = '<speak>The <prosody rate="slow">old</prosody> boat.<break time="1s"/> Boat.</speak>'
+    np.testing.assert_array_equal(samples(say(client, input=text).content)[0], pcm16(alone(text).wav))

@@ -262,7 +262,7 @@ def test_times_are_written_beside_the_audio_or_where_they_are_wanted(synth, voic
     text = "A boat, a horse."
     assert synth("--srt", f"--config={tmp_path / 'conf.yaml'}", text=text)[0] == 0
     assert synth(f"--srt={tmp_path / 'b.srt'}", f"--textgrid={tmp_path / 'b.textgrid'}", text=text)[0] == 0
-    wanted = word_times(speech.phones, speech.word_of_phone, speech.durations, speech.frame_rate, speech.words)
+    wanted = word_times(speech.symbols, speech.word_of_phone, speech.durations, speech.frame_rate, speech.words)
     for stem in ("out.srt", "b.srt"):
         back = read_srt(tmp_path / stem)
         assert [one[2] for one in back] == [one.label for one in wanted] == ["A", "BOAT", "A", "HORSE"]
