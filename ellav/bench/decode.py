@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ellav.bench.floors import decoding_bytes, operations, output_weights
-from ellav.bench.measured import fastest, figures
+from ellav.bench.measured import Run, figures, in_turn
 from ellav.bench.reference import Reference
 from ellav.infer.engine import Engine
+from ellav.infer.session import Decoded
 from ellav.models.ar import ARModel
 from ellav.models.nar import NARInput, NARModel
 from ellav.models.options import ModelOptions
@@ -58,17 +60,24 @@ def ar_rows(
     """
     names = [f"{number} {request.id}" for number, request in enumerate(requests)]
     prefixes = [len(script.prefix) for script in scripts]
-    rows, speech = [], 0.0
-    plain = {"no graphs": {"graphs": False}} if setting.device.type == "cuda" else {}
-    round_too = {setting.quantize: {"quantize": setting.quantize}} if setting.quantize != "none" else {}
-    for changed, given in {"": {}, **plain, **round_too}.items():
-        engine = Engine(model, ordering, decoder, batch, width, **given)
+    plain = {"AR engine, no graphs": {"graphs": False}} if setting.device.type == "cuda" else {}
+    round_too = {}
+    if setting.quantize != "none":
+        round_too = {f"AR engine, {setting.quantize}": {"quantize": setting.quantize}}
+    engines = {
+        name: Engine(model, ordering, decoder, batch, width, **given)
+        for name, given in {"AR engine": {}, **plain, **round_too}.items()
+    }
 
-        def work(engine: Engine = engine):
-            before = engine.forwards
-            return engine.decode(names, scripts), engine.forwards - before
+    def work(engine: Engine) -> tuple[list[Decoded], int]:
+        before = engine.forwards
+        return engine.decode(names, scripts), engine.forwards - before
 
-        run = fastest(work, setting.repeats, setting.device)
+    each = round(np.mean([one.steps for one in work(engines["AR engine"])[0]]))
+    textbook = Textbook(setting, model.options, ordering.vocabulary.size, batch, round(np.mean(prefixes)), max(1, each))
+    works = [*(partial(work, engine) for engine in engines.values()), textbook.work]
+    *runs, beside = in_turn(works, setting.repeats, setting.device)
+    for (name, engine), run in zip(engines.items(), runs, strict=True):
         decoded, steps = run.result
         rows = [one.steps for one in decoded]
         frames = [len(ordering.restore(one.ids).codes) for one in decoded]
@@ -82,24 +91,30 @@ def ar_rows(
             list(zip(prefixes, rows, strict=True)),
             engine.width,
         )
-        name = f"AR engine, {changed}" if changed else "AR engine"
         yield figures(name, batch, run, steps, sum(rows), speech, floor / setting.bandwidth)
-    share = batch / len(scripts)
-    prefix, each = round(np.mean(prefixes)), max(1, round(np.mean(rows)))
-    yield ar_reference(setting, model.options, ordering.vocabulary.size, batch, prefix, each, speech * share)
+    yield textbook.row(beside, speech * batch / len(scripts))
 
 
-def ar_reference(
-    setting: Setting, options: ModelOptions, vocabulary: int, batch: int, prefix: int, rows: int, speech: float
-) -> dict:
-    """The textbook of the model's size, all of a batch with one length. prefix, rows: of each. speech: seconds of
-    all."""
-    reference = Reference(options, vocabulary).to(setting.device, setting.dtype).eval()
-    ids = torch.randint(vocabulary, (batch, prefix), device=setting.device)
-    run = fastest(lambda: reference.generate(ids, rows), setting.repeats, setting.device)
-    size, plain = setting.dtype.itemsize, dataclasses.replace(options, kv_heads=None)
-    floor = decoding_bytes(plain, vocabulary * options.width, size, size, rows, [(prefix, rows)] * batch)
-    return figures("AR reference", batch, run, rows, batch * rows, speech, floor / setting.bandwidth)
+class Textbook:
+    """The textbook of a model's size, all of a batch with one length. prefix, rows: of each."""
+
+    def __init__(self, setting: Setting, options: ModelOptions, vocabulary: int, batch: int, prefix: int, rows: int):
+        self.setting, self.options, self.vocabulary = setting, options, vocabulary
+        self.batch, self.prefix, self.rows = batch, prefix, rows
+        self.reference = Reference(options, vocabulary).to(setting.device, setting.dtype).eval()
+        self.ids = torch.randint(vocabulary, (batch, prefix), device=setting.device)
+
+    def work(self) -> None:
+        """Decode the batch."""
+        self.reference.generate(self.ids, self.rows)
+
+    def row(self, run: Run, speech: float) -> dict:
+        """What it took. speech: seconds of all."""
+        size, plain = self.setting.dtype.itemsize, dataclasses.replace(self.options, kv_heads=None)
+        spoken = [(self.prefix, self.rows)] * self.batch
+        floor = decoding_bytes(plain, self.vocabulary * self.options.width, size, size, self.rows, spoken)
+        tokens, seconds = self.batch * self.rows, floor / self.setting.bandwidth
+        return figures("AR reference", self.batch, run, self.rows, tokens, speech, seconds)
 
 
 def nar_rows(
@@ -124,17 +139,19 @@ def nar_rows(
     lengths = [len(item.codes) + before for item, before in zip(items, text, strict=True)]
     speech = frames / setting.frame_rate
 
-    def row(name: str, work, output: int, predicted: int, known: bool = True) -> dict:
-        run = fastest(work, setting.repeats, setting.device)
-        needed = levels * operations(model.options, lengths, predicted, output, causal=False)
-        return figures(name, batch, run, levels, levels * frames, speech, needed / peak if known else None)
-
     output = model.size * model.options.width
-    yield row("NAR model", lambda: model.generate(items), output, frames)
-    if setting.quantize != "none":
-        rounded = quantised(model if setting.dtype == torch.float32 else copy.deepcopy(model).float())
-        # No product of 8 bits has been measured that its floor could be told from.
-        yield row(f"NAR model, {setting.quantize}", lambda: rounded.generate(items), output, frames, known=False)
     reference = Reference(model.options, model.size).to(setting.device, setting.dtype).eval()
     ids = torch.randint(model.size, (batch, max(lengths)), device=setting.device)
-    yield row("NAR reference", lambda: reference.complete(ids, levels), output, sum(lengths))
+    works = {"NAR model": lambda: model.generate(items), "NAR reference": lambda: reference.complete(ids, levels)}
+    rounded = f"NAR model, {setting.quantize}"
+    if setting.quantize != "none":
+        small = quantised(model if setting.dtype == torch.float32 else copy.deepcopy(model).float())
+        works[rounded] = lambda: small.generate(items)
+    runs = dict(zip(works, in_turn(list(works.values()), setting.repeats, setting.device), strict=True))
+    for name in ("NAR model", rounded, "NAR reference"):
+        if name in runs:
+            predicted = sum(lengths) if name == "NAR reference" else frames
+            needed = levels * operations(model.options, lengths, predicted, output, causal=False)
+            # No product of 8 bits has been measured that its floor could be told from.
+            floor = None if name == rounded else needed / peak
+            yield figures(name, batch, runs[name], levels, levels * frames, speech, floor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -22,18 +22,28 @@ class Run(NamedTuple):
 
 def fastest(work: Callable[[], Any], repeats: int, device: torch.device) -> Run:
     """The fastest of so many runs, after one that does not count; the memory is that of all."""
-    forget_peaks(device)
-    work()
-    best, result = float("inf"), None
-    for _ in range(repeats):
-        wait_for(device)
-        began = time.perf_counter()
-        made = work()
-        wait_for(device)
-        seconds = time.perf_counter() - began
-        if seconds < best:
-            best, result = seconds, made
-    return Run(best, result, peaks(device))
+    return in_turn([work], repeats, device)[0]
+
+
+def in_turn(works: Sequence[Callable[[], Any]], repeats: int, device: torch.device) -> list[Run]:
+    """The fastest run of each in so many rounds of all, after a round that does not count; memory is that of all runs.
+
+    What slows a machine for a while, another tenant's work for example, so slows what is compared alike.
+    """
+    runs: list[list[Run]] = [[] for _ in works]
+    for _ in range(repeats + 1):
+        for own, work in zip(runs, works, strict=True):
+            forget_peaks(device)
+            wait_for(device)
+            began = time.perf_counter()
+            result = work()
+            wait_for(device)
+            own.append(Run(time.perf_counter() - began, result, peaks(device)))
+    made = []
+    for own in runs:
+        memory = {name: max(run.memory[name] for run in own) for name in own[0].memory}
+        made.append(min(own[1:], key=lambda run: run.seconds)._replace(memory=memory))
+    return made
 
 
 def forget_peaks(device: torch.device) -> None:
