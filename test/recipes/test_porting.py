@@ -11,7 +11,7 @@ PAGE = (ROOT / "docs/porting.md").read_text(encoding="utf-8")
 WALK = PAGE[PAGE.index("## German, from nothing") : PAGE.index("## What the walk passed over")]
 FILE, PRINTED = re.compile(r"^(#!.*\n)?# (\S+)\n(.*)", re.DOTALL), "text"
 OWN_LINES = 30
-SHORT = '--nj 1 --ngpu 0 --local-data-opts "--hours 0.02"'
+SHORT = '--nj 1 --ngpu 0 --local-data-opts "--hours 0.02" --score-args "--scorer_conf phone_error.passes=3"'
 UNTRAINED = '--train-args "--ar_conf max_steps=2" --nar-args "--nar_conf max_steps=2"'
 
 
