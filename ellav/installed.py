@@ -30,6 +30,7 @@ EXTRAS = {
     "mandarin": "the text front end pinyin, and espeak in Mandarin",
     "nemo": "normalizer=nemo of the text front ends g2p_en and espeak",
     "serve": "ellav serve",
+    "export": "ellav export, and programs that speak with what it wrote",
     "dev": "the tests",
 }
 """What each extra of setup.cfg is for."""
@@ -50,6 +51,10 @@ NAMES = {"espeak-ng": ("espeak-ng", "espeak"), "chromium": ("chromium", "chromiu
 
 IMPORTS = {"pyyaml": "yaml"}
 """Core packages whose module has another name."""
+
+
+CORE = "core"
+"""What is no extra."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,12 @@ def dependencies(required: list[str] | None) -> list[Item]:
         return [Item("Packages", "ellav", "not installed", "note", advice)]
     groups: dict[str, list[str]] = {}
     for line in required:
-        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
-        groups.setdefault(extra[1] if extra else "core", []).append(line.partition(";")[0].strip())
+        extra, requirement = _of_extra(line)
+        groups.setdefault(extra, []).append(requirement)
     items = []
     for extra, wanted in groups.items():
         for requirement in wanted:
-            name = re.match(r"[A-Za-z0-9._-]+", requirement)[0]
+            name = _name(requirement)
             try:
                 found = metadata.version(name)
             except metadata.PackageNotFoundError:
@@ -95,9 +100,28 @@ def dependencies(required: list[str] | None) -> list[Item]:
     return items
 
 
+def extra_of(module: str) -> str | None:
+    """The first extra that brings the package which `module` belongs to; None where none is called like it."""
+    wanted = module.partition(".")[0].lower()
+    for extra, requirement in map(_of_extra, requirements() or ()):
+        if extra != CORE and _name(requirement).lower().replace("-", "_") == wanted:
+            return extra
+    return None
+
+
+def _of_extra(line: str) -> tuple[str, str]:
+    """Of a line of requirements: the extra or CORE, and the requirement without it."""
+    extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
+    return extra[1] if extra else CORE, line.partition(";")[0].strip()
+
+
+def _name(requirement: str) -> str:
+    return re.match(r"[A-Za-z0-9._-]+", requirement)[0]
+
+
 def _package(extra: str, requirement: str, name: str, found: str | None) -> Item:
     label = f"{name} [{extra}]"
-    if extra == "core":
+    if extra == CORE:
         get = f"run tools/setup_env.sh, or pip install '{requirement}'"
         if found is None:
             return Item("Packages", label, "missing", "broken", get)

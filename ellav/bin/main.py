@@ -35,6 +35,7 @@ COMMANDS = {
     "report": "stage 9: one page to read, look at and listen to",
     "pack": "stage 10: one folder that synthesizes",
     "check-config": "check the parts that a recipe names, before its stages run",
+    "export": "a packed model as ONNX graphs, for programs without torch",
     "plugins": "list and show plugins, check your own, begin a new one",
     "serve": "speak over HTTP, as OpenAI's clients ask for it",
     "bench": "how fast this machine decodes, trains, codes and streams",

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from ellav.data.outputs import is_full
 from ellav.errors import UserError, one_line, printable
+from ellav.installed import extra_of
 from ellav.plugins.faults import plugin_fault
 
 
@@ -40,7 +41,9 @@ def run_command(name: str, command: Callable[[], None], debug: bool = False) -> 
     except ModuleNotFoundError as error:
         if debug or (error.name or "").startswith("ellav"):
             raise
-        return _fail(name, f"{error}; install the extra that needs it (see setup.cfg)")
+        extra = extra_of(error.name or "")
+        how = f"install the extra: pip install 'ellav[{extra}]'" if extra else "`ellav doctor` shows what is missing"
+        return _fail(name, f"{error}; {how}")
     except OSError as error:
         if debug:
             raise

@@ -62,6 +62,19 @@ class Transformer(nn.Module):
         if level is not None and level.ndim:
             level = F.pad(level, (0, more))
         x, positions = F.pad(x, (0, 0, 0, more)), F.pad(positions, (0, more))
+        return self.through(x, positions, attend, level)[:rows]
+
+    def through(
+        self,
+        x: Tensor,
+        positions: Tensor,
+        attend: Callable[[Tensor, Tensor, Tensor], Tensor],
+        level: Tensor | None = None,
+    ) -> Tensor:
+        """Hidden states (T, D) of rows x (T, D) at positions (T,), whatever they see.
+
+        attend: queries (T, H, hd), keys and values (T, G, hd) of one block after the other -> (T, H, hd).
+        """
         angles = positions[..., None].float() * self.frequencies.float()  # (..., half)
         rotation = None
         if self.options.positions == "sinusoidal":
@@ -74,7 +87,7 @@ class Transformer(nn.Module):
         x = F.dropout(x, self.options.dropout, self.training)
         for block in self.blocks:
             x = block(x, attend, rotation, level)
-        return self.norm(x, level)[:rows]
+        return self.norm(x, level)
 
 
 class Block(nn.Module):

@@ -52,6 +52,7 @@ def codec_laws(codec: Codec, fresh: Codec, seconds: float = 20.0, seed: int = 0)
     yield [windows_sound], [(codec, [code]) for code in codes]
     yield [vectors_fit], [(codec,)]
     yield [sums_sound], first
+    yield [graph_sounds], [(codec, [code]) for code in codes]
     yield [files_hold_everything], [(codec, fresh, wavs)]
 
 
@@ -251,6 +252,24 @@ def sums_sound(codec: Codec, codes: list[np.ndarray]) -> None:
     for code, wav, other in zip(codes, codec.decode(codes), codec.decode_vectors(added), strict=True):
         same = wav.shape == other.shape and np.allclose(wav, other, atol=1e-3)
         demand(same, f"the waveform of {code.shape} codes is another one from the sums of their vectors")
+
+
+@law(
+    "what is exported decodes as it does",
+    "Return a module from `graph` that makes of int64 codes what `decode` does, or leave it out.",
+    _show,
+)
+def graph_sounds(codec: Codec, codes: list[np.ndarray]) -> None:
+    """Where `graph` is declared."""
+    if not hasattr(codec, "graph"):
+        return
+    import torch
+
+    for code, wav in zip(codes, codec.decode(codes), strict=True):
+        with torch.inference_mode():
+            made = codec.graph()(torch.from_numpy(code.astype(np.int64))).numpy()
+        same = made.shape == wav.shape and np.square(made - wav).mean() <= np.square(wav).mean() / 1e4 + 1e-8
+        demand(bool(same), f"the waveform of {code.shape} codes is another one from `graph`")
 
 
 @law(

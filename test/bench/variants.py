@@ -1,4 +1,5 @@
-"""What it costs the mini's voice to be spoken in other ways: weights of 8 bits, windows of a stream.
+"""What it costs the mini's voice to be spoken in other ways: weights of 8 bits, windows of a stream, text that comes
+word by word, where the model speaks inside an unfinished sentence.
 
     python test/bench/variants.py --sentences 200
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def main() -> None:
         "int8": lambda text, prompt: rounded(text, prompt).wav,
         "stream": lambda text, prompt: np.concatenate(list(voice.stream(text, prompt))),
     }
+    if voice.grows:
+        ways["word by word"] = lambda text, prompt: np.concatenate(list(voice.stream(pieces(text), prompt)))
     judge, voices = listener(voice), scorers.create("similarity")
     errors = {way: [] for way in ways}
     likeness = {way: [] for way in ways}
@@ -63,6 +66,11 @@ def main() -> None:
     counted = np.array(words, float)
     rows = [[way, interval(np.array(errors[way], float), counted), f"{np.mean(likeness[way]):.3f}"] for way in ways]
     print(markdown(["spoken", "words", "similarity"], rows))
+
+
+def pieces(text: str) -> Iterator[str]:
+    """A text as it is typed, a word at a time."""
+    return (f"{word} " for word in text.split())
 
 
 def agreement(voice: Synthesizer, rounded: Synthesizer, text: str, prompt: str) -> np.ndarray:

@@ -74,6 +74,13 @@ class VectorCodec(Codec, Protocol):
         """
 
 
+class GraphCodec(Codec, Protocol):
+    """A codec that can be exported (`ellav export`) has this too: programs without torch then decode with it."""
+
+    def graph(self) -> torch.nn.Module:
+        """What decodes as `decode` does, in tensors alone and for any T: codes (T, Q) int64 -> (samples,) float32."""
+
+
 @dataclass(frozen=True)
 class CodecTraining:
     """How a codec is trained: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the

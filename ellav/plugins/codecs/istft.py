@@ -18,6 +18,7 @@ from ellav.errors import UserError
 from ellav.plugins.codecs import Codec, CodecTraining, codecs, load_codec
 from ellav.plugins.codecs.code_vectors import sums_of_vectors
 from ellav.plugins.codecs.given_codes import checked_codes
+from ellav.plugins.codecs.graphs import FromCodes
 from ellav.plugins.codecs.istft_net import Judges, Vocoder, adversarial_losses, spectral_distance
 from ellav.plugins.codecs.mel import check
 from ellav.weights import read_weights
@@ -166,6 +167,11 @@ class ISTFT:
             vocoder(torch.from_numpy(z)[None])[0].clamp(-1, 1).numpy() if len(z) else np.zeros(0, np.float32)
             for z in frames
         ]
+
+    def graph(self) -> nn.Module:
+        """What decodes, for export."""
+        vocoder = self.network["vocoder"]
+        return FromCodes(self.vectors(), lambda z: vocoder(z[None])[0].clamp(-1, 1), vocoder).eval()
 
     def begin(self, wavs: list[np.ndarray]) -> None:
         """Take mean and spread of the vectors."""

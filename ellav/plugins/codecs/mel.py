@@ -82,18 +82,22 @@ class MelGrid:
         samples = round(frames * self.sample_rate / self.frame_rate)
         if not samples:
             return np.zeros(0, np.float32)
-        # From the grid of the codes to the hops of Griffin-Lim, linear in log magnitude.
-        hops = torch.arange(samples // self.hop + 2) * self.hop
+        magnitudes = self.magnitudes(log_mel, samples // self.hop + 2)
+        wav = griffin_lim(magnitudes, self.window, self.hop, self.iterations, self.momentum)
+        return wav[:samples].numpy()
+
+    def magnitudes(self, log_mel: torch.Tensor, count: int) -> torch.Tensor:
+        """(T * spectra, mel_bins) on the grid of the codes -> (count, bins) on that of Griffin-Lim, a hop apart."""
+        # Linear in log magnitude.
+        hops = torch.arange(count) * self.hop
         place = hops * (self.frame_rate * self.spectra / self.sample_rate) - 0.5
-        place = place.clamp(0, len(log_mel) - 1)
+        place = place.clamp(0, log_mel.shape[0] - 1)
         before = place.long()
-        after = (before + 1).clamp(max=len(log_mel) - 1)
+        after = (before + 1).clamp(max=log_mel.shape[0] - 1)
         share = (place - before)[:, None]
         log_mel = log_mel.clamp(max=LOUDEST)
         mels = (log_mel[before] * (1 - share) + log_mel[after] * share).exp()  # (F, mel_bins)
-        magnitudes = invert_mel(mels, self.bank, self.inverse)  # (F, bins)
-        wav = griffin_lim(magnitudes, self.window, self.hop, self.iterations, self.momentum)
-        return wav[:samples].numpy()
+        return invert_mel(mels, self.bank, self.inverse)
 
 
 def check(name: str, value: float, least: float, most: float) -> None:
@@ -129,7 +133,7 @@ def invert_mel(mels: torch.Tensor, bank: torch.Tensor, inverse: torch.Tensor, it
     found = (mels @ inverse.T).clamp(min=1e-7)
     wanted = mels @ bank
     for _ in range(iterations):
-        found = found * wanted / ((found @ bank.T) @ bank + tiny)
+        found = found * wanted / ((found @ bank.T) @ bank).clamp(min=tiny)
     return found
 
 

@@ -17,6 +17,7 @@ from ellav.errors import UserError
 from ellav.plugins.codecs import UNKNOWN, CodecTraining, codecs
 from ellav.plugins.codecs.code_vectors import code_vectors
 from ellav.plugins.codecs.given_codes import checked_codes
+from ellav.plugins.codecs.graphs import mel_graph
 from ellav.plugins.codecs.mel import MelGrid, check
 from ellav.plugins.codecs.rvq_conv_net import Network, ResidualVQ, SplitRVQ
 from ellav.weights import read_weights
@@ -194,6 +195,10 @@ class RVQConv:
         """(Q, size, D): the entries, zeros beyond those of a smaller codebook 1."""
         self._check()
         return code_vectors(self.network.quantiser.decode, self.codebooks, self.size)
+
+    def graph(self) -> torch.nn.Module:
+        """What decodes, for export."""
+        return mel_graph(self.mel, self.vectors(), lambda z: self.network.decode(z[None])[0], self.network)
 
     def save(self, folder: Path) -> None:
         """Write the network into an existing folder, its weights rounded to 16 bits here too, so that what is loaded

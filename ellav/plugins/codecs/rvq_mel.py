@@ -15,6 +15,7 @@ import torch
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
 from ellav.plugins.codecs.given_codes import checked_codes
+from ellav.plugins.codecs.graphs import mel_graph
 from ellav.plugins.codecs.mel import LOUDEST, MelGrid, check
 from ellav.weights import read_weights
 
@@ -134,6 +135,10 @@ class RVQMel:
     def vectors(self) -> np.ndarray:
         """(Q, size, D): the entries."""
         return self._learned()[1].numpy()
+
+    def graph(self) -> torch.nn.Module:
+        """What decodes, for export."""
+        return mel_graph(self.mel, self.vectors(), self._spectrum_of)
 
     def save(self, folder: Path) -> None:
         """Write the codebooks into an existing folder."""
