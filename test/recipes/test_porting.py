@@ -12,7 +12,7 @@ WALK = PAGE[PAGE.index("## German, from nothing") : PAGE.index("## What the walk
 FILE, PRINTED = re.compile(r"^(#!.*\n)?# (\S+)\n(.*)", re.DOTALL), "text"
 OWN_LINES = 30
 SHORT = '--nj 1 --ngpu 0 --local-data-opts "--hours 0.02" --score-args "--scorer_conf phone_error.passes=3"'
-UNTRAINED = '--train-args "--ar_conf max_steps=2" --nar-args "--nar_conf max_steps=2"'
+UNTRAINED = '--inference-args "--limit 2" --train-args "--ar_conf max_steps=2" --nar-args "--nar_conf max_steps=2"'
 
 
 def steps():
