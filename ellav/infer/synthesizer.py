@@ -169,8 +169,7 @@ class Synthesizer:
         as for a call. Raises UserError as a call does.
         """
         check_lengths(rate, timing, self.pipeline.engine.ordering)
-        if language == "":
-            self.reader.check(text)
+        self.reader.check(text, language)
         heard = self.hear(prompt, prompt_text, prompt_rate)
         return self.reader.asked(text, len(heard.prompt.codes), rate, timing, language)
 

@@ -31,15 +31,16 @@ class TextReader:
         self.longest_silence = tokens.stats["most_silence"] / rate if breaks else 0.0
         """Seconds that the model has heard, and so can be asked for."""
 
-    def check(self, text: str) -> None:
-        """Raises UserError where nothing can be spoken."""
+    def check(self, text: str, language: str = "") -> None:
+        """Raises UserError where nothing can be spoken. language: of the text, empty where none is named."""
         if not isinstance(text, str) or not text.strip():
             raise UserError("the text is empty; give at least one word, as a string")
         if is_ssml(text):
             pieces = self.pieces(text)
-            self._known(read_marked(pieces, self._read).said, f"text {plain_text(pieces)!r}")
+            read = partial(self._read, language=language)
+            self._known(read_marked(pieces, read).said, f"text {plain_text(pieces)!r}")
         else:
-            self.phones(text)
+            self.phones(text, language)
 
     def phones(self, text: str, language: str = "") -> Phones:
         """The phones of a text, all of which the model has seen."""
