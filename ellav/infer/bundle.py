@@ -14,6 +14,7 @@ from pathlib import Path
 from ellav.config import read_yaml
 from ellav.errors import UNPRINTABLE, UserError, one_line
 from ellav.plugins.registry import check_described
+from ellav.plugins.text import LANGUAGE
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained" / "mini"
 """The model that comes with the package, where it does."""
@@ -31,11 +32,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A prompt that a packed model carries: its name, its recording and what it says."""
+    """A prompt that a packed model carries: its name, its recording, what it says, and in which language: empty where
+    the model has only one, or it is the first."""
 
     name: str
     wav: Path
     text: str
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,5 +176,8 @@ def _prompts(folder: Path, listed) -> dict[str, BuiltIn]:
         if name in found or not wav.is_file():
             what = "stands there twice" if name in found else f"has no {wav}"
             raise UserError(f"{where}: prompt {name!r} {what}; pack the model again")
-        found[name] = BuiltIn(name, wav, check_text(one["text"], name))
+        language = one.get("language", "")
+        if not isinstance(language, str) or (language and not LANGUAGE.fullmatch(language)):
+            raise UserError(f"{where}: prompt {name!r}: {one_line(repr(language), 100)} is no name of a language")
+        found[name] = BuiltIn(name, wav, check_text(one["text"], name), language)
     return found
