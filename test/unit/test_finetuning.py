@@ -64,7 +64,7 @@ def test_a_codec_that_was_taken_before_is_still_the_first_ones(given, root, tmp_
 
 
 def test_no_codec_is_one_line(root, tmp_path):
-    with pytest.raises(UserError, match="no packed model, and no folder with codec.yaml inside"):
+    with pytest.raises(UserError, match=r"no packed model, and no folder with codec.yaml inside"):
         take(root, tmp_path / "raw")
     assert sf.info(root / "raw/train/train-00.wav").samplerate == RATE
 
@@ -83,5 +83,5 @@ def test_all_phones_of_the_model_are_in_the_list(given, root, tmp_path):
     assert tokens.phones == ["sp", "AA0", "AY1", "HH"]
     assert tokens.stats["most_phone"] == 999 and 1 < tokens.stats["max_frames"] < 999
     assert tokens.stats["frames_per_phone"] != 99.0
-    with pytest.raises(UserError, match="tokens.txt: no such file"):
+    with pytest.raises(UserError, match=r"tokens.txt: no such file"):
         run_tokens(root, "--phones_from", str(tmp_path))
