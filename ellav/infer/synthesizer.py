@@ -305,6 +305,11 @@ class Synthesizer:
         texts that go on, and the front end says how many words ahead decide how one is read."""
         return getattr(self.pipeline.engine.ordering, "grows", False) and hasattr(self.text, "words_ahead")
 
+    @property
+    def about(self) -> dict[str, str]:
+        """What the header of a file of this voice's speech says, see `ellav.infer.provenance.about`."""
+        return about(self._model, self.marking.name)
+
     def transcribe(self, prompt: Sound, prompt_rate: int | None = None) -> str:
         """The words that the transcriber hears in a recording. Raises UserError where there are none."""
         name, conf = self._transcriber
@@ -337,8 +342,8 @@ class Synthesizer:
     def _marked(self, parts: list[SpokenPart], prompt: str | None, remarks: list[str]) -> Synthesis:
         """What is handed out of parts: joined and marked."""
         whole = joined(parts, self.codec, prompt)
-        marked, words = self.marking.whole(whole.wav), about(self._model, self.marking.name)
-        return replace(whole, wav=marked, remarks=remarks, about=words, editor=self.edit)
+        marked = self.marking.whole(whole.wav)
+        return replace(whole, wav=marked, remarks=remarks, about=self.about, editor=self.edit)
 
     def _parts(self, texts: Iterable[str], heard: Utterance, seed: int, rate: float, language: str) -> Iterator[Part]:
         """The parts of texts that come one after another, with the silence between them."""

@@ -133,10 +133,11 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
         if asked.stream_format is not None:
             return await streamed(request, asked, prompt)
         said = asked.said()
-        made = await one_of(request, lambda voice: [voice(asked.input, prompt, **said).wav])
+        made = await one_of(request, lambda voice: [voice(asked.input, prompt, **said)])
         metrics.whole.observe(time.monotonic() - began)
-        spoken(len(made))
-        return Response(await asyncio.to_thread(encoded, made, rate, format), media_type=format.media)
+        spoken(len(made.wav))
+        content = await asyncio.to_thread(encoded, made.wav, rate, format, made.about)
+        return Response(content, media_type=format.media)
 
     def check(asked: SpeechRequest) -> None:
         if asked.response_format not in formats:
@@ -169,7 +170,7 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
         metrics.first.observe(time.monotonic() - began)
 
         async def body() -> AsyncIterator[bytes]:
-            encoder, item, whole = Encoder(format, rate), first, False
+            encoder, item, whole = Encoder(format, rate, about=speaker.voice.about), first, False
             try:
                 while True:
                     last = item is END

@@ -4,10 +4,11 @@
     python test/bench/bundle.py --model PACKED --prompts dump/raw/test_unseen --prompt-seconds 3 6
     python test/bench/bundle.py --model PACKED --prompts dump/raw/test --texts data/test/text
 
-The sentences are those of test/bench/sentences.txt, or of a data folder's `text`, in turn for each voice. --prompts: a folder of stage 2, of whose
-readers the first utterance of fitting length is the prompt. words: word error rate, %, as Whisper base hears it, with
-its 95 % interval over sentences. similarity: cosine to the prompt, by resemblyzer; other: to the next voice's prompt.
-DNSMOS: P.835, overall. real-time factor: seconds of work a second of speech, with one thread, after loading.
+The sentences are those of test/bench/sentences.txt, or of a data folder's `text`, in turn for each voice. --prompts: a
+folder of stage 2, of whose readers the first utterance of fitting length is the prompt. words: word error rate, %, as
+Whisper base hears it, with its 95 % interval over sentences. similarity: cosine to the prompt, by resemblyzer; other:
+to the next voice's prompt. DNSMOS: P.835, overall. real-time factor: seconds of work a second of speech, with one
+thread, after loading.
 """
 
 from __future__ import annotations
