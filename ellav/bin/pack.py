@@ -13,7 +13,7 @@ from ellav.data.option_files import copy_files, file_hashes, named_files
 from ellav.data.outputs import naming, need, write_text, writing
 from ellav.data.sounds import kept_in
 from ellav.errors import UserError
-from ellav.infer.bundle import PROMPTS
+from ellav.infer.bundle import FORMAT, PROMPTS
 from ellav.infer.languages import Languages
 from ellav.infer.packing import choose, from_folder, from_options, store_weights, told
 from ellav.infer.prompts import PromptReader
@@ -117,6 +117,7 @@ def main(argv: list[str]) -> None:
 
     weights = {kind: getattr(options, kind) / f"{name}.safetensors" for kind, name in which.items()}
     model = {
+        "format": FORMAT,
         "ellav": __version__,
         "which": which,
         "dtype": options.dtype,

@@ -15,9 +15,13 @@ from ellav.config import read_yaml
 from ellav.errors import UNPRINTABLE, UserError, one_line
 from ellav.plugins.registry import check_described
 from ellav.plugins.text import LANGUAGE
+from ellav.version import __version__
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained" / "mini"
 """The model that comes with the package, where it does."""
+
+FORMAT = 1
+"""The number that `model.yaml` has as its `format`: raised where an older ellav could no longer read a new model."""
 
 PROMPTS = "prompts"
 """The folder of the built-in prompts inside a packed model."""
@@ -76,6 +80,12 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     check_files(folder)
     where = folder / "model.yaml"
     model = read_yaml(where)
+    number = model.get("format", FORMAT)  # models packed before it was told have the first one
+    if type(number) is not int or not 1 <= number <= FORMAT:
+        raise UserError(
+            f"{where}: format {one_line(repr(number), 40)}, this ellav ({__version__}) reads 1 to {FORMAT}; update"
+            " ellav, or pack the model again with this one"
+        )
     missing = [key for key in ("which", *_PARTS) if key not in model]
     if missing:
         raise UserError(f"{where}: {missing[0]!r} is missing; pack the model again with `ellav pack`")
