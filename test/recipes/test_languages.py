@@ -11,6 +11,7 @@ import pytest
 
 from ellav.config import read_yaml
 from ellav.data.kaldi import read_table
+from ellav.infer.synthesizer import Synthesizer
 
 EGS = Path(__file__).resolve().parents[2] / "egs"
 SMALL = ("--smoke", "--nj", "1", "--ngpu", "0", "--codec_conf", "codebooks=2", "size=64")
@@ -48,6 +49,13 @@ def test_two_languages_in_one_model(tmp_path):
     assert {"AH0", "ɲ", "sp"} <= set(tokens)
     config = read_yaml(tmp_path / "exp/smoke/interleaved/ar/config.yaml")
     assert config["languages"] == ["en", "es"]
+    run("mini_en_es", tmp_path, "--stage", "10")
+    packed = tmp_path / "exp/smoke/interleaved/packed"
+    prompts = read_yaml(packed / "model.yaml")["prompts"]
+    assert prompts and all(prompt["name"].startswith(prompt["language"]) for prompt in prompts)
+    voice = Synthesizer(packed)
+    assert voice.languages.known == ("en", "es")
+    assert len(voice("Buenos días.", prompts[0]["name"], language="es").wav)
     languages = read_table(tmp_path / "data/smoke/test_seen/utt2lang")
     for prompted, spoken in product(("en", "es"), repeat=2):
         prompts = read_table(tmp_path / f"exp/smoke/interleaved/decode/test_{prompted}_{spoken}/utt2prompt")
