@@ -37,7 +37,7 @@ class Browser:
     events: what the browser reported, as {"method": ..., "params": ...}, oldest first.
     """
 
-    def __init__(self, program: str, profile: str, patience: float = 90.0, flags: tuple[str, ...] = ()):
+    def __init__(self, program: str, profile: str, patience: float = 60.0, flags: tuple[str, ...] = ()):
         self.patience, self.events, self._last, self._unread = patience, [], 0, b""
         there, self._write = os.pipe()
         self._read, back = os.pipe()

@@ -11,6 +11,7 @@ import numpy as np
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import Response, StreamingResponse
+from gradio import processing_utils
 
 from ellav.demo.desk import Desk, Stream, log
 from ellav.demo.page import STYLE, make_page
@@ -46,8 +47,15 @@ def make_app(desk: Desk, notice: str, hosts: frozenset[str] | None = None) -> Gu
 
     page = make_page(desk, notice)
     gr.mount_gradio_app(app, page, path="/", max_file_size=desk.limits.bytes, ssr_mode=False, show_error=False, **STYLE)
+    page.has_launched = True  # without it gradio takes whatever file of this machine a client names for an upload
+    processing_utils.async_ssrf_protected_download = fetch_nothing
     rules = Rules(hosts=hosts, body=FORMS, upload=desk.limits.bytes)
     return Guard(closed_in(app), rules, lambda route, status: None)
+
+
+async def fetch_nothing(url: str, cache_dir: str) -> str:
+    """Stands where gradio would fetch an address that a client names instead of sending a file."""
+    raise gr.Error("send the recording itself, not its address")
 
 
 async def pieces(worker: Worker, stream: Stream) -> AsyncIterator[bytes]:

@@ -83,7 +83,10 @@ def recording_at(path: str | None, limits: Limits) -> Given:
     """The recording that was uploaded or made; raises UserError where there is none, or it is none."""
     if not path:
         raise UserError("there is no recording; upload one, or speak into the microphone: about 3 s")
-    content = Path(path).read_bytes()
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        raise UserError(f"{RECORDING}: is kept no longer; send it again") from None
     if len(content) > limits.bytes:
         raise UserError(f"{RECORDING}: is larger than {limits.bytes / 1e6:g} MB")
     return recording_of(content, limits.seconds)

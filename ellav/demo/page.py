@@ -97,7 +97,9 @@ def _part(desk: Desk, number: int) -> list:
                     instead = gr.Textbox(label="Say instead", max_lines=1, min_width=120, elem_classes="ellav-instead")
                     replace = gr.Button("Replace", scale=0, min_width=100, elem_classes="ellav-replace")
                 with gr.Row(elem_classes="ellav-change"):
-                    rate = gr.Slider(SLOWEST, FASTEST, 0.7, step=0.05, label="Rate", elem_classes="ellav-rate")
+                    rate = gr.Slider(
+                        SLOWEST, FASTEST, 0.7, step=0.05, label="Rate", min_width=220, elem_classes="ellav-rate"
+                    )
                     stretch = gr.Button("Stretch", scale=0, min_width=100, elem_classes="ellav-stretch")
     shown = [key, said, speech, words]
     edit = partial(desk.edit, number)

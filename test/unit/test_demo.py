@@ -205,6 +205,7 @@ def test_a_recording_is_spoken_after_once_its_owner_has_agreed(desk, asked, reco
 def test_a_recording_that_is_none_is_one_line(desk, asked, tmp_path):
     path = tmp_path / "me.wav"
     own = replace(asked, voice=OWN, recording=str(path), transcript="The boat.", agreed=True)
+    assert "send it again" in shown(desk, own).line
     path.write_bytes(b"no sound")
     assert "not readable" in shown(desk, own).line and str(tmp_path) not in shown(desk, own).line
     soundfile.write(path, np.zeros(6 * 16000), 16000)
