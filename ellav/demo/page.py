@@ -62,7 +62,11 @@ def _fields(desk: Desk) -> list:
     voice = gr.Dropdown(choices, value=choices[0], label="Voice", elem_id="voice")
     with gr.Group(visible=choices[0] == OWN) as own:
         recording = gr.Audio(
-            sources=["microphone", "upload"], type="filepath", label="About 3 s of one person", elem_id="recording"
+            sources=["microphone", "upload"],
+            type="filepath",
+            buttons=[],
+            label="About 3 s of one person",
+            elem_id="recording",
         )
         transcript = gr.Textbox(
             label="What it says", info="Recognised by itself; correct it.", lines=2, elem_id="transcript"
@@ -98,7 +102,7 @@ def _part(desk: Desk, number: int) -> list:
                     replace = gr.Button("Replace", scale=0, min_width=100, elem_classes="ellav-replace")
                 with gr.Row(elem_classes="ellav-change"):
                     rate = gr.Slider(
-                        SLOWEST, FASTEST, 0.7, step=0.05, label="Rate", min_width=220, elem_classes="ellav-rate"
+                        SLOWEST, FASTEST, 0.7, step=0.05, label="Rate", min_width=170, elem_classes="ellav-rate"
                     )
                     stretch = gr.Button("Stretch", scale=0, min_width=100, elem_classes="ellav-stretch")
     shown = [key, said, speech, words]

@@ -1,13 +1,10 @@
-"""The page of `ellav demo` on a miniature model: asked by gradio's client, used in a real browser, watched from outside."""
+"""The page of `ellav demo` on a miniature model: asked by gradio's client, used in a real browser, watched."""
 
 import contextlib
 import io
 import json
 import re
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 
@@ -19,9 +16,8 @@ from bundles import packed_of_files
 
 from ellav import Synthesizer
 from ellav.bin.demo import settings
-from ellav.bin.main import main
 from ellav.data.audio import read_all
-from ellav.infer.provenance import CONSENT, DEFAULT
+from ellav.infer.provenance import CONSENT
 
 TEXT = "The old boat. Boat, the boat."
 LOCAL = frozenset({"127.0.0.1", "localhost"})
@@ -205,8 +201,8 @@ def press(browser, selector):
     """A click, as a person makes it."""
     middle = (
         f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-        " e.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'}); const r = e.getBoundingClientRect();"
-        " return [r.left + r.width / 2, r.top + r.height / 2]; })()"
+        " e.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});"
+        " const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; })()"
     )
     while (at := browser.run(middle)) != browser.run(middle):  # what is still loaded moves it
         time.sleep(0.1)
@@ -304,6 +300,7 @@ def test_a_person_speaks_into_the_microphone(page, browser, monkeypatch):
         desk.voices[0], "transcribe", lambda given: f"The old boat of {len(given.wav) / given.rate:.0f}"
     )
     opened(browser, address)
+    write(browser, "#text textarea", TEXT)
     press(browser, "#voice input")
     browser.until("[...document.querySelectorAll('[role=option]')].some(o => o.innerText.includes('a recording'))")
     browser.run(
