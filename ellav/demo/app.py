@@ -60,7 +60,7 @@ async def fetch_nothing(url: str, cache_dir: str) -> str:
 
 async def pieces(worker: Worker, stream: Stream) -> AsyncIterator[bytes]:
     """A WAV of a speech, of which nobody knows how long it will be; ends the speech where its listener goes away."""
-    encoder, speech = Encoder(STREAMED, stream.rate), None
+    encoder, speech = Encoder(STREAMED, stream.rate, about=stream.about), None
     try:
         speech = await asyncio.wrap_future(worker.submit(stream.begin))
         while (piece := await asyncio.wrap_future(worker.submit(next, speech, END))) is not END:

@@ -42,10 +42,13 @@ class Shown(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """Begins a speech that is heard while it is made: each call makes (samples,) float32 at rate Hz, piece by piece."""
+    """Begins a speech that is heard while it is made: each call makes (samples,) float32 at rate Hz, piece by piece.
+
+    about: what its header says."""
 
     begin: Callable[[], Generator[np.ndarray, None, None]]
     rate: int
+    about: dict[str, str] | None = None
 
 
 class Desk:
@@ -138,7 +141,7 @@ class Desk:
         heard, remarks = self.worker.do(remarked, lambda: prompt_of(voice, asked, self.limits))
         begin = partial(voice.stream, text, heard, **how)
         self.worker.do(lambda: begin().close())  # which checks the text
-        key = self.streams.put(Stream(begin, voice.codec.sample_rate))
+        key = self.streams.put(Stream(begin, voice.codec.sample_rate, voice.about))
         # Of two that begin at once nobody would hear either.
         plays = "autoplay" if len(self.voices) == 1 else 'preload="none"'
         label = escape(f"Stream of {self.names[number]}", quote=True)
