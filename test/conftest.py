@@ -34,3 +34,20 @@ def whisper_base():
         "or set ELLAV_NO_WHISPER=1 to do without these tests"
     )
     return INSTALLED / "base"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A browser with one page. Its microphone, where a page asks for it, hears beeps."""
+    from browser import PROGRAMS, Browser, find_browser
+
+    if os.environ.get("ELLAV_NO_BROWSER") == "1":
+        pytest.skip("ELLAV_NO_BROWSER=1")
+    program = find_browser()
+    assert program, (
+        f"no browser on PATH ({', '.join(PROGRAMS)}): run tools/installers/install_chromium.sh, "
+        "or set ELLAV_NO_BROWSER=1 to do without these tests"
+    )
+    microphone = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with Browser(program, str(tmp_path_factory.mktemp("profile")), flags=microphone) as running:
+        yield running

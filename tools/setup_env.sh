@@ -45,7 +45,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 venv=${ELLAV_VENV:-${root}/tools/venv}
 mkdir -p "$(dirname "${venv}")" || die "${venv}: cannot be made; set ELLAV_VENV to a folder of yours"
 venv=$(cd "$(dirname "${venv}")" && pwd -P)/$(basename "${venv}")
-extras=train,text,align,codec,score,whisper,corpus,encodec,dnsmos,quality,serve,export,perth,dev
+extras=train,text,align,codec,score,whisper,corpus,encodec,dnsmos,quality,serve,demo,export,perth,dev
 torch_version=$(sed -n 's/^torch==//p' "${root}/tools/constraints.txt")
 
 flite() {

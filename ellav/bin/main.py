@@ -39,6 +39,7 @@ COMMANDS = {
     "export": "a packed model as ONNX graphs, for programs without torch",
     "plugins": "list and show plugins, check your own, begin a new one",
     "serve": "speak over HTTP, as OpenAI's clients ask for it",
+    "demo": "a page to speak, listen and look in a browser",
     "bench": "how fast this machine decodes, trains, codes and streams",
 }
 

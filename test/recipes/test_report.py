@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from browser import PROGRAMS, Browser, find_browser
 
 from ellav.bin.main import main
 from ellav.data.codes import CodesWriter
@@ -161,19 +160,6 @@ PROBE = """(async () => {
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if os.environ.get("ELLAV_NO_BROWSER") == "1":
-        pytest.skip("ELLAV_NO_BROWSER=1")
-    program = find_browser()
-    assert program, (
-        f"no browser on PATH ({', '.join(PROGRAMS)}): run tools/installers/install_chromium.sh, "
-        "or set ELLAV_NO_BROWSER=1 to do without these tests"
-    )
-    with Browser(program, str(tmp_path_factory.mktemp("profile"))) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def page(built):
     before = os.getcwd()
     os.chdir(built)
@@ -207,15 +193,8 @@ def test_the_page_in_a_browser(page, browser, width):
     rows = {cells[0]: cells[1:] for cells in seen["rows"] if len(cells) > 2}
     assert {"recorded", "codec resynthesis", "one", "two"} >= rows.keys() >= {"one", "two"}
     assert rows["one"] != rows["two"]
-    complaints = [
-        event
-        for event in browser.events
-        if event["method"] == "Runtime.exceptionThrown"
-        or (event["method"] == "Log.entryAdded" and event["params"]["entry"]["level"] == "error")
-        or (event["method"] == "Runtime.consoleAPICalled" and event["params"]["type"] in ("error", "assert"))
-    ]
-    assert not complaints
-    asked = [e["params"]["request"]["url"] for e in browser.events if e["method"] == "Network.requestWillBeSent"]
+    assert not browser.complaints()
+    asked = browser.asked()
     assert page.as_uri() in asked and all(url.startswith(("file:", "data:")) for url in asked)
 
 

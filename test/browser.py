@@ -37,14 +37,14 @@ class Browser:
     events: what the browser reported, as {"method": ..., "params": ...}, oldest first.
     """
 
-    def __init__(self, program: str, profile: str, patience: float = 90.0):
+    def __init__(self, program: str, profile: str, patience: float = 60.0, flags: tuple[str, ...] = ()):
         self.patience, self.events, self._last, self._unread = patience, [], 0, b""
         there, self._write = os.pipe()
         self._read, back = os.pipe()
         # The browser reads commands on descriptor 3 and answers on 4. A pipe's end may have one
         # of these numbers itself, so both are copied to free numbers first.
         shell = f'exec {{in}}<&{there} {{out}}>&{back} && exec "$@" 3<&$in 4>&$out'
-        command = ["bash", "-c", shell, "browser", program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        command = ["bash", "-c", shell, "browser", program, *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"]
         self._log = open(os.path.join(profile, "browser.log"), "wb")  # noqa: SIM115
         self._process = subprocess.Popen(
             command, pass_fds=(there, back), stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
@@ -106,6 +106,29 @@ class Browser:
         if "exceptionDetails" in done:
             raise RuntimeError(str(done["exceptionDetails"]))
         return done["result"].get("value")
+
+    def complaints(self) -> list[dict]:
+        """Events so far that tell of errors in the page."""
+        return [
+            event
+            for event in self.events
+            if event["method"] == "Runtime.exceptionThrown"
+            or (event["method"] == "Log.entryAdded" and event["params"]["entry"]["level"] == "error")
+            or (event["method"] == "Runtime.consoleAPICalled" and event["params"]["type"] in ("error", "assert"))
+        ]
+
+    def asked(self) -> list[str]:
+        """The addresses that were asked for so far."""
+        return [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+
+    def until(self, script: str):
+        """The value of an expression in the page as soon as it is none that counts as false."""
+        end = time.monotonic() + self.patience
+        while not (value := self.run(script)):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{script}: never so within {self.patience:.0f} s")
+            time.sleep(0.1)
+        return value
 
     def _receive(self, what: str) -> dict:
         until = time.monotonic() + self.patience
