@@ -89,7 +89,7 @@ def ar_rows(
             engine.network.cache_dtype.itemsize,
             steps,
             list(zip(prefixes, rows, strict=True)),
-            engine.width,
+            max(1.0, sum(rows) / (steps * min(batch, len(rows)))),
         )
         yield figures(name, batch, run, steps, sum(rows), speech, floor / setting.bandwidth)
     yield textbook.row(beside, speech * batch / len(scripts))

@@ -33,12 +33,13 @@ def decoding_bytes(
     cache_size: int,
     steps: int,
     decoded: Sequence[tuple[int, int]],
-    width: int = 1,
+    width: float = 1,
 ) -> float:
     """Bytes that decoding must read: all weights once a step, and of each sequence the cache as it grows.
 
     output: entries of the output's matrices. weight_size, cache_size: bytes of an entry. steps: of the model, prefixes
-    included. decoded: of each sequence the rows of its prefix and those after it. width: rows that share a step.
+    included. decoded: of each sequence the rows of its prefix and those after it. width: rows that share a step, on
+    average.
     """
     weights = (block_weights(options) + output) * weight_size
     entry = options.layers * 2 * options.groups * (options.width // options.heads) * cache_size  # keys and values

@@ -12,11 +12,11 @@ from ellav.config import read_yaml, yaml_text
 from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import fingerprint, naming, need, write_text, writing
-from ellav.data.shards import shard_folders, some_of
+from ellav.data.shards import RECORD, shard_folders, some_of
 from ellav.data.speech import Speech
 from ellav.errors import UserError
 from ellav.models.device import choose_device
-from ellav.plugins.codecs import codecs, learns_phones
+from ellav.plugins.codecs import codecs, learns_phones, load_codec
 from ellav.plugins.registry import is_outside
 from ellav.train.codec import HELD_OUT, STATE, train_codec
 
@@ -42,7 +42,16 @@ def main(argv: list[str]) -> None:
     )
     made.add_argument("--device", default=None, help="of such a codec: cpu or cuda; a GPU is used where there is one")
     made.add_argument("--seed", type=int, default=0, help="of the choice and of the training")
+    made.add_argument(
+        "--codec_from",
+        type=Path,
+        metavar="DIR",
+        help="learn nothing: take the codec of this packed model, or in this folder, as it is",
+    )
     options = parse(made, argv)
+    if options.codec_from is not None:
+        take(options.codec_from, options.out)
+        return
     if options.hours <= 0:
         raise UserError(f"--hours {options.hours:g} is not above 0")
     need(options.data, "2 (format wavs)")
@@ -99,6 +108,26 @@ def main(argv: list[str]) -> None:
         f"{options.out}: {options.codec}, {codec.frame_rate:g} frames a second, {codec.codebooks} codebooks of "
         f"{codec.size}, {time.monotonic() - started:.0f} s"
     )
+
+
+def take(given: Path, out: Path) -> None:
+    """Write the codec of a packed model, or in a folder, into `out`, with whose codes its own are the same.
+
+    Raises UserError where there is none.
+    """
+    source = next((place for place in (given / "codec", given) if (place / "codec.yaml").is_file()), None)
+    if source is None:
+        raise UserError(f"--codec_from {given}: no packed model, and no folder with codec.yaml inside")
+    codec, described = load_codec(source), read_yaml(source / "codec.yaml")
+    described.setdefault("fingerprint", fingerprint(source))
+    files = sorted(path for path in source.iterdir() if path.is_file() and path.name != RECORD)
+    with writing(out, "4 (codes)", {"taken": described["fingerprint"]}, files) as folder:
+        if folder is None:
+            return
+        with naming(folder):
+            codec.save(folder)
+        write_text(folder / "codec.yaml", yaml_text(described))
+    print(f"{out}: {described['name']}, as {source} has it")
 
 
 def read_some(folder: Path, sample_rate: int, hours: float, seed: int) -> list:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from ellav.bin.options import add_choice, add_nar_temperature, add_which, parse, parser
@@ -12,8 +13,9 @@ from ellav.data.option_files import copy_files, file_hashes, named_files
 from ellav.data.outputs import naming, need, write_text, writing
 from ellav.data.sounds import kept_in
 from ellav.errors import UserError
-from ellav.infer.bundle import PROMPTS
-from ellav.infer.packing import choose, from_folder, from_options, store_weights
+from ellav.infer.bundle import FORMAT, PROMPTS
+from ellav.infer.languages import Languages
+from ellav.infer.packing import choose, from_folder, from_options, store_weights, told
 from ellav.infer.prompts import PromptReader
 from ellav.infer.synthesizer import longest_seen
 from ellav.models.model_config import prompt_bounds
@@ -55,6 +57,13 @@ def main(argv: list[str]) -> None:
         "--prompt_text", action="append", default=[], metavar="TEXT", help="what the recording says, one for each"
     )
     made.add_argument(
+        "--prompt_language",
+        action="append",
+        default=[],
+        metavar="LANGUAGE",
+        help="in which it says it, one for each, for models of several languages; the first of --text if left out",
+    )
+    made.add_argument(
         "--prompts",
         nargs="+",
         metavar=("FOLDER", "UTTERANCE"),
@@ -92,8 +101,14 @@ def main(argv: list[str]) -> None:
     trained = dict(zip(("ar", "nar"), load_pair(options.ar, options.nar, which), strict=True))
     for name, folder in (("ar", options.ar), ("nar", options.nar)):
         trained[name].check_fits(tokens, folder, options.tokens, options.codec)
-    recordings = from_options(options.prompt, options.prompt_text)
-    recordings += from_folder(options.prompts) if options.prompts else []
+    recordings = from_options(options.prompt, options.prompt_text, options.prompt_language)
+    languages = Languages(front_end, trained["ar"].config.get("languages", ()))
+    of_folder = from_folder(options.prompts) if options.prompts else []
+    if not languages.known:  # whatever utt2lang calls the one that there is
+        of_folder = [replace(one, language="") for one in of_folder]
+    recordings += of_folder
+    for one in recordings:
+        languages.named(one.language)
     results = options.results or options.ar.parent / "results.json"
     if options.results is not None:
         need(results, "9 (score)")
@@ -102,6 +117,7 @@ def main(argv: list[str]) -> None:
 
     weights = {kind: getattr(options, kind) / f"{name}.safetensors" for kind, name in which.items()}
     model = {
+        "format": FORMAT,
         "ellav": __version__,
         "which": which,
         "dtype": options.dtype,
@@ -110,7 +126,7 @@ def main(argv: list[str]) -> None:
         "aligner": aligners.described(aligner_name, aligner_conf),
         "decoder": decoders.described(options.decoder, options.decoder_conf),
     }
-    settings = {**model, "prompts": [(one.name, one.text) for one in recordings]}
+    settings = {**model, "prompts": [told(one) for one in recordings]}
     inputs = [*weights.values(), options.codec, options.tokens]
     bringing = {"text": text.get(options.text), "aligner": aligners.get(aligner_name)}
     named = {part: named_files(cls, model[part]["conf"], part) for part, cls in bringing.items()}
@@ -128,10 +144,10 @@ def main(argv: list[str]) -> None:
         _keep_fingerprint(folder / "codec" / "codec.yaml", trained["ar"].config["codec"])
         shortest, _ = prompt_bounds(trained["nar"].config)
         longest = longest_seen(trained["ar"].config) // 2
-        read = PromptReader(front_end, aligner, codec, tokens, shortest, longest)
+        read = PromptReader(languages, aligner, codec, tokens, shortest, longest)
         (folder / PROMPTS).mkdir(exist_ok=True)
         kept = choose(recordings, read, folder / PROMPTS)
-        model["prompts"] = [{"name": one.name, "text": one.text} for one in kept]
+        model["prompts"] = [told(one) for one in kept]
         write_text(folder / "model.yaml", yaml_text(model))
         introduction = read_text(options.card) if options.card else ""
         sizes = {name: sum(p.numel() for p in one.model.parameters()) for name, one in trained.items()}

@@ -21,7 +21,7 @@ from ellav.bin.synth_files import (
     write_speech,
 )
 from ellav.bin.synth_prompts import check_prompt, list_prompts
-from ellav.bin.synth_texts import speak_tasks, tasks_of, tell
+from ellav.bin.synth_texts import SPOKEN, speak_tasks, tasks_of, tell
 from ellav.bin.voice_options import add_voice, check_voice, voice_of
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, read_bundle
@@ -42,6 +42,14 @@ def main(argv: list[str]) -> None:
     made.add_argument("--prompt", help="recording of the voice, about 3 s, or NAME of a built-in prompt")
     made.add_argument(
         "--prompt_text", help="what the recording says (a built-in prompt knows it); `auto` recognises it"
+    )
+    made.add_argument(
+        "--language", default="", help="of the text, for a model of several; the first of its `--text` if left out"
+    )
+    made.add_argument(
+        "--prompt_language",
+        default="",
+        help="in which the recording speaks, --language if left out; a built-in prompt has its own",
     )
     made.add_argument("--list_prompts", action="store_true", help="list the model's built-in prompts and end")
     made.add_argument("--out", type=Path, help=f"file to write, {OUT} if left out: {formats}; a folder with --texts")
@@ -157,7 +165,7 @@ def check_lengths(options: argparse.Namespace) -> None:
 
 def speak_one(voice, text: str, options: argparse.Namespace, ready: float, loading: float) -> None:
     """Speak a text into its files. ready: when the voice was loaded. loading: seconds that this took."""
-    kept = {name: getattr(options, name) for name in ("best_of", "follow", "rate", "timing")}
+    kept = {name: getattr(options, name) for name in (*SPOKEN, "timing", "prompt_language")}
     speech = voice(text, options.prompt, options.prompt_text, options.seed, **kept)
     tell(speech.remarks)
     write_speech(options.files, speech)

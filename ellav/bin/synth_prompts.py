@@ -14,7 +14,9 @@ def list_prompts(bundle: Bundle) -> None:
     if not bundle.prompts:
         raise UserError(f"{bundle.folder}: this model has no prompts of its own")
     for number, prompt in enumerate(bundle.prompts.values()):
-        print(f"{prompt.name}  {prompt_seconds(prompt):.1f} s  {prompt.text}{'' if number else '  (default)'}")
+        language = f"  {prompt.language}" if prompt.language else ""
+        default = "" if number else "  (default)"
+        print(f"{prompt.name}{language}  {prompt_seconds(prompt):.1f} s  {prompt.text}{default}")
 
 
 def check_prompt(bundle: Bundle, prompt: str | None, text: str | None, where: str = "--prompt") -> None:

@@ -33,7 +33,8 @@ def stream(voice, text: str | Iterator[str], options: argparse.Namespace, ready:
             file=sys.stderr,
         )
         try:
-            for piece in voice.stream(text, options.prompt, options.prompt_text, options.seed, rate=options.rate):
+            kept = {name: getattr(options, name) for name in ("rate", "language", "prompt_language")}
+            for piece in voice.stream(text, options.prompt, options.prompt_text, options.seed, **kept):
                 first = time.perf_counter() - ready if first is None else first
                 samples += len(piece)
                 write_all(out, pcm(piece))

@@ -18,6 +18,9 @@ from ellav.infer.bundle import Bundle
 from ellav.plugins.faults import plugin_fault
 from ellav.text_files import read_text
 
+SPOKEN = ("best_of", "follow", "rate", "language")
+"""The options that say how any text is spoken."""
+
 _ID = re.compile(r"\w[\w.-]{0,99}")
 
 
@@ -128,8 +131,8 @@ def speak_tasks(voice, tasks: Sequence[Task], there: int, options: argparse.Name
         for line, where, files in track(tasks, "synth", **bar):
             try:
                 prompt = hear(voice, line.prompt, options, heard)
-                kept = {name: getattr(options, name) for name in ("seed", "best_of", "follow", "rate")}
-                speech = voice(line.text, prompt, **kept)
+                kept = {name: getattr(options, name) for name in SPOKEN}
+                speech = voice(line.text, prompt, seed=options.seed, **kept)
                 tell(speech.remarks, where)
                 write_speech(files, speech)
                 length += len(speech.wav) / speech.sample_rate
@@ -152,7 +155,7 @@ def hear(voice, prompt: str | None, options: argparse.Namespace, heard: dict):
     if prompt not in heard:
         try:
             given = (options.prompt, options.prompt_text) if prompt is None else (prompt, None)
-            made = voice.hear(*given)
+            made = voice.hear(*given, prompt_language=options.prompt_language or options.language)
             tell(made.remarks)
             heard[prompt] = made._replace(remarks=[])
         except UserError as error:

@@ -81,6 +81,12 @@ def main(argv: list[str]) -> None:
         metavar="K",
         help="write only this shard of the sets, from 1; the list is there",
     )
+    made.add_argument(
+        "--phones_from",
+        type=Path,
+        metavar="DIR",
+        help="a packed model, or a folder of this stage, whose phones the list has too, however few are spoken here",
+    )
     made.add_argument("--list_only", action="store_true", help="write only the list and the statistics")
     options = parse(made, argv)
     if options.train_set not in options.sets and options.shard is None:
@@ -111,7 +117,11 @@ def make_list(listed: Path, inputs: Inputs, codec: dict, silence: dict[str, floa
     silence: how silence was treated, for the statistics.
     """
     settings = {"train_set": options.train_set, **silence}
-    with writing(listed, "5 (tokens)", settings, inputs.of(options.train_set)) as folder:
+    sources, more = inputs.of(options.train_set), None
+    if options.phones_from is not None:
+        more = Tokens.read(options.phones_from / "list")
+        sources = [*sources, *(options.phones_from / "list" / name for name in ("tokens.txt", "stats.yaml"))]
+    with writing(listed, "5 (tokens)", settings, sources) as folder:
         if folder is None:
             return
         parts = inputs.parts(options.train_set)
@@ -122,7 +132,7 @@ def make_list(listed: Path, inputs: Inputs, codec: dict, silence: dict[str, floa
                 yield from (row for _, row in read if isinstance(row, Row))
 
         pause = read_record(options.align / parts[0]).get("options", {}).get("least_pause")
-        write_list(folder, rows, codec, silence | ({"least_pause": pause} if pause else {}))
+        write_list(folder, rows, codec, silence | ({"least_pause": pause} if pause else {}), more)
 
 
 def make_set(name: str, part: Path, tokens: Tokens, listed: Path, inputs: Inputs, codec: dict, options) -> None:
@@ -174,10 +184,17 @@ def read_row(phones: list[str], ends: str, frames: int, codec: dict, edge_silenc
         return Rejected(str(error))
 
 
-def write_list(folder: Path, rows: Callable[[], Iterable[Row]], codec: dict, silence: dict[str, float]) -> None:
+def write_list(
+    folder: Path,
+    rows: Callable[[], Iterable[Row]],
+    codec: dict,
+    silence: dict[str, float],
+    more: Tokens | None = None,
+) -> None:
     """The phones of the training set, silence first, and what their durations are like.
 
-    rows: reads all utterances, which is done twice. silence: how silence was treated, for the statistics.
+    rows: reads all utterances, which is done twice. silence: how silence was treated, for the statistics. more: what
+    another training set has, which counts too: its phones, and what is the longest in it.
     """
     spoken, pauses, phones = Histogram(), Histogram(), set()
     for row in rows():
@@ -204,6 +221,9 @@ def write_list(folder: Path, rows: Callable[[], Iterable[Row]], codec: dict, sil
         "max_frames": most_frames,
         **silence,
     }
+    if more is not None:
+        phones.update(more.phones)
+        stats |= {name: max(stats[name], more.stats[name]) for name in ("most_phone", "most_silence", "max_frames")}
     symbols = [SILENCE, *sorted(phones - {SILENCE})]
     write_text(folder / "tokens.txt", "".join(f"{symbol}\n" for symbol in symbols))
     write_text(folder / "stats.yaml", yaml_text(stats))

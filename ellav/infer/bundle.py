@@ -14,9 +14,14 @@ from pathlib import Path
 from ellav.config import read_yaml
 from ellav.errors import UNPRINTABLE, UserError, one_line
 from ellav.plugins.registry import check_described
+from ellav.plugins.text import LANGUAGE
+from ellav.version import __version__
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained" / "mini"
 """The model that comes with the package, where it does."""
+
+FORMAT = 1
+"""The number that `model.yaml` has as its `format`: raised where an older ellav could no longer read a new model."""
 
 PROMPTS = "prompts"
 """The folder of the built-in prompts inside a packed model."""
@@ -31,11 +36,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A prompt that a packed model carries: its name, its recording and what it says."""
+    """A prompt that a packed model carries: its name, its recording, what it says, and in which language: empty where
+    the model has only one, or it is the first."""
 
     name: str
     wav: Path
     text: str
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,12 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     check_files(folder)
     where = folder / "model.yaml"
     model = read_yaml(where)
+    number = model.get("format", FORMAT)  # models packed before it was told have the first one
+    if type(number) is not int or not 1 <= number <= FORMAT:
+        raise UserError(
+            f"{where}: format {one_line(repr(number), 40)}, this ellav ({__version__}) reads 1 to {FORMAT}; update"
+            " ellav, or pack the model again with this one"
+        )
     missing = [key for key in ("which", *_PARTS) if key not in model]
     if missing:
         raise UserError(f"{where}: {missing[0]!r} is missing; pack the model again with `ellav pack`")
@@ -173,5 +186,8 @@ def _prompts(folder: Path, listed) -> dict[str, BuiltIn]:
         if name in found or not wav.is_file():
             what = "stands there twice" if name in found else f"has no {wav}"
             raise UserError(f"{where}: prompt {name!r} {what}; pack the model again")
-        found[name] = BuiltIn(name, wav, check_text(one["text"], name))
+        language = one.get("language", "")
+        if not isinstance(language, str) or (language and not LANGUAGE.fullmatch(language)):
+            raise UserError(f"{where}: prompt {name!r}: {one_line(repr(language), 100)} is no name of a language")
+        found[name] = BuiltIn(name, wav, check_text(one["text"], name), language)
     return found

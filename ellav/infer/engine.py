@@ -31,8 +31,8 @@ class State(NamedTuple):
 class Engine:
     """Decodes scripts of `ordering` with `model` and `decoder`.
 
-    batch: scripts decoded together. width: rows fed a step, or None for 2 on a GPU, where a
-    step costs the same, and 1 on a CPU, where two rows take half as long again as one.
+    batch: scripts decoded together. width: rows fed a step, or None for 2; but on a CPU, where a few more rows take
+    longer, a session of few scripts feeds 2 only where each of them has so many.
     quantize: "int8" rounds weights to 8 bits, on a CPU only. graphs: whether steps on a GPU are
     captured as CUDA graphs.
     forwards: steps of the model so far, prefixes included. The model's weights are copied:
@@ -51,7 +51,9 @@ class Engine:
     ):
         self.model, self.ordering, self.decoder = model.eval(), ordering, decoder
         self.batch, self.device = batch, model.table.device
-        self.width = width or (2 if self.device.type == "cuda" else 1)
+        self.width = width or 2
+        self.looks = width is None and self.device.type == "cpu"
+        """Whether a session looks, before each step, at what there is to sample and how many rows to feed."""
         self.forwards = 0
         self.quantize, self.graphs = quantize, graphs and self.device.type == "cuda"
         self.network = model.cached(torch.int8 if quantize == "int8" else None)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from ellav.data.audio import read_wav, write_wav
-from ellav.data.kaldi import DataFolder, invert
+from ellav.data.kaldi import DataFolder, invert, read_table
 from ellav.data.outputs import naming
 from ellav.errors import UserError
 from ellav.infer.bundle import check_name, check_text
@@ -26,7 +26,8 @@ MOST_SPEAKERS = 12
 class Recording:
     """A recording that may become the built-in prompt `name`.
 
-    needed: packing fails where it is no good prompt. seconds: 0 until it has been read.
+    needed: packing fails where it is no good prompt. seconds: 0 until it has been read. language: of what it says,
+    empty where nobody says.
     """
 
     name: str
@@ -34,6 +35,13 @@ class Recording:
     text: str
     needed: bool = True
     seconds: float = 0.0
+    language: str = ""
+
+
+def told(recording: Recording) -> dict[str, str]:
+    """What `model.yaml` says of a prompt."""
+    language = {"language": recording.language} if recording.language else {}
+    return {"name": recording.name, "text": recording.text, **language}
 
 
 def store_weights(source: Path, target: Path, dtype: str) -> None:
@@ -52,11 +60,14 @@ def store_weights(source: Path, target: Path, dtype: str) -> None:
         target.write_bytes(save({name: w.contiguous() for name, w in weights.items()}))
 
 
-def from_options(wavs: list[str], texts: list[str]) -> list[Recording]:
-    """Recordings named by --prompt and --prompt_text; called by their files' names."""
+def from_options(wavs: list[str], texts: list[str], languages: list[str]) -> list[Recording]:
+    """Recordings named by --prompt, --prompt_text and --prompt_language; called by their files' names."""
     if len(wavs) != len(texts):
         raise UserError(f"{len(wavs)} --prompt and {len(texts)} --prompt_text: give one text for each recording")
-    made = [Recording(check_name(Path(w).stem), Path(w), _line(t)) for w, t in zip(wavs, texts, strict=True)]
+    if languages and len(languages) != len(wavs):
+        raise UserError(f"{len(wavs)} --prompt and {len(languages)} --prompt_language: give one for each, or none")
+    given = zip(wavs, texts, languages or [""] * len(wavs), strict=True)
+    made = [Recording(check_name(Path(w).stem), Path(w), _line(t), language=spoken) for w, t, spoken in given]
     for one in made:
         if not one.wav.is_file():
             raise UserError(f"--prompt {one.wav}: no such file")
@@ -68,6 +79,8 @@ def from_folder(given: list[str]) -> list[Recording]:
     or else every speaker's first utterances to choose one from. Called by their speaker where that is plain."""
     folder, *wanted = given
     data = DataFolder.read(folder)
+    table = Path(folder) / "utt2lang"
+    languages = read_table(table) if table.exists() else {}
     unknown = [utterance for utterance in wanted if utterance not in data.wavs]
     if unknown:
         raise UserError(f"--prompts {folder}: no utterance {unknown[0]!r} there")
@@ -78,7 +91,12 @@ def from_folder(given: list[str]) -> list[Recording]:
     else:
         first = list(invert(data.speakers).items())[:MOST_SPEAKERS]
         chosen = [(speaker, utterance) for speaker, utterances in first for utterance in utterances[:3]]
-    return [Recording(check_name(name), Path(data.wavs[u]), _line(data.text[u]), bool(wanted)) for name, u in chosen]
+    return [
+        Recording(
+            check_name(name), Path(data.wavs[u]), _line(data.text[u]), bool(wanted), language=languages.get(u, "")
+        )
+        for name, u in chosen
+    ]
 
 
 def choose(recordings: list[Recording], read: PromptReader, folder: Path) -> list[Recording]:
@@ -96,7 +114,7 @@ def choose(recordings: list[Recording], read: PromptReader, folder: Path) -> lis
             with warnings.catch_warnings():
                 warnings.simplefilter("error", PromptWarning)
                 check_text(one.text, one.name)
-                read(one.wav, one.text)
+                read(one.wav, one.text, language=one.language)
         except (UserError, PromptWarning) as error:
             if one.needed:
                 raise UserError(f"no good prompt: {error}") from None

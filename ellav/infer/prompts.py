@@ -14,10 +14,10 @@ from ellav.data.joins import part
 from ellav.data.silence import with_pauses
 from ellav.errors import UserError, one_line
 from ellav.infer.known_phones import with_known_phones
+from ellav.infer.languages import Languages
 from ellav.infer.recordings import Given, Sound, read_given, speech_mask, trimmed
 from ellav.plugins.aligners import Aligner, AlignmentError
 from ellav.plugins.codecs import Codec
-from ellav.plugins.text import TextFrontEnd
 from ellav.plugins.transcribers import Transcriber
 from ellav.types import Utterance
 
@@ -42,26 +42,27 @@ class Heard(NamedTuple):
 
 
 class PromptReader:
-    """Makes prompts of recordings, for one model's text front end, aligner, codec and token list.
+    """Makes prompts of recordings, for one model's languages, aligner, codec and token list.
 
     shortest: seconds that a prompt must have. longest: frames of a prompt at most; of a longer one the words that
     have most speech are kept.
     """
 
     def __init__(
-        self, text: TextFrontEnd, aligner: Aligner, codec: Codec, tokens: Tokens, shortest: float, longest: int
+        self, languages: Languages, aligner: Aligner, codec: Codec, tokens: Tokens, shortest: float, longest: int
     ):
-        self.text, self.aligner, self.codec, self.tokens = text, aligner, codec, tokens
+        self.languages, self.aligner, self.codec, self.tokens = languages, aligner, codec, tokens
         self.shortest, self.longest = shortest, longest
 
-    def __call__(self, prompt: Sound, text: str, rate: int | None = None) -> Utterance:
+    def __call__(self, prompt: Sound, text: str, rate: int | None = None, language: str = "") -> Utterance:
         """The prompt as codes, phones and durations.
 
-        prompt: what `read_given` takes; rate: Hz of samples. Silence around it and the middle of
-        long pauses are cut out first. Raises UserError where it is
+        prompt: what `read_given` takes; rate: Hz of samples. language: of what is said. Silence around it and the
+        middle of long pauses are cut out first. Raises UserError where it is
         unreadable, too short, silent, or does not fit `text`; warns (PromptWarning) where it
         fits badly, is longer than the model has seen, or has a low sample rate.
         """
+        language = self.languages.named(language)
         given = read_given(prompt, rate)
         where = given.name
         _check_level(given)
@@ -71,7 +72,9 @@ class PromptReader:
             _warn(
                 f"{where}: {given.rate} Hz, the model works at {self.codec.sample_rate}; the voice will sound as dull"
             )
-        said = with_known_phones(self.text(text), self.text, self.tokens, f"transcript {text!r}")
+        said = with_known_phones(
+            self.languages.read(text, language), self.languages.text, self.tokens, f"transcript {text!r}"
+        )
         try:
             alignment = self.aligner.align(resample(heard, given.rate, self.aligner.sample_rate), said)
             said, ends, _ = with_pauses(said, alignment, self.tokens.stats.get("least_pause", np.inf))
@@ -88,7 +91,7 @@ class PromptReader:
                 " check that these are the words that are said, all of them and no others"
             )
         if len(codes) <= self.longest:
-            return Utterance("prompt", "prompt", "und", phones, words, durations, codes)
+            return Utterance("prompt", "prompt", language or "und", phones, words, durations, codes)
         speech = speech_mask(heard, given.rate)
         at = (np.arange(len(codes)) * len(speech) / len(codes)).astype(int)
         first, last = most_speech(words, durations, speech[at], self.longest)
@@ -103,7 +106,9 @@ class PromptReader:
         )
         owners = words[first:last]
         owners = np.where(owners >= 0, owners - owners[owners >= 0].min(), owners)
-        return Utterance("prompt", "prompt", "und", phones[first:last], owners, durations[first:last], codes[begin:end])
+        return Utterance(
+            "prompt", "prompt", language or "und", phones[first:last], owners, durations[first:last], codes[begin:end]
+        )
 
 
 def spanned(prompt: Utterance, span: tuple[float, float] | None, frame_rate: float, shortest: float) -> Utterance:

@@ -35,6 +35,9 @@ HEADROOM = 256
 PREFILL = 8192
 """Rows of prefixes that are computed at once, where a single one is not longer."""
 
+MANY = 4
+"""Slots from which on a step that feeds two rows where any has them takes less time in all, on a CPU too."""
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -152,7 +155,10 @@ class Session:
         self._fill()
         if not self._used or not self.busy:
             return
-        self._sample()
+        if self.engine.looks and not self._rows["ready"][: self._used].any():
+            self._rows["has_token"][: self._used] = False
+        else:
+            self._sample()
         self._steps += 1
         if self._steps % self._look == 0 or self._reach[: self._used].max() + self._width > self._cache.length:
             self._collect()
@@ -198,7 +204,8 @@ class Session:
 
     def _feed(self) -> None:
         """Feed each live slot its sampled token and forced rows, up to `width`."""
-        used, width = self._computed(), self._width
+        used = self._computed()
+        width = self._rows_to_feed(used) if self.engine.looks and used < MANY else self._width
         reach = int(self._reach[: self._used].max()) + width
         if reach > self._cache.length:
             self._cache.grow(reach + HEADROOM)
@@ -206,7 +213,7 @@ class Session:
         if self._graphs is not None:
             reach, level = min(rounded(reach, SHORTEST), self._cache.length), False
         self.engine.forwards += 1
-        self._do(("feed", used, reach), lambda: self._feed_rows(used, reach, level))
+        self._do(("feed", used, reach), lambda: self._feed_rows(used, reach, width, level))
         self._reach[: self._used] += width
 
     def _computed(self) -> int:
@@ -271,8 +278,15 @@ class Session:
             table.view(-1, table.shape[-1]), 0, batch * table.shape[1] + rows["segment"], out=rows["now"]
         )
 
-    def _feed_rows(self, used: int, reach: int, level: bool) -> None:
-        rows, width = self._slots.first(used), self._width
+    def _rows_to_feed(self, used: int) -> int:
+        """As many as each slot has that has any, up to `width`."""
+        rows = self._slots.first(used)
+        forced = (rows["now"][:, FORCED_END] - rows["next_forced"]).clamp(min=0) + rows["has_token"]
+        least = forced.masked_fill_(forced == 0, self._width).min()
+        return min(int(least), self._width)
+
+    def _feed_rows(self, used: int, reach: int, width: int, level: bool) -> None:
+        rows = self._slots.first(used)
         batch, places = self._numbers[:used], self._numbers[:width]
         token, end = rows["has_token"], rows["now"][:, FORCED_END]
         next_forced = (rows["next_forced"] - token.long())[:, None] + places  # (B, W), a place before for the token

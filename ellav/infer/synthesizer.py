@@ -21,6 +21,7 @@ from ellav.infer.chunks import LEVELS
 from ellav.infer.editing import speak_edited
 from ellav.infer.following import check_follow, check_follows, speak_following
 from ellav.infer.growing import growing_parts
+from ellav.infer.languages import Languages
 from ellav.infer.loading import check_codec, load_voice, longest_seen, packed_plugin
 from ellav.infer.pacing import check_lengths, check_timed, timed
 from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised, spanned
@@ -98,8 +99,10 @@ class Synthesizer:
         shortest, _ = prompt_bounds(nar.config)
         self.longest = longest_seen(ar.config)
         aligner = packed_plugin(aligners, model["aligner"], folder)
-        self.prompt = PromptReader(self.text, aligner, self.codec, self.tokens, shortest, self.longest // 2)
-        self.reader = TextReader(self.text, self.tokens, self.longest, self.pipeline.engine.ordering.needs_durations)
+        ordering = self.pipeline.engine.ordering
+        self.languages = Languages(self.text, getattr(ordering, "languages", ()))
+        self.prompt = PromptReader(self.languages, aligner, self.codec, self.tokens, shortest, self.longest // 2)
+        self.reader = TextReader(self.languages, self.tokens, self.longest, ordering.needs_durations)
         self._transcriber = (transcriber, transcriber_conf or {})
         self._prepared: dict[str, Utterance] = {}
 
@@ -114,6 +117,8 @@ class Synthesizer:
         follow: float | None = None,
         rate: float = 1.0,
         timing: os.PathLike | str | None = None,
+        language: str = "",
+        prompt_language: str = "",
     ) -> Synthesis:
         """Speak `text` in the voice of `prompt`, which says `prompt_text`.
 
@@ -124,7 +129,8 @@ class Synthesizer:
         each part, with the seeds from `seed` on, and the one kept of which the models are surest, which `confidence` of
         the result tells; None makes one and asks nothing. follow: so many seconds at the end of a part stand behind
         the prompt of the next one, which so goes on at the same pace and pitch; parts are then made one after another.
-        rate, timing: as for `requests`.
+        rate, timing, language: as for `requests`. prompt_language: of a recording, that of the text where it is left
+        out; a built-in prompt has its own.
         Raises
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
@@ -135,10 +141,10 @@ class Synthesizer:
         check_follow(follow, most, self.pipeline.engine.ordering)
         check_lengths(rate, timing, self.pipeline.engine.ordering)
         if isinstance(text, str):
-            self.reader.check(text)
-        heard = self.hear(prompt, prompt_text, prompt_rate)
+            self.reader.check(text, language)
+        heard = self.hear(prompt, prompt_text, prompt_rate, prompt_language or language)
         behind = round((follow or 0) * self.codec.frame_rate)
-        asked = self.reader.asked(text, len(heard.prompt.codes) + behind, rate, timing)
+        asked = self.reader.asked(text, len(heard.prompt.codes) + behind, rate, timing, language)
         check_timed(asked, self.pipeline.engine.ordering)
         if follow is None:
             parts = self._spoken(asked, heard.prompt, seed, best_of)
@@ -161,16 +167,17 @@ class Synthesizer:
         rate: float = 1.0,
         timing: os.PathLike | str | None = None,
         language: str = "",
+        prompt_language: str = "",
     ) -> list[Request]:
         """The parts in which `text`, plain or SSML, is spoken after a prompt; a call takes them, changed or not.
 
         rate: how much faster than by itself the model speaks, 0.5 to 2. timing: a TextGrid whose tier `phones` has the
-        phones of the text, which then last as long as there. language: of the text, for models of several. The prompt
-        as for a call. Raises UserError as a call does.
+        phones of the text, which then last as long as there. language: of the text, for models of several; the first of
+        `languages.known` where it is left out. The prompt as for a call. Raises UserError as a call does.
         """
         check_lengths(rate, timing, self.pipeline.engine.ordering)
         self.reader.check(text, language)
-        heard = self.hear(prompt, prompt_text, prompt_rate)
+        heard = self.hear(prompt, prompt_text, prompt_rate, prompt_language or language)
         return self.reader.asked(text, len(heard.prompt.codes), rate, timing, language)
 
     def edit(
@@ -206,14 +213,19 @@ class Synthesizer:
         return self._marked(parts, speech.prompt, speech.remarks)
 
     def hear(
-        self, prompt: Sound | Heard | None = None, prompt_text: str | None = None, prompt_rate: int | None = None
+        self,
+        prompt: Sound | Heard | None = None,
+        prompt_text: str | None = None,
+        prompt_rate: int | None = None,
+        prompt_language: str = "",
     ) -> Heard:
         """Read a prompt once, to speak more than one text after it.
 
         prompt: an audio file by its name or open for reading, or samples at `prompt_rate` Hz, see
         `ellav.infer.recordings.read_given`; without prompt_text
         the name of a built-in prompt, or of a file with its transcript beside it (`me.txt` for `me.wav`); None takes
-        the default one. prompt_text "auto" is what `transcribe` hears. Raises and warns as a call does.
+        the default one. prompt_text "auto" is what `transcribe` hears. prompt_language: in which a recording speaks,
+        the first of `languages.known` where it is left out. Raises and warns as a call does.
         """
         if isinstance(prompt, Heard):
             if prompt_text is not None:
@@ -240,7 +252,7 @@ class Synthesizer:
         if prompt_text == AUTO:
             prompt_text = self.transcribe(given)
             remarks.append(f'heard in {given.name}: "{prompt_text}"; mend it with prompt_text')
-        return Heard(self.prompt(given, prompt_text), None, remarks)
+        return Heard(self.prompt(given, prompt_text, language=prompt_language), None, remarks)
 
     def stream(
         self,
@@ -251,6 +263,8 @@ class Synthesizer:
         prompt_rate: int | None = None,
         windows: Windows | None = None,
         rate: float = 1.0,
+        language: str = "",
+        prompt_language: str = "",
     ) -> Iterator[np.ndarray]:
         """Speak `text` while it is being made: yields pieces, (samples,) float32 at `codec.sample_rate` each.
 
@@ -269,19 +283,20 @@ class Synthesizer:
         """
         check_lengths(rate, None, self.pipeline.engine.ordering)
         if isinstance(text, str):
-            self.reader.check(text)
+            self.reader.check(text, language)
         elif not isinstance(text, Iterable):
             raise UserError("the text must be a string, or pieces of one")
         self.marking.check_streams()
-        heard = self.hear(prompt, prompt_text, prompt_rate)
+        language = self.languages.named(language)
+        heard = self.hear(prompt, prompt_text, prompt_rate, prompt_language or language)
         for remark in heard.remarks:
             warnings.warn(remark, PromptWarning, stacklevel=2)
         if isinstance(text, str):
-            parts = self._parts([text], heard.prompt, seed, rate)
+            parts = self._parts([text], heard.prompt, seed, rate, language)
         elif self.grows and rate == 1:
-            parts = self._growing(text, heard.prompt)
+            parts = self._growing(text, heard.prompt, language)
         else:
-            parts = self._parts(self.reader.sentences(text), heard.prompt, seed, rate)
+            parts = self._parts(self.reader.sentences(text, language), heard.prompt, seed, rate, language)
         return self.marking.pieces(speak(self.pipeline, parts, seed, windows or Windows()))
 
     @property
@@ -289,6 +304,11 @@ class Synthesizer:
         """Whether text that comes in pieces is spoken word by word, not sentence by sentence: the ordering decodes
         texts that go on, and the front end says how many words ahead decide how one is read."""
         return getattr(self.pipeline.engine.ordering, "grows", False) and hasattr(self.text, "words_ahead")
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the header of a file of this voice's speech says, see `ellav.infer.provenance.about`."""
+        return about(self._model, self.marking.name)
 
     def transcribe(self, prompt: Sound, prompt_rate: int | None = None) -> str:
         """The words that the transcriber hears in a recording. Raises UserError where there are none."""
@@ -299,7 +319,7 @@ class Synthesizer:
         """A built-in prompt, the default one for None; each is prepared once."""
         chosen = self.bundle.prompt(name)
         if chosen.name not in self._prepared:
-            self._prepared[chosen.name] = self.prompt(chosen.wav, chosen.text)
+            self._prepared[chosen.name] = self.prompt(chosen.wav, chosen.text, language=chosen.language)
         return Heard(self._prepared[chosen.name], chosen.name, [])
 
     def _spoken(self, asked: Sequence[Request], prompt: Utterance, seed: int, best_of: int | None) -> list[SpokenPart]:
@@ -322,24 +342,24 @@ class Synthesizer:
     def _marked(self, parts: list[SpokenPart], prompt: str | None, remarks: list[str]) -> Synthesis:
         """What is handed out of parts: joined and marked."""
         whole = joined(parts, self.codec, prompt)
-        marked, words = self.marking.whole(whole.wav), about(self._model, self.marking.name)
-        return replace(whole, wav=marked, remarks=remarks, about=words, editor=self.edit)
+        marked = self.marking.whole(whole.wav)
+        return replace(whole, wav=marked, remarks=remarks, about=self.about, editor=self.edit)
 
-    def _parts(self, texts: Iterable[str], heard: Utterance, seed: int, rate: float) -> Iterator[Part]:
+    def _parts(self, texts: Iterable[str], heard: Utterance, seed: int, rate: float, language: str) -> Iterator[Part]:
         """The parts of texts that come one after another, with the silence between them."""
         number = count()
         for text in texts:
-            asked = self.reader.requests(text, len(heard.codes), rate)
+            asked = self.reader.requests(text, len(heard.codes), rate, language)
             check_timed(asked, self.pipeline.engine.ordering)
             pauses = [*(one.pause for one in asked[:-1]), max(asked[-1].pause, LEVELS[0][1])]
             for one, pause in zip(asked, pauses, strict=True):
                 yield Part(self._decoding(next(number), one, heard, seed), pause)
 
-    def _growing(self, pieces: Iterable[str], heard: Utterance) -> Iterator[Part]:
+    def _growing(self, pieces: Iterable[str], heard: Utterance, language: str) -> Iterator[Part]:
         """The parts of a text that comes in pieces, each as it grows; raises UserError where there is nothing."""
         part, most = None, self.reader.most_phones(len(heard.codes))
-        for part in growing_parts(pieces, self.reader.phones, self.text.words_ahead, most):
-            asked = Request(" ".join(part.said.words), part.said)
+        for part in growing_parts(pieces, partial(self.reader.phones, language=language), self.text.words_ahead, most):
+            asked = Request(" ".join(part.said.words), part.said, language=language)
             request = asked_of(part.number, asked, heard, self.tokens, True)
             yield Part(replace(request, more=part.more), part.pause)
         if part is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,11 +14,12 @@ from ellav.errors import UserError
 from ellav.infer.asked import Request, check_rate
 from ellav.infer.chunks import sentences, split
 from ellav.infer.known_phones import with_known_phones
+from ellav.infer.languages import Languages
 from ellav.infer.marked import Piece, between, plain_text, read_marked
 from ellav.infer.silences import at_long_silences
 from ellav.infer.ssml import is_ssml, read_ssml
 from ellav.infer.timing import with_timing
-from ellav.plugins.text import Phones, TextFrontEnd
+from ellav.plugins.text import Phones
 from ellav.types import NONE
 
 
@@ -25,8 +27,9 @@ class TextReader:
     """Reads texts for one model. longest: frames that it has seen at once, prompt included. breaks: whether it can be
     told how long silence lasts; where it cannot, a text is cut at its breaks."""
 
-    def __init__(self, text: TextFrontEnd, tokens: Tokens, longest: int, breaks: bool):
-        self.text, self.tokens, self.longest = text, tokens, longest
+    def __init__(self, languages: Languages, tokens: Tokens, longest: int, breaks: bool):
+        self.languages, self.text = languages, languages.text
+        self.tokens, self.longest = tokens, longest
         rate = tokens.stats["frame_rate"]
         self.longest_silence = tokens.stats["most_silence"] / rate if breaks else 0.0
         """Seconds that the model has heard, and so can be asked for."""
@@ -37,14 +40,14 @@ class TextReader:
             raise UserError("the text is empty; give at least one word, as a string")
         if is_ssml(text):
             pieces = self.pieces(text)
-            read = partial(self._read, language=language)
+            read = partial(self.languages.read, language=language)
             self._known(read_marked(pieces, read).said, f"text {plain_text(pieces)!r}")
         else:
             self.phones(text, language)
 
     def phones(self, text: str, language: str = "") -> Phones:
         """The phones of a text, all of which the model has seen."""
-        return self._known(self._read(text, language), f"text {text!r}")
+        return self._known(self.languages.read(text, language), f"text {text!r}")
 
     def asked(
         self,
@@ -71,12 +74,13 @@ class TextReader:
                 raise UserError(
                     f"request {one.text!r}: {len(one.phones)} phones are more than fit behind the prompt ({most})"
                 )
-        return given
+        return [replace(one, language=self.languages.named(one.language)) for one in given]
 
     def requests(self, text: str, behind: int, rate: float = 1.0, language: str = "") -> list[Request]:
         """The parts in which a text, or SSML, is spoken behind so many frames. Raises UserError for what is wrong with
         it. rate: of all of it, times what SSML says of a part."""
         check_rate(rate)
+        language = self.languages.named(language)
         pieces = self.pieces(text)
         pieces = [piece._replace(rate=check_rate(piece.rate * rate)) for piece in pieces]
         plain = plain_text(pieces)
@@ -89,11 +93,13 @@ class TextReader:
             ]
         return self._marked(pieces, plain, behind, language)
 
-    def sentences(self, pieces: Iterable[str]) -> Iterator[str]:
+    def sentences(self, pieces: Iterable[str], language: str = "") -> Iterator[str]:
         """What can be spoken of a text that comes in pieces; raises UserError where there is nothing."""
         said = False
         for sentence in sentences(pieces):
-            if self.size(sentence) or any(map(str.isalnum, sentence)):  # whose words cannot be spoken is refused later
+            if self.size(sentence, language) or any(
+                map(str.isalnum, sentence)
+            ):  # whose words cannot be spoken is refused later
                 said = True
                 yield sentence
         if not said:
@@ -102,7 +108,7 @@ class TextReader:
     def size(self, text: str, language: str = "") -> int:
         """Phones of a part of the text, 0 where nothing in it can be spoken."""
         try:
-            return len(self._read(text, language).phones)
+            return len(self.languages.read(text, language).phones)
         except UserError:
             return 0
 
@@ -122,7 +128,7 @@ class TextReader:
 
     def _marked(self, pieces: list[Piece], plain: str, behind: int, language: str) -> list[Request]:
         """The parts of a text in which something is marked; cut where it is as a plain one, and at long breaks."""
-        read = partial(self._read, language=language)
+        read = partial(self.languages.read, language=language)
         most = self.most_phones(behind, min(piece.rate for piece in pieces))
         chunks = split(plain.strip(), partial(self.size, language=language), most)
         starts, place = [], 0
@@ -139,13 +145,6 @@ class TextReader:
             request = Request(chunk.text, said, marked.rate, frames, frames, language, pause=chunk.pause)
             found += at_long_silences(request, self.longest_silence, self.tokens.stats["frame_rate"])
         return found
-
-    def _read(self, text: str, language: str = "") -> Phones:
-        if not language:
-            return self.text(text)
-        if not hasattr(self.text, "in_language"):
-            raise UserError(f"language {language!r}: this model's texts are of one language; leave it out")
-        return self.text.in_language(text, language)
 
     def _known(self, said: Phones, where: str) -> Phones:
         return with_known_phones(said, self.text, self.tokens, where)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.backends import mkldnn
 
 from ellav.models.device import sent
 from ellav.models.gpu_attention import CacheReading, reads_caches
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ellav.models.ar import ARModel
 
 
+FEW = 1 << 17
+"""Numbers of which no second thread is worth waking."""
 SHORTEST = 512
 """Entries of a cache whose length is a power of two, at least."""
 
@@ -217,8 +220,19 @@ class CachedAR:
                 torch.view_as_complex(qkv[:, : heads + groups].unflatten(-1, (-1, 2))).mul_(turn)
             out = attend(number, qkv[:, :heads], qkv[:, heads:].unflatten(1, (2, groups)))
             x = layer.out(out.reshape(len(x), -1).to(x.dtype), onto=x)
-            x = layer.down(F.gelu(layer.up(F.layer_norm(x, self._norm))), onto=x)
+            x = layer.down(gelu(layer.up(F.layer_norm(x, self._norm))), onto=x)
         return F.layer_norm(x, self._norm)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """`F.gelu`. For few numbers on a CPU without oneDNN, which torch asks otherwise, and which starts all threads."""
+    if x.device.type != "cpu" or x.numel() > FEW or not mkldnn.enabled:
+        return F.gelu(x)
+    mkldnn.enabled = False
+    try:
+        return F.gelu(x)
+    finally:
+        mkldnn.enabled = True
 
 
 def folded(norm: LevelNorm, weight: Tensor) -> tuple[Tensor, Tensor]:

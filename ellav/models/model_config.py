@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ellav.config import read_yaml
 from ellav.data.dataset import check_phones, check_statistics
 from ellav.errors import UserError, one_line
 from ellav.plugins.registry import check_described
+from ellav.plugins.text import LANGUAGE
 
 NEEDED = {"kind": str, "model": dict, "ordering": dict, "phones": list, "stats": dict, "codec": dict}
-LANGUAGE, MOST_LANGUAGES = re.compile(r"[A-Za-z0-9_-]{1,40}"), 1000
+MOST_LANGUAGES = 1000
 LONGEST = 3600
 """Seconds that a sequence of the training may last."""
 NAR_PROMPT = (1.0, 3.0)

@@ -132,10 +132,12 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
         prompt, format = of_field("voice", voices.get, asked.voice_name), formats[asked.response_format]
         if asked.stream_format is not None:
             return await streamed(request, asked, prompt)
-        made = await one_of(request, lambda voice: [voice(asked.input, prompt, seed=asked.seed, rate=asked.speed).wav])
+        said = asked.said()
+        made = await one_of(request, lambda voice: [voice(asked.input, prompt, **said)])
         metrics.whole.observe(time.monotonic() - began)
-        spoken(len(made))
-        return Response(await asyncio.to_thread(encoded, made, rate, format), media_type=format.media)
+        spoken(len(made.wav))
+        content = await asyncio.to_thread(encoded, made.wav, rate, format, made.about)
+        return Response(content, media_type=format.media)
 
     def check(asked: SpeechRequest) -> None:
         if asked.response_format not in formats:
@@ -145,6 +147,7 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
             )
         if asked.speed != 1 and not speaker.shared.ordering.needs_durations:
             raise Refused(400, "speed must be 1: this model keeps no times of phones", param="speed")
+        of_field("language", speaker.voice.languages.named, asked.language)
         if len(asked.input) > most_text:
             long = f"the text has {len(asked.input)} characters; {most_text} are spoken at most"
             raise Refused(400, long, param="input")
@@ -153,7 +156,7 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
         """An answer whose body is sent as it is made; what can be refused is refused before it begins."""
         began, format, rate = time.monotonic(), formats[asked.response_format], speaker.voice.codec.sample_rate
         try:
-            said = {"seed": asked.seed, "rate": asked.speed}
+            said = asked.said()
             heard = Awaited(speaker, lambda voice: voice.stream(asked.input, prompt, **said))
         except Exception as error:
             raise told(error) from None
@@ -167,7 +170,7 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
         metrics.first.observe(time.monotonic() - began)
 
         async def body() -> AsyncIterator[bytes]:
-            encoder, item, whole = Encoder(format, rate), first, False
+            encoder, item, whole = Encoder(format, rate, about=speaker.voice.about), first, False
             try:
                 while True:
                     last = item is END
@@ -214,10 +217,11 @@ def make_app(speaker: Speaker, voices: Voices, rules: Rules, most_text: int = 40
     )
     async def bring_voice(request: Request) -> Voice:
         """Bring a voice: a recording and what it says. It is kept in memory, until it is deleted or the server ends."""
-        name, text, content = await read_upload(request, rules.upload)
+        name, text, language, content = await read_upload(request, rules.upload)
+        of_field("language", speaker.voice.languages.named, language)
         of_field("name", voices.expect, name)
         try:
-            brought = await one_of(request, lambda voice: bring(voice, content, text, voices.limits.seconds))
+            brought = await one_of(request, lambda voice: bring(voice, content, text, voices.limits.seconds, language))
             return Voice(**voices.add(name, brought))
         finally:
             voices.give_up(name)

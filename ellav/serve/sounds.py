@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,10 @@ DEFAULT = "mp3"
 
 UNKNOWN_LENGTH = 0xFFFFFFFF
 """Bytes that a WAV announces which is sent before its end is known, as players and libsndfile read it."""
+
+
+WAV_NAMES = {"title": b"INAM", "software": b"ISFT", "date": b"ICRD", "comment": b"ICMT"}
+"""Of a WAV's chunks for words."""
 
 
 class Format(NamedTuple):
@@ -55,21 +60,24 @@ def formats_here() -> dict[str, Format]:
 class Encoder:
     """Encodes one speech of `rate` Hz. whole: it is pushed as one piece, so that a header tells how long it is.
 
+    about: what the header says in words, by the names of `ellav.data.audio.read_about`; PCM has none.
     What is sent in pieces cannot be taken back: a FLAC so says nothing of its length, a WAV that it is unknown.
     The attribute `rate` is what the encoded speech has: the next higher one that the format can have.
     """
 
-    def __init__(self, format: Format, rate: int, whole: bool = False):
+    def __init__(self, format: Format, rate: int, whole: bool = False, about: Mapping[str, str] | None = None):
         fitting = [r for r in format.rates or (rate,) if r >= rate] or [max(format.rates)]
         self.rate = min(fitting)
         self._resample = soxr.ResampleStream(rate, self.rate, 1, dtype="float32") if self.rate != rate else None
         header_by_hand = format.container == "WAV" and not whole
-        self._header = _wav_header(self.rate) if header_by_hand else b""
+        self._header = _wav_header(self.rate, about or {}) if header_by_hand else b""
         container, self._out = "RAW" if header_by_hand else format.container, _Sent()
         endian = "LITTLE" if container == "RAW" else None
         # Of an MP3 whose length is not told, readers estimate it by the size of its first frames.
         mode = {"bitrate_mode": "CONSTANT", "compression_level": 0.5} if container == "MP3" and not whole else {}
         self._file = soundfile.SoundFile(self._out, "w", self.rate, 1, format.encoding, endian, container, **mode)
+        for name, value in (about or {}).items() if container != "RAW" else ():
+            setattr(self._file, name, value)
 
     def push(self, wav: np.ndarray, last: bool) -> bytes:
         """What can be sent now of (samples,) float32 that come next. last: no more come."""
@@ -88,15 +96,20 @@ class Encoder:
         return header + self._out.take()
 
 
-def encoded(wav: np.ndarray, rate: int, format: Format) -> bytes:
+def encoded(wav: np.ndarray, rate: int, format: Format, about: Mapping[str, str] | None = None) -> bytes:
     """A whole speech of (samples,) float32 at `rate` Hz."""
-    return Encoder(format, rate, whole=True).push(wav, True)
+    return Encoder(format, rate, True, about).push(wav, True)
 
 
-def _wav_header(rate: int) -> bytes:
-    about = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+def _wav_header(rate: int, about: Mapping[str, str]) -> bytes:
+    samples = struct.pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
     length = struct.pack("<I", UNKNOWN_LENGTH)
-    return b"RIFF" + length + b"WAVEfmt " + about + b"data" + length
+    said = b"INFO"
+    for name, value in about.items():
+        words = value.encode() + b"\0"
+        said += WAV_NAMES[name] + struct.pack("<I", len(words)) + words + b"\0" * (len(words) % 2)
+    listed = b"LIST" + struct.pack("<I", len(said)) + said if about else b""
+    return b"RIFF" + length + b"WAVEfmt " + samples + listed + b"data" + length
 
 
 class _Sent:

@@ -15,16 +15,17 @@ UPLOAD_SCHEMA = {
     "properties": {
         "name": {"type": "string", "description": "letters, digits, '.', '_' and '-'"},
         "text": {"type": "string", "description": f"the words that are said in it, or `{AUTO}`"},
+        "language": {"type": "string", "description": "of the words, for a model of several languages"},
         "file": {"type": "string", "format": "binary", "description": "about 3 s of one voice"},
     },
 }
 """For OpenAPI."""
 
 
-async def read_upload(request: Request, most: int) -> tuple[str, str, bytes]:
-    """name, text and content of a recording that is sent as a form, never on disk. Raises Refused.
+async def read_upload(request: Request, most: int) -> tuple[str, str, str, bytes]:
+    """name, text, language (empty if left out) and content of a recording that is sent as a form, never on disk.
 
-    most: bytes of the recording.
+    Raises Refused. most: bytes of the recording.
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise Refused(400, "send a form (multipart/form-data) with name, text and file")
@@ -37,10 +38,12 @@ async def read_upload(request: Request, most: int) -> tuple[str, str, bytes]:
     for field in ("name", "text"):
         if not isinstance(form.get(field), str) or not form[field].strip():
             raise Refused(400, f"{field} is missing", param=field)
+    if not isinstance(form.get("language", ""), str):
+        raise Refused(400, "language is a file; send its name", param="language")
     if not isinstance(form.get("file"), UploadFile):
         raise Refused(400, "file is missing: the recording", param="file")
     content = await form["file"].read()
     await form.close()
     if len(content) > most:
         raise Refused(413, f"the recording is larger than {most} bytes", param="file")
-    return form["name"], form["text"], content
+    return form["name"], form["text"], form.get("language", ""), content

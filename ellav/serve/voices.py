@@ -123,8 +123,8 @@ def recording_of(content: bytes, most: float) -> Given:
     return read_given(wav.mean(axis=1, dtype=np.float32), rate)._replace(name=RECORDING)
 
 
-def bring(voice: Synthesizer, content: bytes, text: str, most: float) -> Iterator[Brought]:
-    """Yields the one voice of a recording that says `text`; a job for the thread that owns the models.
+def bring(voice: Synthesizer, content: bytes, text: str, most: float, language: str = "") -> Iterator[Brought]:
+    """Yields the one voice of a recording that says `text` in `language`; a job for the thread that owns the models.
 
     Raises UserError where it cannot be spoken after.
     """
@@ -132,6 +132,6 @@ def bring(voice: Synthesizer, content: bytes, text: str, most: float) -> Iterato
     given = recording_of(content, most)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        heard = voice.hear(given, text)
+        heard = voice.hear(given, text, prompt_language=language)
     remarks = [*heard.remarks, *(one_line(warning.message, 500) for warning in caught)]
     yield Brought(heard, len(given.wav) / given.rate, remarks, int(time.time()))

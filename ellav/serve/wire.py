@@ -36,12 +36,17 @@ class SpeechRequest(BaseModel):
         Literal["audio", "sse"] | None,
         Field(description="audio: sent as it is made; sse: likewise, as events; left out: sent when all is made"),
     ] = None
+    language: Annotated[str, Field(description="of the text, for a model of several languages")] = ""
     seed: Annotated[int, Field(ge=0, lt=2**31, description="another seed gives another reading")] = 0
 
     @property
     def voice_name(self) -> str | None:
         """The voice, in whichever way it was named."""
         return self.voice.id if isinstance(self.voice, VoiceId) else self.voice
+
+    def said(self) -> dict:
+        """How it is spoken, as `Synthesizer` calls it."""
+        return {"seed": self.seed, "rate": self.speed, "language": self.language}
 
 
 class Problem(BaseModel):

@@ -2,11 +2,13 @@
 
     python test/bench/bundle.py --model ellav/pretrained/libri
     python test/bench/bundle.py --model PACKED --prompts dump/raw/test_unseen --prompt-seconds 3 6
+    python test/bench/bundle.py --model PACKED --prompts dump/raw/test --texts data/test/text
 
-The sentences are those of test/bench/sentences.txt, in turn for each voice. --prompts: a folder of stage 2, of whose
-readers the first utterance of fitting length is the prompt. words: word error rate, %, as Whisper base hears it, with
-its 95 % interval over sentences. similarity: cosine to the prompt, by resemblyzer; other: to the next voice's prompt.
-DNSMOS: P.835, overall. real-time factor: seconds of work a second of speech, with one thread, after loading.
+The sentences are those of test/bench/sentences.txt, or of a data folder's `text`, in turn for each voice. --prompts: a
+folder of stage 2, of whose readers the first utterance of fitting length is the prompt. words: word error rate, %, as
+Whisper base hears it, with its 95 % interval over sentences. similarity: cosine to the prompt, by resemblyzer; other:
+to the next voice's prompt. DNSMOS: P.835, overall. real-time factor: seconds of work a second of speech, with one
+thread, after loading.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ def main() -> None:
     made.add_argument("--model", type=Path, help="packed model; the one that comes with ellav")
     made.add_argument("--prompts", type=Path, help="folder of stage 2 with prompts, in place of the built-in ones")
     made.add_argument("--prompt-seconds", type=float, nargs=2, default=(3.0, 6.0), help="least and most of a prompt")
+    made.add_argument("--texts", type=Path, help="`text` of a data folder, whose sentences are spoken")
     made.add_argument("--limit", type=int, default=100, help="sentences in all")
     made.add_argument("--seed", type=int, default=0)
     options = made.parse_args()
@@ -40,7 +43,10 @@ def main() -> None:
     voice = Synthesizer(options.model)
     prompts = chosen(options.prompts, *options.prompt_seconds) if options.prompts else built_in(voice)
     judge = Judge(prompts)
-    texts = SENTENCES.read_text(encoding="utf-8").splitlines()[: options.limit]
+    texts = SENTENCES.read_text(encoding="utf-8").splitlines()
+    if options.texts:
+        texts = list(read_table(options.texts).values())
+    texts = texts[: options.limit]
     found: dict[str, list[dict]] = {name: [] for name in prompts}
     for number, text in enumerate(texts):
         name = list(prompts)[number % len(prompts)]

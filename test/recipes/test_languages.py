@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,10 @@ def test_two_languages_in_one_model(tmp_path):
     assert {"AH0", "ɲ", "sp"} <= set(tokens)
     config = read_yaml(tmp_path / "exp/smoke/interleaved/ar/config.yaml")
     assert config["languages"] == ["en", "es"]
-    spoken = read_table(tmp_path / "exp/smoke/interleaved/decode/test_seen/wav.scp")
-    languages = read_table(tmp_path / "dump/smoke/tokens/test_seen/utt2lang")
-    assert {languages[utterance] for utterance in spoken} <= {"en", "es"} and spoken
+    languages = read_table(tmp_path / "data/smoke/test_seen/utt2lang")
+    for prompted, spoken in product(("en", "es"), repeat=2):
+        prompts = read_table(tmp_path / f"exp/smoke/interleaved/decode/test_{prompted}_{spoken}/utt2prompt")
+        assert prompts and all(prompt != utterance for utterance, prompt in prompts.items())
+        assert {languages[utterance] for utterance in prompts} == {spoken}
+        assert {languages[prompt] for prompt in prompts.values()} == {prompted}
+        assert all(utterance.split("-")[0][2:] == prompt.split("-")[0][2:] for utterance, prompt in prompts.items())

@@ -48,8 +48,12 @@ def trained_folders(
     max_frames=200,
     phones: list[str] = PHONES,
     ordering_conf: dict | None = None,
+    languages: tuple[str, ...] = (),
 ) -> list[str]:
-    """Untrained models, a codec and a token list in `folder`; their options for `ellav pack`."""
+    """Untrained models, a codec and a token list in `folder`; their options for `ellav pack`.
+
+    languages: those for which the AR model has tokens.
+    """
     torch.manual_seed(0)
     conf = {"codebooks": 2, "size": 16, "kmeans_iterations": 2, "griffin_lim_iterations": 2, "training_frames": 500}
     codec = codecs.create("rvq_mel", conf)
@@ -75,6 +79,8 @@ def trained_folders(
         options = ModelOptions(layers=1, width=16, heads=2, ffn=16)
         config = describe_model(kind, options, ordering, ordering_conf or {}, phones, stats, described)
         config["train"] = {"max_frames": 2 * max_frames, "max_minutes": 0.1}
+        if kind == "ar" and languages:
+            config["languages"] = [*languages]
         save_config(config, folder / kind)
         save_weights(build_model(config)[0].state_dict(), folder / kind / "averaged.safetensors")
     return [f"--{o}={folder / d}" for o, d in (("ar", "ar"), ("nar", "nar"), ("codec", "codec"), ("tokens", "list"))]
@@ -95,6 +101,35 @@ def packed_of_files(folder: Path, text: str) -> Path:
     said = text_front_ends.create(text, named)("The old boat.")
     symbols = sorted({*said.phones, *text_front_ends.create(text, named)("Boat, the boat.").phones} - {"sp"})
     made = trained_folders(folder, phones=["sp", *symbols])
+    made += [f"--text={text}", *(f"--text_conf={name}={path}" for name, path in named.items())]
+    made += ["--aligner=trained", f"--aligner_conf=model={untaught_aligner(folder, symbols)}"]
+    prompt = write_prompt(folder / "voice.wav", noise)
+    assert main(["pack", *made, f"--prompt={prompt}", "--prompt_text=The old boat.", f"--out={folder / 'packed'}"]) == 0
+    return folder / "packed"
+
+
+def packed_of_languages(folder: Path, learned: bool = True) -> Path:
+    """A packed model of English, by its letters, and Spanish, by its sounds, with a prompt `en` and a prompt `es`.
+
+    learned: whether its AR model has tokens for them. Everything in it is small and quick, and its prompts are noise.
+    """
+    folder.mkdir()
+    letters = text_front_ends.create("characters", {})
+    sounds = text_front_ends.create("espeak", {"language": "es"})
+    symbols = sorted({*letters("The old boat holds tea.").phones, *sounds("La casa, mañana.").phones} - {"sp"})
+    made = trained_folders(folder, phones=["sp", *symbols], languages=("en", "es") if learned else ())
+    made += ["--text=es: espeak, en: characters", "--aligner=trained"]
+    made += [f"--aligner_conf=model={untaught_aligner(folder, symbols)}"]
+    for language, said in (("en", "The old boat."), ("es", "La casa, mañana.")):
+        noise = np.random.default_rng(len(said)).normal(0, 0.1, 20_000).astype(np.float32)
+        prompt = write_prompt(folder / f"{language}.wav", noise)
+        made += [f"--prompt={prompt}", f"--prompt_text={said}", f"--prompt_language={language}"]
+    assert main(["pack", *made, f"--out={folder / 'packed'}"]) == 0
+    return folder / "packed"
+
+
+def untaught_aligner(folder: Path, symbols: list[str]) -> Path:
+    """The file of a `trained` aligner that has learned nothing of these phones."""
     states = len(symbols) * STATES + 1
     parts = {"centre": np.zeros(WIDTH), "scale": np.ones(WIDTH), "weights": np.zeros((states, 1))}
     parts |= {"means": np.ones((states, 1, WIDTH)), "variances": np.ones((states, 1, WIDTH))}
@@ -103,11 +138,7 @@ def packed_of_files(folder: Path, text: str) -> Path:
         folder / "aligner.safetensors",
         {ABOUT: json.dumps({"phones": symbols, "least_score": -1e6})},
     )
-    made += [f"--text={text}", *(f"--text_conf={name}={path}" for name, path in named.items())]
-    made += ["--aligner=trained", f"--aligner_conf=model={folder / 'aligner.safetensors'}"]
-    prompt = write_prompt(folder / "voice.wav", noise)
-    assert main(["pack", *made, f"--prompt={prompt}", "--prompt_text=The old boat.", f"--out={folder / 'packed'}"]) == 0
-    return folder / "packed"
+    return folder / "aligner.safetensors"
 
 
 def write_prompt(path: Path, wav=None, rate=16000, **options) -> Path:

@@ -99,7 +99,7 @@ def tiny(ordering, **options):
     return model
 
 
-@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("width", [1, 2, 3, None])
 @pytest.mark.parametrize("streams", [1, 3])
 def test_engine_equals_the_plain_meaning(streams, width):
     rng = np.random.default_rng(streams)

@@ -17,7 +17,7 @@ import soundfile
 from bundles import SAID, packed_of_files, speak
 
 from ellav import Synthesizer
-from ellav.data.audio import read_all
+from ellav.data.audio import read_about, read_all
 from ellav.errors import UserError
 from ellav.serve.app import make_app, server_of
 from ellav.serve.guard import Rules
@@ -452,6 +452,17 @@ def test_pieces_are_the_whole(format, rate):
     if format in ("wav", "flac"):
         np.testing.assert_array_equal(pcm16(made[:, 0]), pcm16(wav))
         np.testing.assert_array_equal(samples(encoded(wav, rate, FORMATS[format]))[0], pcm16(wav))
+
+
+@pytest.mark.parametrize("stream_format", [None, "audio"])
+@pytest.mark.parametrize("format", [name for name in FORMATS if name != "pcm"])
+def test_what_is_sent_says_that_it_was_synthesized(client, alone, format, stream_format):
+    asked = {"stream_format": stream_format} if stream_format else {}
+    content = say(client, response_format=format, **asked).content
+    told = read_about(io.BytesIO(content))
+    assert {name: told[name] for name in ("title", "date", "comment")} == {
+        name: words for name, words in alone.about.items() if name != "software"
+    }
 
 
 def test_speed_and_ssml_are_what_a_call_makes_of_them(server, client, alone):

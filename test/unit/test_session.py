@@ -13,7 +13,11 @@ from ellav.plugins.decoders import decoders
 SCRIPTS = 14
 
 
-@pytest.fixture(scope="module", params=[(1, 1, "nucleus"), (1, 2, "ras"), (3, 2, "nucleus")], ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[(1, 1, "nucleus"), (1, 2, "ras"), (3, 2, "nucleus"), (1, None, "nucleus"), (3, None, "ras")],
+    ids=str,
+)
 def known(request):
     """An engine, scripts, and what each becomes alone in the only slot."""
     streams, width, decoder = request.param

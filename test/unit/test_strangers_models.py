@@ -225,6 +225,20 @@ def test_loading_a_model_does_not_load_torchs_compiler(whole):
 # Files and names
 
 
+@pytest.mark.parametrize("number", [2, 0, "1", True, None, "x\x1b" * 100])
+def test_a_format_of_another_ellav_is_told(model, number):
+    path = model / "model.yaml"
+    assert read_yaml(path)["format"] == 1
+    path.write_text(path.read_text().replace("format: 1\n", f"format: {json.dumps(number)}\n"))
+    assert "this ellav (" in refused(model, speak=False)
+
+
+def test_a_model_from_before_formats_had_numbers_loads(model):
+    path = model / "model.yaml"
+    path.write_text(path.read_text().replace("format: 1\n", ""))
+    assert len(Synthesizer(model)("The boat.").wav)
+
+
 @pytest.mark.parametrize("which", ["../ar/averaged", "/etc/passwd", "..", "", 3, ["averaged"], "\x1b[2J"])
 def test_which_names_weights_in_the_folder(model, which):
     change(model / "model.yaml", which=which)

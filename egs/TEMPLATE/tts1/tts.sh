@@ -63,6 +63,7 @@ plugin=()
 train_config=conf/train/mini.yaml
 nar_config=
 init_from=
+finetune=
 train_args=
 nar_args=
 decode_config=
@@ -134,6 +135,8 @@ Training, decoding, scoring
   --train-config YAML  of the AR model (${train_config}); looked for in the recipe, then in conf/ of the project
   --nar-config YAML    of the NAR model (--train-config)
   --init-from DIR      a packed model or exp/TAG whose weights both models begin with, by phone, code and control
+  --finetune DIR       the same, with the codec and all phones of that packed model too, so that little speech of a new
+                       voice is enough (conf/train/finetune.yaml)
   --train-args S       further options of 'ellav train ar'
   --nar-args S         further options of 'ellav train nar'
   --decode-config YAML options of 'ellav decode'
@@ -215,7 +218,12 @@ if [ "${smoke}" = true ]; then
     datadir=${datadir}/smoke
     dumpdir=${dumpdir}/smoke
     expdir=${expdir}/smoke
-    train_config=conf/train/smoke.yaml
+    if [ -z "${finetune}" ]; then
+        train_config=conf/train/smoke.yaml
+    else # the shape is the model's
+        train_args="--train_conf max_steps=2 ${train_args}"
+        nar_args="--train_conf max_steps=2 ${nar_args}"
+    fi
     [ "${codec}" != rvq_conv ] || codec_conf=(frames_seen=20000 "${codec_conf[@]}")
     nar_config=
     local_data_opts="--hours 0.02 ${local_data_opts}"
@@ -231,6 +239,14 @@ if [ "${continuation}" = true ]; then
     decoded=decode_continuation
 fi
 tokens=${dumpdir}/tokens
+taken_codec=()
+taken_phones=()
+if [ -n "${finetune}" ]; then
+    finetune=$(find_file "${finetune}")
+    init_from=${init_from:-${finetune}}
+    taken_codec=(--codec_from "${finetune}")
+    taken_phones=(--phones_from "${finetune}")
+fi
 logs=${dumpdir}/log
 nj_of_stages=${nj}
 [ "${cmd_backend:-}" = local ] || nj_of_stages=0 # as many as the job has
@@ -423,7 +439,7 @@ if prepares 4; then
     begin 4 "codes -> ${expdir}/codec, ${dumpdir}/codes"
     need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
     on "${cuda_cmd}" "${logs}/fit_codec.log" fit-codec --data "${dumpdir}/raw/${train_set}" \
-        --align "${dumpdir}/align/${train_set}" --out "${expdir}/codec" "${codec_options[@]}"
+        --align "${dumpdir}/align/${train_set}" --out "${expdir}/codec" "${codec_options[@]}" "${taken_codec[@]}"
     starter=${train_cmd}
     on_gpu=()
     if [ "${gpu_encode}" = true ]; then
@@ -445,7 +461,8 @@ if prepares 5; then
         need "${dumpdir}/codes/${set}" "4 (codes)"
     done
     tokens_options=(--train_set "${train_set}" --raw "${dumpdir}/raw" --align "${dumpdir}/align" --codes "${dumpdir}/codes"
-        --codec "${expdir}/codec" --out "${tokens}" --edge_silence "${edge_silence}" --max_rejected "${max_rejected}")
+        --codec "${expdir}/codec" --out "${tokens}" --edge_silence "${edge_silence}" --max_rejected "${max_rejected}"
+        "${taken_phones[@]}")
     cut=()
     for set in "${sets[@]}"; do
         [ "$(shards_of "${set}")" -eq 1 ] || cut+=("${set}")

@@ -8,7 +8,7 @@ exec "$(dirname "${BASH_SOURCE[0]}")/tts.sh" \
     --fs 16000 \
     --train_set train \
     --valid_set valid \
-    --test_sets "test_seen test_unseen" \
+    --test_sets "test_en_en test_es_es test_en_es test_es_en test_unseen" \
     --text "en: g2p_en, es: espeak" \
     --aligner trained \
     --train_config conf/train/mini.yaml \

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ellav.plugins.registry import Registry
+
+LANGUAGE = re.compile(r"[A-Za-z0-9_-]{1,40}")
+"""The name of a language, for example `en` or `pt-br`."""
 
 
 @dataclass(frozen=True)

@@ -202,8 +202,11 @@ def record(line: Line) -> None:
     write_wav(line.file, wav * min(1.0, 0.7 / np.abs(wav).max()), RATE)
 
 
-def main(languages: Iterable[Language], here: Path, argv: list[str]) -> None:
-    """Write the sets train, valid, test_seen and test_unseen of all languages together. here: the folder local/."""
+def main(languages: Iterable[Language], here: Path, argv: list[str]) -> Path:
+    """Write the sets train, valid, test_seen and test_unseen of all languages together, and return the folder of them.
+
+    here: the folder local/.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=1.5, help="hours of speech of each language in the training set")
     parser.add_argument("--nj", type=int, default=2, help="processes")
@@ -236,6 +239,7 @@ def main(languages: Iterable[Language], here: Path, argv: list[str]) -> None:
             DataFolder(wavs=wavs, text=texts, speakers=speakers).write(folder)
             write_table(folder / "utt2lang", codes)
         print(f"{out}: {len(lines)} utterances")
+    return options.out
 
 
 def run(languages: Iterable[Language], here: Path, argv: list[str]) -> Callable[[], None]:
