@@ -16,12 +16,13 @@ from ellav.bin.format_wavs import MAX_CLIPPED
 from ellav.bin.options import add_choice, parse, parse_bool, parser
 from ellav.bin.phones import converter, in_languages
 from ellav.data.audio import clipped_share, read_recording
-from ellav.data.checks import Fault, folder_faults, listing, read_rows
+from ellav.data.checks import folder_faults
+from ellav.data.faults import Fault, listing, read_lines, read_rows
 from ellav.data.kaldi import DataFolder, invert, write_table
 from ellav.data.outputs import need, read_record, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt
-from ellav.data.repairs import repair
+from ellav.data.repairs import mend
 from ellav.data.splitting import cut
 from ellav.errors import UserError
 from ellav.plugins.text import text
@@ -70,15 +71,16 @@ def check(argv: list[str]) -> None:
     for folder in _folders(options):
         found = folder_faults(folder, options.allow_pipes)
         if options.audio and folder.is_dir():
-            found += audio_faults(folder, options)
+            found.extend(audio_faults(folder, options))
         if options.text and folder.is_dir():
-            found += text_faults(folder, options)
+            found.extend(text_faults(folder, options))
         for line in listing(found, options.show):
             print(line)
         if found:
             bad.append(f"{folder}: {len(found)} faults")
         else:
-            print(f"{folder}: {len(read_rows(folder / 'text', []))} utterances, no fault found")
+            count = sum(1 for _ in read_lines(folder / "text", []))
+            print(f"{folder}: {count} utterances, no fault found")
     if bad:
         raise UserError(f"{'; '.join(bad)} (above); mend them, or write a mended copy: ellav data fix DIR --out NEW")
 
@@ -167,24 +169,23 @@ def fix(argv: list[str]) -> None:
     before = folder_faults(source, options.allow_pipes)
     if not source.is_dir():
         raise UserError(f"{source}: no such folder")
-    repaired = repair(source, options.allow_pipes, options.ascii_quotes)
-    if not repaired.tables["text"]:
-        raise UserError(f"{source}: no utterance has audio, text and speaker; `ellav data check` says what is missing")
     _own(options.out, "data fix")
     settings = {"ascii_quotes": options.ascii_quotes, "allow_pipes": options.allow_pipes}
     with writing(options.out, "data fix", settings, [source]) as folder:
         if folder is not None:
-            repaired.write(folder)
+            mend(source, folder, options.allow_pipes, options.ascii_quotes)
+            if not (folder / "text").stat().st_size:
+                nothing = "no utterance has audio, text and speaker; `ellav data check` says what is missing"
+                raise UserError(f"{source}: {nothing}")
     after = folder_faults(options.out, options.allow_pipes)
-    left = Counter(fault.kind for fault in after)
-    for kind, count in Counter(fault.kind for fault in before).items():
-        if count > left[kind]:
-            print(f"mended: {kind}: {count - left[kind]}")
-    kept = len(repaired.tables["text"])
-    print(f"{options.out}: {kept} of {kept + len(repaired.dropped)} utterances kept")
-    if repaired.dropped:
-        utterance, reason = next(iter(repaired.dropped.items()))
-        print(f"dropped {len(repaired.dropped)}, the first {utterance!r}: {reason}; all are in {options.out}/dropped")
+    for kind, count in before.counts.items():
+        if count > after.counts[kind]:
+            print(f"mended: {kind}: {count - after.counts[kind]}")
+    kept, dropped = (sum(1 for _ in read_lines(options.out / name, [])) for name in ("text", "dropped"))
+    print(f"{options.out}: {kept} of {kept + dropped} utterances kept")
+    if dropped:
+        utterance, row = next(read_lines(options.out / "dropped", []))
+        print(f"dropped {dropped}, the first {utterance!r}: {row.value}; all are in {options.out}/dropped")
     if after:
         print("not mended:", *listing(after, 5), sep="\n")
 

@@ -17,8 +17,9 @@ Run COMMAND with its output in LOG, which ends in .log. With JOB=1:N, run it N t
 LOG and COMMAND. If the same call is given again after some have failed, only these are run.
 
   local  on this machine, one after another
-  slurm  as one array of jobs; the options are sbatch's, and --max-jobs-run=N: how many may run at once. It waits
-         until all have ended. Ctrl-C cancels them."""
+  slurm  as one array of jobs; the options are sbatch's, and --max-jobs-run=N: how many may run at once, and
+         --num-nodes=N: each job has N nodes, and COMMAND is started once on each. It waits until all have ended.
+         Ctrl-C cancels them."""
 SHOWN = 20
 """Failed jobs that are listed."""
 

@@ -13,6 +13,7 @@ from ellav.bin.options import add_choice, parse, parser
 from ellav.config import build, read_yaml
 from ellav.data.outputs import fingerprint, locked, need
 from ellav.errors import UserError
+from ellav.train.lost import leaving_with_others
 
 LENGTH = {"max_steps", "max_minutes", "max_frames_seen", "patience", "log_every", "sample_minutes", "threads", "dtype"}
 """Options that a resumed run may change."""
@@ -30,8 +31,8 @@ CAUSES = {
 def main(argv: list[str]) -> None:
     """Parse options and train; the first process of several holds the folder."""
     options = parse(_parser(), argv)
-    first = int(os.environ.get("RANK", 0)) == 0
-    with locked(Path(options.out)) if first else nullcontext():
+    first, alone = int(os.environ.get("RANK", 0)) == 0, int(os.environ.get("WORLD_SIZE", 1)) == 1
+    with locked(Path(options.out)) if first else nullcontext(), nullcontext() if alone else leaving_with_others():
         _train(options)
 
 
@@ -50,6 +51,7 @@ def _train(options) -> None:
     from ellav.plugins.decoders import decoders
     from ellav.plugins.orderings import orderings
     from ellav.train import checkpoint
+    from ellav.train.agreed import of_first
     from ellav.train.config import TrainConfig
     from ellav.train.objectives import ARObjective, NARObjective
     from ellav.train.resolve import reads_durations, split_conf
@@ -86,7 +88,9 @@ def _train(options) -> None:
     folders = {"list": options.tokens, "train": options.train, "valid": options.valid}
     described["inputs"] = {name: fingerprint(Path(path)) for name, path in folders.items()}
     out = Path(options.out)
-    resume = options.resume == "auto" and (out / checkpoint.STATE).exists()
+    # Without a GPU it would take each process under torchrun for the only one.
+    accelerator = Accelerator(cpu=not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", 1)) > 1)
+    resume = of_first(options.resume == "auto" and (out / checkpoint.STATE).exists())
     if resume:
         _same(read_yaml(out / "config.yaml"), described, out)
 
@@ -106,8 +110,6 @@ def _train(options) -> None:
     else:
         objective = NARObjective(model, (round(rate * config.prompt_least), round(rate * config.prompt_most)))
     longest = config.max_frames or 2 * int(tokens.stats["max_frames"])
-    # Without a GPU it would take each process under torchrun for the only one.
-    accelerator = Accelerator(cpu=not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", 1)) > 1)
 
     def batches(data, seed: int, rank: int, world: int) -> Batches:
         return Batches(

@@ -5,83 +5,133 @@ from __future__ import annotations
 import math
 import os
 import stat
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from ellav.data.kaldi import BYTE_ORDER_MARK, invert
+from ellav.data.faults import Fault, Faults, Row, UnsortedError, read_rows, rows_in_order, side_by_side
+from ellav.data.kaldi import invert
 from ellav.data.sounds import PLACE
-from ellav.text_files import probable_encoding
 
 TABLES = ("wav.scp", "text", "utt2spk")
-
-
-NOT_UTF8 = "not UTF-8"
-AMBIGUOUS = "ids that stand twice with different values"
 EMPTY = {"text": "an empty transcript", "wav.scp": "no file", "utt2spk": "no speaker"}
 
 
-class Fault(NamedTuple):
-    """Something wrong: `kind` is what such faults are listed under, `where` a file or file:line,
-    `key` the id in that line."""
-
-    kind: str
-    where: str
-    what: str
-    key: str = ""
-
-
-class Row(NamedTuple):
-    """A line of a table: where it stands, and what follows its key."""
-
-    number: int
-    value: str
-
-
-def folder_faults(folder: Path, allow_pipes: bool = False) -> list[Fault]:
+def folder_faults(folder: Path, allow_pipes: bool = False) -> Faults:
     """Everything wrong with the tables of a folder and with the files that wav.scp names.
 
-    allow_pipes: commands in wav.scp are none. The audio itself is not read.
+    allow_pipes: commands in wav.scp are none. The audio itself is not read. Sorted tables are read side by side, a line
+    at a time, whatever their size; those that are not, or that belong to a test set, are held in memory.
     """
+    found = Faults()
     if not folder.is_dir():
-        return [Fault("missing folders", str(folder), "no such folder")]
-    found: list[Fault] = []
-    tables = {name: read_rows(folder / name, found) for name in table_names(folder)}
+        found.append(Fault("missing folders", str(folder), "no such folder"))
+        return found
+    names = table_names(folder)
+    try:
+        if {"targets", "utt2prompt"} & set(names):
+            raise UnsortedError
+        check_side_by_side(folder, names, allow_pipes, found)
+    except UnsortedError:
+        found = Faults()
+        check_in_memory(folder, names, allow_pipes, found)
+    return found
+
+
+def check_in_memory(folder: Path, names: list[str], allow_pipes: bool, found: Faults) -> None:
+    """What is wrong with tables in any order."""
+    tables = {name: read_rows(folder / name, found) for name in names}
     spoken = "segments" if "segments" in tables else "wav.scp"
     for name, table in tables.items():
-        found += [
-            Fault(
-                "lines without a value", f"{folder / name}:{row.number}", f"{key!r} has {EMPTY.get(name, 'no value')}"
-            )
-            for key, row in table.items()
-            if not row.value and name != "targets"
-        ]
-    for first, second in ((spoken, "text"), ("text", spoken), (spoken, "utt2spk"), ("utt2spk", spoken)):
-        found += [
-            Fault(f"in {first} but not in {second}", f"{folder / first}:{row.number}", repr(key))
-            for key, row in tables[first].items()
-            if key not in tables[second]
-        ]
+        if name != "targets":
+            found.extend(_no_value(folder / name, key, row) for key, row in table.items() if not row.value)
+    for first, second in _pairs(spoken):
+        for key, row in tables[first].items():
+            if key not in tables[second]:
+                found.append(_missing(folder, first, second, key, row))
     for key, row in tables["wav.scp"].items():
-        problem = file_problem(row.value, allow_pipes) if row.value else None
-        if problem:
-            found.append(Fault("recordings", f"{folder}/wav.scp:{row.number}", f"{key!r}: {problem}"))
+        found.extend(_recording_faults(folder, key, row, allow_pipes))
     for key, row in tables.get("segments", {}).items():
-        problem = segment_problem(row.value, tables["wav.scp"])
-        if problem:
-            found.append(Fault("segments", f"{folder}/segments:{row.number}", f"{key!r}: {problem}"))
+        found.extend(_segment_faults(folder, key, row, tables["wav.scp"]))
     for key, row in tables["utt2spk"].items():
-        if not key.startswith(row.value):
-            what = f"{key!r} does not begin with its speaker {row.value!r}"
-            found.append(Fault("ids that do not begin with their speaker", f"{folder}/utt2spk:{row.number}", what))
-    found += prompt_faults(folder, tables)
-    if "spk2utt" in tables and not any(fault.where.startswith(f"{folder}/utt2spk") for fault in found):
+        found.extend(_speaker_faults(folder, key, row))
+    found.extend(prompt_faults(folder, tables))
+    if "spk2utt" in tables:
         listed = {speaker: row.value.split() for speaker, row in tables["spk2utt"].items()}
-        if listed != invert({key: row.value for key, row in tables["utt2spk"].items()}):
-            found.append(Fault("spk2utt", f"{folder}/spk2utt", "does not follow from utt2spk"))
-    return found
+        own = invert({key: row.value for key, row in tables["utt2spk"].items()})
+        found.extend(_inverse_faults(folder, listed == own, found))
+
+
+def check_side_by_side(folder: Path, names: list[str], allow_pipes: bool, found: Faults) -> None:
+    """What is wrong with sorted tables. Raises UnsortedError where one is not."""
+    spoken = "segments" if "segments" in names else "wav.scp"
+    recordings = set()
+    for name in names:
+        if name in (spoken, "text", "utt2spk"):
+            continue
+        for key, row in rows_in_order(folder / name, found):
+            if not row.value:
+                found.append(_no_value(folder / name, key, row))
+            if name == "wav.scp":
+                recordings.add(key)
+                found.extend(_recording_faults(folder, key, row, allow_pipes))
+    own: dict[str, int] = {}
+    tables = {name: rows_in_order(folder / name, found) for name in (spoken, "text", "utt2spk")}
+    for key, rows in side_by_side(tables):
+        found.extend(_no_value(folder / name, key, row) for name, row in rows.items() if not row.value)
+        for first, second in _pairs(spoken):
+            if first in rows and second not in rows:
+                found.append(_missing(folder, first, second, key, rows[first]))
+        if spoken in rows and spoken == "wav.scp":
+            found.extend(_recording_faults(folder, key, rows[spoken], allow_pipes))
+        elif spoken in rows:
+            found.extend(_segment_faults(folder, key, rows[spoken], recordings))
+        if "utt2spk" in rows:
+            found.extend(_speaker_faults(folder, key, rows["utt2spk"]))
+            own[rows["utt2spk"].value] = hash((own.get(rows["utt2spk"].value, 0), key))
+    if "spk2utt" in names:
+        listed = {}
+        for speaker, row in rows_in_order(folder / "spk2utt", []):
+            listed[speaker] = 0
+            for utterance in row.value.split():
+                listed[speaker] = hash((listed[speaker], utterance))
+        found.extend(_inverse_faults(folder, listed == own, found))
+
+
+def _pairs(spoken: str) -> tuple[tuple[str, str], ...]:
+    """Tables whose utterances must be in another one too."""
+    return ((spoken, "text"), ("text", spoken), (spoken, "utt2spk"), ("utt2spk", spoken))
+
+
+def _no_value(table: Path, key: str, row: Row) -> Fault:
+    what = f"{key!r} has {EMPTY.get(table.name, 'no value')}"
+    return Fault("lines without a value", f"{table}:{row.number}", what)
+
+
+def _missing(folder: Path, first: str, second: str, key: str, row: Row) -> Fault:
+    return Fault(f"in {first} but not in {second}", f"{folder / first}:{row.number}", repr(key))
+
+
+def _recording_faults(folder: Path, key: str, row: Row, allow_pipes: bool) -> Iterator[Fault]:
+    problem = file_problem(row.value, allow_pipes) if row.value else None
+    if problem:
+        yield Fault("recordings", f"{folder}/wav.scp:{row.number}", f"{key!r}: {problem}")
+
+
+def _segment_faults(folder: Path, key: str, row: Row, recordings: Collection[str]) -> Iterator[Fault]:
+    problem = segment_problem(row.value, recordings)
+    if problem:
+        yield Fault("segments", f"{folder}/segments:{row.number}", f"{key!r}: {problem}")
+
+
+def _speaker_faults(folder: Path, key: str, row: Row) -> Iterator[Fault]:
+    if not key.startswith(row.value):
+        what = f"{key!r} does not begin with its speaker {row.value!r}"
+        yield Fault("ids that do not begin with their speaker", f"{folder}/utt2spk:{row.number}", what)
+
+
+def _inverse_faults(folder: Path, is_inverse: bool, found: Faults) -> Iterator[Fault]:
+    if not is_inverse and f"{folder}/utt2spk" not in found.tables:
+        yield Fault("spk2utt", f"{folder}/spk2utt", "does not follow from utt2spk")
 
 
 def prompt_faults(folder: Path, tables: dict[str, dict[str, Row]]) -> list[Fault]:
@@ -115,61 +165,6 @@ def table_names(folder: Path) -> list[str]:
     return [*TABLES, *(name for name in others if name not in TABLES and "." not in name)]
 
 
-def read_rows(path: Path, found: list[Fault]) -> dict[str, Row]:
-    """The first line of each key, cleaned as `ellav data fix` does; what is wrong goes to `found`."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        found.append(Fault("missing files", str(path), error.strerror.lower().replace(" or directory", "")))
-        return {}
-    rows: dict[str, Row] = {}
-    previous = b""
-    for number, raw in enumerate(content.split(b"\n"), 1):
-        where = f"{path}:{number}"
-        key, value, faults = _cleaned(raw, number == 1, path.name == "wav.scp")
-        if not key:
-            continue
-        found += [Fault(kind, where, f"{key!r}{more}", key) for kind, more in faults]
-        if key in rows:
-            kind = "ids that stand twice with one value" if value == rows[key].value else AMBIGUOUS
-            found.append(Fault(kind, where, f"{key!r} stands in line {rows[key].number} too", key))
-            continue
-        if key.encode() < previous:
-            found.append(Fault("out of order (sort with `LC_ALL=C sort`)", where, repr(key), key))
-        previous = key.encode()
-        rows[key] = Row(number, value)
-    return rows
-
-
-def _cleaned(raw: bytes, first: bool, names_file: bool) -> tuple[str, str, list[tuple[str, str]]]:
-    """Key and value of a line as they should stand, and (kind, what more) of what is wrong.
-
-    names_file: the value is a path, which is not normalised: the file is called as it is.
-    """
-    faults = []
-    try:
-        line = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.decode("utf-8", errors="replace")
-        mend = f"convert the file, probably with `iconv -f {probable_encoding(raw)} -t UTF-8`"
-        faults.append((NOT_UTF8, f": byte {error.start + 1} of the line; {mend}"))
-    if first and line.startswith(BYTE_ORDER_MARK):
-        line = line.removeprefix(BYTE_ORDER_MARK)
-        faults.append(("byte order marks", ""))
-    if line.endswith("\r"):
-        line = line.removesuffix("\r")
-        faults.append(("lines that end in CR LF", ""))
-    parts = [part.strip() for part in line.split(maxsplit=1)] or [""]
-    if " ".join(parts) != line and parts[0]:
-        faults.append(("white space at an end, doubled, or a tab after the id", ""))
-    normal = [unicodedata.normalize("NFC", part) for part in parts]
-    if names_file:
-        normal[1:] = parts[1:]
-    if normal != parts:
-        faults.append(("characters not in normal form (Unicode NFC)", ""))
-    return normal[0], " ".join(normal[1:]), faults
-
-
 def file_problem(wav: str, allow_pipes: bool) -> str | None:
     """Why a value of wav.scp names no recording, if it does not."""
     if wav.endswith("|"):
@@ -186,7 +181,7 @@ def file_problem(wav: str, allow_pipes: bool) -> str | None:
     return None if status.st_size else f"{wav}: empty file"
 
 
-def segment_problem(value: str, recordings: Iterable[str]) -> str | None:
+def segment_problem(value: str, recordings: Collection[str]) -> str | None:
     """Why a value of segments cuts nothing out of a recording, if it does not."""
     parts = value.split()
     try:
@@ -198,16 +193,3 @@ def segment_problem(value: str, recordings: Iterable[str]) -> str | None:
     if not start >= 0 or (end >= 0 and not start < end):
         return f"from {start:g} s to {end:g} s is nothing"
     return None
-
-
-def listing(faults: list[Fault], show: int) -> list[str]:
-    """Lines that show the first `show` faults of each kind, and how many more there are."""
-    totals = Counter(fault.kind for fault in faults)
-    lines = []
-    for kind, total in totals.items():
-        lines.append(f"{kind}: {total}")
-        some = [fault for fault in faults if fault.kind == kind][:show]
-        lines += [f"  {fault.where}: {fault.what}" for fault in some]
-        if total > show:
-            lines.append(f"  and {total - show} more")
-    return lines

@@ -58,15 +58,16 @@ def _read_table(path: Path) -> dict[str, str]:
 
 def write_table(path: Path | str, table: dict[str, object]) -> None:
     """Write `key value` lines in byte order; lists are joined by spaces, a value of several lines becomes one."""
-    lines = []
-    for key in sorted(table, key=str.encode):
-        value = table[key]
-        if not isinstance(value, str) and isinstance(value, Iterable):
-            value = " ".join(map(str, value))
-        if "\n" in str(value) or "\r" in str(value):
-            value = one_line(value)
-        lines.append(f"{key} {value}".rstrip() + "\n")
-    write_text(Path(path), "".join(lines))
+    write_text(Path(path), "".join(table_line(key, table[key]) for key in sorted(table, key=str.encode)))
+
+
+def table_line(key: str, value: object) -> str:
+    """A line of a table, as `write_table` writes it."""
+    if not isinstance(value, str) and isinstance(value, Iterable):
+        value = " ".join(map(str, value))
+    if "\n" in str(value) or "\r" in str(value):
+        value = one_line(value)
+    return f"{key} {value}".rstrip() + "\n"
 
 
 @dataclass(frozen=True)

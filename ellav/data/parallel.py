@@ -18,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ellav.errors import UserError
 from ellav.plugins.registry import load_plugin
 
+CHUNK = 32
+"""Items that a process takes at once, at most."""
 _AHEAD = 4
 """Chunks of items a process that are worked on or wait to be taken: memory does not grow with the items."""
 
@@ -26,13 +28,19 @@ _work: Callable | None = None
 
 
 def parallel_map(
-    make: Callable[[], Callable], items: Sequence, jobs: int, title: str, plugins: Iterable[str] = ()
+    make: Callable[[], Callable],
+    items: Sequence,
+    jobs: int,
+    title: str,
+    plugins: Iterable[str] = (),
+    chunk: int = CHUNK,
 ) -> Iterator:
     """Yield `make()(item)` for each item, in order.
 
     make: a picklable callable (a function, or functools.partial) that each process calls
     once, so that heavy things are loaded once. plugins: `--plugin` files that each process
     imports first. Every process uses one thread. With jobs=1 it runs in this process; 0: one for each of `cores`.
+    chunk: the most items that a process takes at once.
     Raises UserError where a process is killed. The processes end with this one, even if
     that is killed.
     """
@@ -40,7 +48,7 @@ def parallel_map(
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as bar:
         task = bar.add_task(title, total=len(items))
-        for result in _results(make, items, jobs, tuple(plugins)):
+        for result in _results(make, items, jobs, tuple(plugins), chunk):
             bar.advance(task)
             yield result
 
@@ -51,11 +59,11 @@ def cores() -> int:
     return int(given) if given.isdecimal() else len(os.sched_getaffinity(0))
 
 
-def _results(make: Callable, items: Sequence, jobs: int, plugins: tuple[str, ...]) -> Iterator:
+def _results(make: Callable, items: Sequence, jobs: int, plugins: tuple[str, ...], chunk: int) -> Iterator:
     if jobs == 1:
         yield from map(_made(make, plugins), items)
         return
-    chunk = max(1, min(32, len(items) // (jobs * 8)))
+    chunk = max(1, min(chunk, len(items) // (jobs * 8)))
     context = multiprocessing.get_context("spawn")
     with _one_thread(), ProcessPoolExecutor(jobs, context, _start, (make, plugins)) as pool:
         try:

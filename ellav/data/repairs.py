@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from ellav.data.checks import (
-    AMBIGUOUS,
-    EMPTY,
-    NOT_UTF8,
-    TABLES,
-    Fault,
-    file_problem,
-    read_rows,
-    segment_problem,
-    table_names,
-)
-from ellav.data.kaldi import invert, write_table
+from ellav.data.checks import EMPTY, TABLES, file_problem, segment_problem, table_names
+from ellav.data.faults import AMBIGUOUS, NOT_UTF8, Fault, Row, UnsortedError, read_rows, rows_in_order, side_by_side
+from ellav.data.kaldi import invert, read_table, table_line, write_table
 
 ASCII_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»″", '"') | dict.fromkeys("‘’‚‛ʼ′", "'"))
 
@@ -36,6 +29,79 @@ class Repaired(NamedTuple):
         write_table(folder / "dropped", self.dropped)
 
 
+def mend(folder: Path, out: Path, allow_pipes: bool = False, ascii_quotes: bool = False) -> None:
+    """Write what `repair` makes of a folder into `out`; of sorted tables a line at a time, whatever their size, but for
+    spk2utt."""
+    try:
+        mend_side_by_side(folder, out, allow_pipes, ascii_quotes)
+    except UnsortedError:
+        repair(folder, allow_pipes, ascii_quotes).write(out)
+
+
+def mend_side_by_side(folder: Path, out: Path, allow_pipes: bool = False, ascii_quotes: bool = False) -> None:
+    """Raises UnsortedError where a table is not sorted, or where there are segments."""
+    names = table_names(folder)
+    if "segments" in names:
+        raise UnsortedError
+    unclear = Unclear()
+    own = [name for name in names if not name.startswith("spk2")]
+    tables = {name: rows_in_order(folder / name, unclear) for name in own}
+    with ExitStack() as stack:
+        streams = {
+            name: stack.enter_context(open(out / name, "w", encoding="utf-8", newline="\n"))
+            for name in [*own, "dropped"]
+        }
+        for key, rows in side_by_side(tables):
+            if not any(name in rows for name in TABLES):
+                continue
+            reason = _problem(rows, TABLES, unclear.kinds.pop(key, {})) or file_problem(
+                rows["wav.scp"].value, allow_pipes
+            )
+            if reason:
+                streams["dropped"].write(table_line(key, reason))
+                continue
+            for name, row in rows.items():
+                value = row.value.translate(ASCII_QUOTES) if ascii_quotes and name == "text" else row.value
+                streams[name].write(table_line(key, value))
+    for name in names:
+        if name.startswith("spk2") and name != "spk2utt":
+            write_table(out / name, {key: row.value for key, row in rows_in_order(folder / name, unclear)})
+    write_table(out / "spk2utt", invert(read_table(out / "utt2spk")))
+
+
+class Unclear:
+    """Takes faults, and keeps for each key the tables in which it is no good: kinds, key -> table -> kind."""
+
+    def __init__(self):
+        self.kinds: dict[str, dict[str, str]] = {}
+
+    def append(self, fault: Fault) -> None:
+        """One more."""
+        if fault.kind in (AMBIGUOUS, NOT_UTF8):
+            self.kinds.setdefault(fault.key, {})[_table_of(fault)] = fault.kind
+
+    def extend(self, faults: Iterable[Fault]) -> None:
+        """Several."""
+        for fault in faults:
+            self.append(fault)
+
+
+def _table_of(fault: Fault) -> str:
+    return Path(fault.where).name.partition(":")[0]
+
+
+def _problem(rows: dict[str, Row], needed: Iterable[str], unclear: dict[str, str]) -> str | None:
+    """Why an utterance cannot be kept, if its rows are the reason. unclear: the tables in which it is no good."""
+    for name in needed:
+        if name not in rows:
+            return f"not in {name}"
+        if name in unclear:
+            return f"in {name}: {unclear[name]}"
+        if not rows[name].value:
+            return f"has {EMPTY.get(name, 'no value')}"
+    return None
+
+
 def repair(folder: Path, allow_pipes: bool = False, ascii_quotes: bool = False) -> Repaired:
     """The utterances of a folder that have audio, text and speaker, in clean tables.
 
@@ -44,21 +110,17 @@ def repair(folder: Path, allow_pipes: bool = False, ascii_quotes: bool = False) 
     UTF-8, or something missing is dropped. Further utt2* and spk2* tables are kept.
     ascii_quotes: make the quotation marks and apostrophes of `text` ASCII.
     """
-    found: list[Fault] = []
-    rows = {name: read_rows(folder / name, found) for name in table_names(folder)}
+    unclear = Unclear()
+    rows = {name: read_rows(folder / name, unclear) for name in table_names(folder)}
     tables = {name: {key: row.value for key, row in table.items()} for name, table in rows.items()}
-    unclear = {(Path(fault.where).name.partition(":")[0], fault.key): fault.kind for fault in found}
     spoken = "segments" if "segments" in tables else "wav.scp"
     needed = [spoken, *TABLES[1:]]
 
     def problem(utterance: str) -> str | None:
-        for name in needed:
-            if utterance not in tables[name]:
-                return f"not in {name}"
-            if unclear.get((name, utterance)) in (AMBIGUOUS, NOT_UTF8):
-                return f"in {name}: {unclear[name, utterance]}"
-            if not tables[name][utterance]:
-                return f"has {EMPTY.get(name, 'no value')}"
+        own = {name: rows[name][utterance] for name in needed if utterance in rows[name]}
+        reason = _problem(own, needed, unclear.kinds.get(utterance, {}))
+        if reason:
+            return reason
         recording = utterance
         if spoken == "segments":
             reason = segment_problem(tables["segments"][utterance], tables["wav.scp"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 from functools import partial
@@ -11,6 +12,8 @@ from ellav.errors import UserError
 from ellav.jobs.call import Call
 from ellav.jobs.signals import signals_held
 from ellav.jobs.state import State
+
+_OF_SRUN = re.compile(r"srun: |slurmstepd[^:]*: error: \*\*\* STEP ")
 
 
 def run(call: Call, state: State) -> dict[int, str]:
@@ -48,7 +51,7 @@ def _run(call: Call, number: int) -> int:
 
 
 def last_line(log: str) -> str:
-    """What a log ends with."""
+    """What a log ends with, but for what srun says of the end of a command on several nodes."""
     try:
         with open(Path(log), "rb") as stream:
             stream.seek(0, 2)
@@ -56,4 +59,5 @@ def last_line(log: str) -> str:
             lines = stream.read().decode(errors="replace").split("\n")
     except OSError:
         return "no log"
-    return next((line.strip() for line in reversed(lines) if line.strip()), "an empty log")
+    said = [line.strip() for line in reversed(lines) if line.strip()]
+    return next((line for line in said if not _OF_SRUN.match(line)), said[0] if said else "an empty log")

@@ -25,6 +25,8 @@ from ellav.jobs.state import State
 
 LIMIT = "--max-jobs-run="
 """Option of ours, as Kaldi calls it: how many jobs of an array may run at once."""
+NODES = "--num-nodes="
+"""Option of ours: the nodes of each job, on all of which its command is started."""
 ENDED = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
     *("REVOKED", "TIMEOUT"),
@@ -87,16 +89,16 @@ def _cancelling(call: Call, state: State) -> Iterator[None]:
 
 
 def _submit(call: Call, state: State, missing: list[int]) -> None:
-    options = [word for word in call.options if not word.startswith(LIMIT)]
-    limit = next((word.removeprefix(LIMIT) for word in reversed(call.options) if word.startswith(LIMIT)), None)
-    if limit is not None and not (limit.isdecimal() and int(limit) > 0):
-        raise UserError(f"{LIMIT}{limit}: not a number of jobs")
+    options = [word for word in call.options if not word.startswith((LIMIT, NODES))]
+    limit, nodes = _number(call, LIMIT, "jobs"), _number(call, NODES, "nodes") or 1
+    if nodes > 1:
+        options += [f"--nodes={nodes}", "--ntasks-per-node=1"]
     array = _ranges(missing) + (f"%{limit}" if limit else "")
     output = call.log.replace("%", "%%").replace(JOB, "%a") if call.array else call.log.replace("%", "%%")
     command = ["sbatch", "--parsable", "--export=ALL", *options, f"--array={array}"]
     command += [f"--output={output}", "--open-mode=append"]
     with signals_held():  # between Slurm's taking the jobs and our knowing their number
-        done = _slurm(command, _script(call, state))
+        done = _slurm(command, _script(call, state, nodes))
         if done.returncode:
             raise UserError(f"Slurm refused the jobs of {call.log}: {_said(done)}; their options are in slurm.conf")
         state.slurm = done.stdout.strip().split(";")[0]
@@ -104,8 +106,16 @@ def _submit(call: Call, state: State, missing: list[int]) -> None:
     print(f"{call.log}: {some} submitted to Slurm as {state.slurm}", flush=True)
 
 
-def _script(call: Call, state: State) -> str:
-    """What each job runs: its command, whose exit status it writes down."""
+def _number(call: Call, option: str, what: str) -> int | None:
+    """The value of an option of ours, None where it is not given."""
+    given = next((word.removeprefix(option) for word in reversed(call.options) if word.startswith(option)), None)
+    if given is not None and not (given.isdecimal() and int(given) > 0):
+        raise UserError(f"{option}{given}: not a number of {what}")
+    return int(given) if given else None
+
+
+def _script(call: Call, state: State, nodes: int = 1) -> str:
+    """What each job runs: its command, on each node if there are several, and what writes down its exit status."""
     program = shutil.which(call.command[0]) or call.command[0]
     number = '"${SLURM_ARRAY_TASK_ID}"'
     words = [program, *call.command[1:]]
@@ -114,7 +124,15 @@ def _script(call: Call, state: State) -> str:
     else:
         quoted = [shlex.quote(word) for word in words]
     file = f'{shlex.quote(str(state.folder))}/"${{SLURM_ARRAY_TASK_ID}}"'
+    if nodes > 1:
+        quoted.insert(0, _ON_EACH_NODE)
     return f"#!/bin/sh\n{' '.join(quoted)}\nstatus=$?\necho ${{status}} > {file}\nexit ${{status}}\n"
+
+
+_ON_EACH_NODE = (
+    'srun --kill-on-bad-exit=1 --wait=0 ${SLURM_CPUS_PER_TASK:+--cpus-per-task="${SLURM_CPUS_PER_TASK}"} --quiet'
+)
+"""One that fails ends the others. srun does not ask for the job's cores by itself."""
 
 
 def _wait(call: Call, state: State) -> dict[int, Seen]:

@@ -1,9 +1,20 @@
-"""Numbers of the hosts, added up over processes without asking a GPU, which would have to catch up first."""
+"""What processes have to agree on: numbers of the hosts, added up without asking a GPU, which would have to catch up
+first, and what the first one has seen."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+
+T = TypeVar("T")
+
+
+def of_first(value: T) -> T:
+    """The value that the first process has: what a file system shows may differ from machine to machine."""
+    return broadcast_object_list([value])[0]
 
 
 class HostSums:

@@ -23,7 +23,7 @@ from ellav.data.outputs import write_text
 from ellav.errors import UserError, one_line
 from ellav.models.trained import lowest
 from ellav.train import checkpoint
-from ellav.train.agreed import HostSums
+from ellav.train.agreed import HostSums, of_first
 from ellav.train.config import TrainConfig
 from ellav.train.log import Log
 from ellav.train.objectives import Batch, Figures, Objective
@@ -93,6 +93,7 @@ class Trainer:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         state = checkpoint.load_state(self.folder) if resume else None
+        self._same_step(state["step"] if state else 0)
         if state:
             self._restore(state)
         if self._ended():
@@ -145,6 +146,7 @@ class Trainer:
             before = json.loads(path.read_text())
         except (FileNotFoundError, ValueError):
             before = {}
+        before = of_first(before)
         now = json.loads(json.dumps(self._summary()))
         if before and all(before.get(k) == now[k] for k in ("steps", "config", "parameters", "device", "processes")):
             self.dtype, self.speeds = before["dtype"], before["measured_tokens_per_second"]
@@ -412,6 +414,15 @@ class Trainer:
         self.averaged, self.validated, self.waited = state["averaged"], state["valid"], state["waited"]
         self.step, self.tokens, self.frames, self.seconds = (state[k] for k in ("step", "tokens", "frames", "seconds"))
         self.dtype, self.speeds = state["dtype"], state["speeds"]
+
+    def _same_step(self, step: int) -> None:
+        """Raises UserError where the processes do not find the same state."""
+        steps = sorted(set(gather_object([step])))
+        if len(steps) > 1:
+            raise UserError(
+                f"{self.folder}: one process finds {checkpoint.STATE} of step {steps[0]}, another of {steps[-1]}: the "
+                "folder is not the same on all machines; put it where all of them see it"
+            )
 
     def _go_on(self, state: dict) -> None:
         """Take up this process's place in the data; of a run of another length the weights are averaged anew."""

@@ -366,8 +366,8 @@ def test_smoke_keeps_to_its_own_folders(recipe):
 def test_several_gpus_start_torchrun(recipe):
     done = recipe("--ngpu", 2)
     training = next(call for call in done.calls if named(call) == "train")
-    assert training[:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    assert "torch.distributed.run" not in done.calls[-1]
+    assert training[:7] == ["-m", "ellav.bin.launch", "--nnodes", "1", "--nproc_per_node", "2", "-m"]
+    assert "ellav.bin.launch" not in done.calls[-1]
 
 
 JOBS = """
@@ -416,6 +416,34 @@ def test_slurm_runs_all_commands_as_jobs(recipe, jobs, tmp_path, monkeypatch):
     assert len(workers) > 10 and set(workers) == {"0"}  # as many as the job has cores
     monkeypatch.setenv("cmd_backend", "sheep")
     assert "unknown cmd_backend 'sheep'; known: local, slurm" in recipe("--stage", 6).stderr
+
+
+def test_codes_are_made_on_a_gpu_where_it_is_asked_for(recipe, jobs, monkeypatch):
+    monkeypatch.setenv("cmd_backend", "slurm")
+    done = recipe("--stage", 4, "--stop-stage", 4, "--gpu-encode", stages=range(1, 4))
+    assert done.returncode == 0, done.stderr
+    encoded = [call for call in done.calls if named(call) == "encode"]
+    assert len(encoded) == 3 and all("--device\ncuda" in "\n".join(call) for call in encoded)
+    assert sum("--gres=gpu:1" in words for words in jobs()) == 4  # fit-codec is the other
+    refused = recipe("--gpu-encode", "--ngpu", 0)
+    assert refused.returncode == 1 and "--gpu-encode encodes on a GPU, and --ngpu 0 hides it" in refused.stderr
+
+
+def test_several_nodes_train_by_slurm(recipe, jobs, monkeypatch):
+    alone = recipe("--num-nodes", 2)
+    assert alone.returncode == 1 and len(alone.stderr.splitlines()) == 1
+    assert "--num-nodes 2 needs a cluster: 'export cmd_backend=slurm', or write it into " in alone.stderr
+    monkeypatch.setenv("cmd_backend", "slurm")
+    for gpus, processes in ((4, "4"), (1, "1"), (0, "1")):
+        done = recipe("--num-nodes", 2, "--ngpu", gpus)
+        assert done.returncode == 0, done.stderr
+        launched = [call for call in done.calls if "ellav.bin.launch" in call]
+        assert [call[:6] for call in launched] == [
+            ["-m", "ellav.bin.launch", "--nnodes", "2", "--nproc_per_node", processes]
+        ] * 2
+    assert [named(call) for call in launched] == ["train", "train"]
+    several = [words[-1] for words in jobs() if "--num-nodes=2" in words]
+    assert several == ["exp/interleaved/log/train_ar.log", "exp/interleaved/log/train_nar.log"] * 3
 
 
 @pytest.mark.parametrize("backend", ["local", "slurm"])

@@ -8,11 +8,12 @@ import soundfile as sf
 import yaml
 
 from ellav.bin import encode, fit_codec, tokens
-from ellav.data.codes import CodesReader
+from ellav.data.codes import CodesReader, CodesWriter
 from ellav.data.dataset import Dataset, Tokens
 from ellav.data.kaldi import DataFolder, read_table, write_table
 from ellav.errors import UserError
 from ellav.plugins.codecs import load_codec
+from ellav.plugins.codecs.rvq_mel import RVQMel
 from ellav.testing.codec import sound
 from ellav.testing.templates import write_plugin
 
@@ -92,6 +93,55 @@ def test_two_processes_write_what_one_writes(coded):
     (coded / "codes" / "train" / "done.json").unlink()
     run_encode(coded, "train", "--nj", "2")
     assert (coded / "codes" / "train" / "codes.ark").read_bytes() == before
+
+
+def test_batches_are_the_same_codes(coded, monkeypatch):
+    """By a stand-in for a GPU, in windows of six; a file that is none is found in its batch."""
+    make_set(coded, "more", 20, 2)
+    (coded / "raw/more/more-07.wav").write_bytes(b"no sound")
+    run_encode(coded, "more", "--max-rejected", "0.1")
+    folder, reader = coded / "codes/more", CodesReader()
+    frames = read_table(folder / "utt2num_frames")
+    codes = {utterance: reader.read(place) for utterance, place in read_table(folder / "codes.scp").items()}
+    monkeypatch.setattr(encode, "WINDOW", 6)
+    taken = []
+    together = RVQMel._encode_together
+    monkeypatch.setattr(RVQMel, "_encode_together", lambda self, wavs: taken.append(len(wavs)) or together(self, wavs))
+    run_encode(coded, "more", "--device", "cpu:0", "--max-rejected", "0.1")
+    assert taken == [6, 5, 6, 2]
+    assert read_table(folder / "utt2num_frames") == frames and len(codes) == 19
+    for utterance, place in read_table(folder / "codes.scp").items():
+        np.testing.assert_array_equal(CodesReader().read(place), codes[utterance])
+    assert list(read_table(folder / "rejected")) == ["more-07"]
+
+
+def test_an_interrupted_batch_is_made_again_whole(coded, monkeypatch):
+    """So that its codes do not depend on where it was interrupted."""
+    monkeypatch.setattr(encode, "WINDOW", 8)
+    taken, write = [], CodesWriter.write
+
+    def failing(writer, utterance, codes):
+        if utterance == "train-11":
+            raise KeyboardInterrupt
+        write(writer, utterance, codes)
+
+    monkeypatch.setattr(CodesWriter, "write", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run_encode(coded, "train", "--device", "cpu:0")
+    monkeypatch.setattr(CodesWriter, "write", write)
+    together = RVQMel._encode_together
+    monkeypatch.setattr(RVQMel, "_encode_together", lambda self, wavs: taken.append(len(wavs)) or together(self, wavs))
+    run_encode(coded, "train", "--device", "cpu:0")
+    assert taken == [8, 4]
+    assert len(read_table(coded / "codes/train/codes.scp")) == 20
+
+
+def test_a_device_that_is_none(coded, monkeypatch):
+    with pytest.raises(UserError, match="device 'cuda:7'"):
+        run_encode(coded, "train", "--device", "cuda:7")
+    monkeypatch.delattr(RVQMel, "to")
+    with pytest.raises(UserError, match="codec rvq_mel computes on a CPU only: leave --device"):
+        run_encode(coded, "train", "--device", "cpu:0")
 
 
 def test_an_interrupted_encode_keeps_its_codes(coded, monkeypatch):

@@ -21,6 +21,7 @@ sys.path.insert(0, {tests!r})
 from test_training import Speech, described, objective_of
 from accelerate import Accelerator
 from ellav.data.batching import Batches, Place
+from ellav.errors import UserError
 from ellav.train import checkpoint, trainer
 from ellav.train.config import TrainConfig
 
@@ -53,6 +54,12 @@ def made(name, kind="ar", dropout=0.0, **options):
 
 for kind in ("ar", "nar"):
     made(f"{{kind}}{{world}}", kind, max_steps=3, accumulate=3 - world).run()
+
+# A second a step by the first process's clock: three seconds are three steps, and the learning rate falls with them.
+one = made(f"minutes{{world}}", max_minutes=0.05, warmup=1, accumulate=3 - world)
+trainer.time = SimpleNamespace(monotonic=lambda: (1 + 2 * rank) * one.step)
+one.run()
+trainer.time = time
 if world == 2:
     made("whole", dropout=0.1, max_steps=9, save_every=100, patience=9).run()
     for name in ("stopped", "halted"):
@@ -65,6 +72,13 @@ if world == 2:
         except SystemExit:
             assert one.step == 5
     made("halted", dropout=0.1, max_steps=9, save_every=100, patience=9).run()
+
+    one = made("halted", dropout=0.1, max_steps=12)
+    one.folder = root / ("halted" if rank == 0 else "elsewhere")
+    try:
+        one.run()
+    except UserError as error:
+        (root / f"apart{{rank}}.txt").write_text(str(error))
 
     trainer.time = SimpleNamespace(monotonic=lambda: (1 + 2 * rank) * time.monotonic())
     one = made("clock", max_minutes=0.02, average=0.5, valid_every=5, save_every=7, accumulate=2)
@@ -87,12 +101,14 @@ def root(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("kind", ["ar", "nar"])
+@pytest.mark.parametrize("kind", ["ar", "nar", "minutes"])
 def test_two_processes_equal_two_accumulated_batches(root, kind):
+    """Of a length in steps, or in minutes."""
     two, one = (load_file(root / f"{kind}{count}/last.safetensors") for count in (2, 1))
     for name, value in one.items():
         assert (two[name] - value).abs().max() < 1e-4, name
     rows, again = ([row for row in losses(root / f"{kind}{count}") if row[1] == "train/loss"] for count in (2, 1))
+    assert len(rows) == len(again) > 2
     for a, b in zip(rows, again, strict=True):
         assert float(a[2]) == pytest.approx(float(b[2]), rel=1e-4)
 
@@ -110,6 +126,12 @@ def test_two_stopped_processes_go_on_exactly(root):
     assert losses(root / "halted") == losses(root / "whole")
     for name in ("last", "best", "averaged"):
         assert (root / f"halted/{name}.safetensors").read_bytes() == (root / f"whole/{name}.safetensors").read_bytes()
+
+
+def test_a_folder_that_not_all_machines_have_is_refused(root):
+    for rank in range(2):
+        said = (root / f"apart{rank}.txt").read_text()
+        assert "one process finds state.pt of step 0, another of 9: the folder is not the same on all machines" in said
 
 
 def test_another_number_of_processes_is_refused(root):

@@ -114,6 +114,23 @@ def test_the_script_of_a_job_runs_its_command_and_writes_its_status():
     assert state.status(5) == 5 and state.missing() == list(range(1, 10))
 
 
+def test_a_command_on_several_nodes(tmp_path):
+    """srun starts it on each; what fails is what the command said, not what srun says of it."""
+    submit = 'for word; do case "$word" in --n*) echo "$word" ;; esac; done > options; cat > script; '
+    run = "SLURM_ARRAY_TASK_ID=1 SLURM_CPUS_PER_TASK=3 sh script > x.log 2>&1; echo 17"
+    node = (
+        'echo "$@" > words; while [ "${1##*/}" != sh ]; do shift; done; "$@"; s=$?; echo "srun: error: Exited"; exit $s'
+    )
+    environment = stand_in(tmp_path / "bin", sbatch=submit + run, squeue=GONE, srun=node)
+    command = [sys.executable, "-m", "ellav.bin.main", "jobs", "slurm", "--num-nodes=4", "x.log"]
+    done = subprocess.run(
+        [*command, "sh", "-c", "echo no good; exit 3"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr.splitlines() == ["ellav jobs: exit status 3; x.log: no good"]
+    assert Path("options").read_text().split() == ["--nodes=4", "--ntasks-per-node=1"]
+    assert Path("words").read_text().startswith("--kill-on-bad-exit=1 --wait=0 --cpus-per-task=3 --quiet ")
+
+
 def test_without_slurm(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "/nowhere")
     assert main(["jobs", "slurm", "x.log", "true"]) == 1
@@ -161,10 +178,11 @@ def test_jobs_that_slurm_has_forgotten(tmp_path):
     assert Path("arrays").read_text() == "--array=1-3%9\n" and "submitted to Slurm as 17\n" in done.stdout
 
 
-@pytest.mark.parametrize("limit", ["0", "many", ""])
-def test_a_limit_that_is_none(limit, capsys):
-    assert main(["jobs", "slurm", f"--max-jobs-run={limit}", "JOB=1:3", "x.JOB.log", "true"]) == 1
-    assert f"--max-jobs-run={limit}: not a number of jobs" in capsys.readouterr().err
+@pytest.mark.parametrize("given", ["0", "many", ""])
+@pytest.mark.parametrize(("option", "what"), [("--max-jobs-run", "jobs"), ("--num-nodes", "nodes")])
+def test_a_number_that_is_none(option, what, given, capsys):
+    assert main(["jobs", "slurm", f"{option}={given}", "JOB=1:3", "x.JOB.log", "true"]) == 1
+    assert f"{option}={given}: not a number of {what}" in capsys.readouterr().err
 
 
 def test_a_backend_that_is_none(capsys):

@@ -21,6 +21,8 @@ smoke=false
 # Machine
 nj=$(env -u OMP_NUM_THREADS nproc)
 ngpu=1
+num_nodes=1
+gpu_encode=false
 shards=auto
 python=python3
 allow_pipes=false
@@ -92,6 +94,8 @@ Stages: 1 data, 2 format wavs, 3 phones and alignment, 4 codes, 5 token list and
 Machine
   --nj N               parallel processes on this machine (${nj}); jobs of Slurm have as many as conf/slurm.conf gives
   --ngpu N             GPUs to train with; 0 keeps to the CPU (${ngpu}, where there is one)
+  --num-nodes N        machines to train on, each with --ngpu GPUs; by Slurm only (${num_nodes})
+  --gpu-encode         stage 4 encodes on a GPU, many utterances at once (${gpu_encode})
   --shards N           stages 2 to 5 cut each set into so many parts, which jobs of Slurm work on side by side (${shards}:
                        100,000 utterances in each)
   --python PROGRAM     Python interpreter (${python})
@@ -153,12 +157,14 @@ not_options="caller recipe arguments not_options"
 # shellcheck source=utils/parse_options.sh
 . "${recipe}/utils/parse_options.sh"
 [ ${#positional[@]} -eq 0 ] || die "unexpected argument '${positional[0]}'; options begin with --"
-for name in stage stop_stage nj ngpu fs; do
+for name in stage stop_stage nj ngpu num_nodes fs; do
     [[ ${!name} =~ ^[0-9]+$ ]] || die "option --${name} must be a whole number, not '${!name}'"
 done
 [ "${stage}" -le "${stop_stage}" ] || die "--stop-stage ${stop_stage} lies before --stage ${stage}: no stage would run"
 [ "${stage}" -ge 1 ] && [ "${stage}" -le 10 ] || die "--stage ${stage}: there are stages 1 to 10"
 [ "${nj}" -ge 1 ] || die "option --nj must be at least 1"
+[ "${num_nodes}" -ge 1 ] || die "option --num-nodes must be at least 1"
+[ "${gpu_encode}" = false ] || [ "${ngpu}" -ge 1 ] || die "--gpu-encode encodes on a GPU, and --ngpu 0 hides it"
 [[ ${shards} =~ ^(auto|[1-9][0-9]*)$ ]] || die "option --shards must be a whole number or auto, not '${shards}'"
 speed_perturb_factors=${speed_perturb_factors//,/ }
 voice_warp_factors=${voice_warp_factors//,/ }
@@ -204,6 +210,9 @@ cd "${recipe}"
 case "${train_cmd:-}" in
     ''|srun*) die "$(realpath cmd.sh) is of an older ellav; copy ${ELLAV_ROOT}/egs/TEMPLATE/tts1/cmd.sh over it" ;;
 esac
+if [ "${num_nodes}" -gt 1 ] && [ "${cmd_backend:-}" != slurm ]; then
+    die "--num-nodes ${num_nodes} needs a cluster: 'export cmd_backend=slurm', or write it into $(realpath cmd.sh)"
+fi
 
 if [ "${smoke}" = true ]; then
     datadir=${datadir}/smoke
@@ -431,10 +440,16 @@ if prepares 4; then
     need "${dumpdir}/raw/${train_set}" "2 (format wavs)"
     on "${cuda_cmd}" "${logs}/fit_codec.log" fit-codec --data "${dumpdir}/raw/${train_set}" \
         --align "${dumpdir}/align/${train_set}" --out "${expdir}/codec" "${codec_options[@]}" "${taken_codec[@]}"
+    starter=${train_cmd}
+    on_gpu=()
+    if [ "${gpu_encode}" = true ]; then
+        starter=${cuda_cmd}
+        on_gpu=(--device cuda)
+    fi
     for set in "${sets[@]}"; do
         need "${dumpdir}/raw/${set}" "2 (format wavs)"
-        over "${set}" "${train_cmd}" encode encode --data "${dumpdir}/raw/${set}" --codec "${expdir}/codec" \
-            --out "${dumpdir}/codes/${set}" --max_rejected "${max_rejected}" --nj "${nj_of_stages}"
+        over "${set}" "${starter}" encode encode --data "${dumpdir}/raw/${set}" --codec "${expdir}/codec" \
+            --out "${dumpdir}/codes/${set}" --max_rejected "${max_rejected}" --nj "${nj_of_stages}" "${on_gpu[@]}"
     done
     finish
 fi
@@ -469,9 +484,13 @@ train() {
     need "${tokens}/${valid_set}" "5 (token list and statistics)"
     split "$3"
     local -a launch=()
-    [ "${ngpu}" -le 1 ] || launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}")
+    local starter=${cuda_cmd}
+    [ "${num_nodes}" -eq 1 ] || starter+=" --num-nodes=${num_nodes}"
+    if [ "${num_nodes}" -gt 1 ] || [ "${ngpu}" -gt 1 ]; then
+        launch=(-m ellav.bin.launch --nnodes "${num_nodes}" --nproc_per_node "$((ngpu > 0 ? ngpu : 1))")
+    fi
     [ -z "${init_from}" ] || words+=(--init_from "$(find_file "${init_from}")")
-    on "${cuda_cmd}" "${exp}/log/train_${model}.log" train "${model}" --config "${config}" \
+    on "${starter}" "${exp}/log/train_${model}.log" train "${model}" --config "${config}" \
         --train "${tokens}/${train_set}" --valid "${tokens}/${valid_set}" --tokens "${tokens}/list" \
         --codec "${expdir}/codec" --out "${exp}/${model}" "${ordering_options[@]}" "${words[@]}"
 }

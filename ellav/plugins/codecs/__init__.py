@@ -60,6 +60,14 @@ class StreamingCodec(Codec, Protocol):
     stream_context: tuple[int, int]
 
 
+class DeviceCodec(Codec, Protocol):
+    """A codec that can code on a GPU has this too (`ellav encode --device cuda`)."""
+
+    def to(self, device: str) -> None:
+        """From now on `encode` computes on `device`, cpu or cuda. On a GPU it takes waveforms of like length together;
+        the codes of each are those that it has alone, but where sums that are rounded otherwise decide."""
+
+
 class VectorCodec(Codec, Protocol):
     """A codec whose quantiser adds vectors up tells them, and models begin with codes that sound alike embedded alike
     (`ellav.models.code_embeddings`) instead of having to learn from speech which do."""

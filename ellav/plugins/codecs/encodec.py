@@ -6,7 +6,6 @@ import math
 import pickle
 import types
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
+from ellav.plugins.codecs.batches import GPU_SECONDS, batches, encode_in_batches
 from ellav.plugins.codecs.code_vectors import code_vectors
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.torchaudio_import import import_torchaudio
@@ -24,7 +24,7 @@ from ellav.weights import read_weights
 WEIGHTS = "encodec.safetensors"
 DOWNLOAD = "encodec_24khz-d7cc33bc.th"
 HOP = 320  # samples a frame
-LEAST = 7  # frames: the decoder's first layer mirrors so many
+LEAST = 7  # frames: the encoder's last layer and the decoder's first mirror so many
 _TRAINING = ("inited", "cluster_size", "embed_avg")  # of a codebook, used in training only
 
 
@@ -51,29 +51,43 @@ class EnCodec:
             raise ValueError(f"batch_seconds={batch_seconds:g} is not above 0")
         self.bandwidth, self.weights, self.batch_seconds = bandwidth, weights, batch_seconds
         self.codebooks = round(bandwidth / 0.75)
+        self.device = "cpu"
         self._model: nn.Module | None = None
 
     def frames(self, samples: int) -> int:
         """ceil(samples / 320)."""
         return math.ceil(samples / HOP)
 
+    def to(self, device: str) -> None:
+        """Compute on cpu or cuda; on the latter the encoder in half precision."""
+        self.device = device
+        if self._model is not None:
+            self._model.to(device)
+
     @torch.inference_mode()
     def encode(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
-        """(samples,) float32 in [-1, 1] each -> codes (T, Q) int16 each, those of the package's own `encode`.
+        """(samples,) float32 in [-1, 1] each -> codes (T, Q) int16 each, those that the package makes of it with
+        silence up to a whole frame.
 
-        One by one: in a batch of several, sums are rounded otherwise, and a frame midway
-        between two entries would change its code with its neighbours.
+        On a CPU one by one: in a batch of several, sums are rounded otherwise, and a frame midway between two entries
+        would change its code with its neighbours.
         """
+        self._ready()
+        most = 0 if self.device == "cpu" else GPU_SECONDS * self.frame_rate
+        return encode_in_batches(wavs, self.frames, self.codebooks, most, self._encode_together)
+
+    def _encode_together(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
+        """The encoder looks back only, so what pads an utterance at its end does not reach it, but for mirrors at the
+        beginning of layers, which lie within LEAST frames."""
         model = self._ready()
-        coded = []
-        for wav in wavs:
-            if not len(wav):
-                coded.append(np.zeros((0, self.codebooks), np.int16))
-                continue
-            samples = torch.from_numpy(np.asarray(wav, np.float32))
-            ((codes, _),) = model.encode(samples[None, None])  # (1, Q, T)
-            coded.append(codes[0].T.numpy().astype(np.int16))
-        return coded
+        longest = max(LEAST, *(self.frames(len(wav)) for wav in wavs))
+        padded = torch.zeros(len(wavs), 1, longest * HOP)
+        for row, wav in zip(padded, wavs, strict=True):
+            row[0, : len(wav)] = torch.from_numpy(np.asarray(wav, np.float32))
+        with torch.autocast("cuda", torch.float16, enabled=self.device.startswith("cuda")):
+            embedded = model.encoder(padded.to(self.device))  # (B, D, longest)
+        codes = model.quantizer.encode(embedded.float(), model.frame_rate, model.bandwidth)  # (Q, B, longest)
+        return list(codes.permute(1, 2, 0).cpu().numpy())
 
     @torch.inference_mode()
     def decode(self, codes: list[np.ndarray]) -> list[np.ndarray]:
@@ -83,7 +97,7 @@ class EnCodec:
         does not reach it.
         """
         model = self._ready()
-        return self.decode_vectors([self._vectors(model, one).T.numpy() for one in codes])
+        return self.decode_vectors([self._vectors(model, one).T.cpu().numpy() for one in codes])
 
     @torch.inference_mode()
     def decode_vectors(self, frames: list[np.ndarray]) -> list[np.ndarray]:
@@ -93,20 +107,21 @@ class EnCodec:
         for group in batches(lengths, self.batch_seconds * self.frame_rate):
             longest = max(LEAST, *(lengths[i] for i in group))
             padded = [F.pad(torch.from_numpy(frames[i]).T, (0, longest - lengths[i])) for i in group]
-            for i, wav in zip(group, model.decoder(torch.stack(padded)), strict=True):  # (B, D, longest)
+            made = model.decoder(torch.stack(padded).to(self.device)).cpu()  # (B, 1, longest * HOP)
+            for i, wav in zip(group, made, strict=True):
                 wavs[i] = wav[0, : lengths[i] * HOP].numpy().copy()
         return wavs
 
     def vectors(self) -> np.ndarray:
         """(Q, size, D): the entries."""
         model = self._ready()
-        return code_vectors(lambda codes: self._vectors(model, codes.numpy()).T, self.codebooks, self.size)
+        return code_vectors(lambda codes: self._vectors(model, codes.numpy()).T.cpu(), self.codebooks, self.size)
 
     def save(self, folder: Path) -> None:
         """Write the tensors in use into an existing folder."""
         from safetensors.torch import save_file
 
-        tensors = {name: tensor.contiguous() for name, tensor in _tensors(self._ready()).items()}
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in _tensors(self._ready()).items()}
         save_file(tensors, str(Path(folder) / WEIGHTS))
 
     def load(self, folder: Path) -> None:
@@ -115,8 +130,9 @@ class EnCodec:
         model, remedy = _build(self.codebooks, self.bandwidth), "rerun stage 4 (codes)"
         wanted = {name: tuple(tensor.shape) for name, tensor in _tensors(model).items()}
         _fill(model, read_weights(path, wanted, remedy), path, remedy)
-        self._model = model
+        self._model = model.to(self.device)
 
+    @torch.inference_mode(False)  # what is made inside could not be moved
     def _ready(self) -> nn.Module:
         if self._model is None:
             model = _build(self.codebooks, self.bandwidth)
@@ -126,25 +142,13 @@ class EnCodec:
                 source = Path(self.weights).expanduser()
                 tensors = read_tensors(source)
             _fill(model, tensors, source, f"give EnCodec's weights of 24 kHz ({DOWNLOAD})")
-            self._model = model
+            self._model = model.to(self.device)
         return self._model
 
     def _vectors(self, model: nn.Module, codes: np.ndarray) -> torch.Tensor:
         """(D, T) that codes (T, q) stand for."""
         codes = checked_codes(codes, self.codebooks, self.size)  # (T, q)
-        return model.quantizer.decode(codes.T[:, None])[0]
-
-
-def batches(lengths: list[int], most: float) -> Iterator[list[int]]:
-    """Indices of similar lengths, longest first, whose padded sum is at most `most`; those of length 0 in none."""
-    group: list[int] = []
-    for index in sorted((i for i, length in enumerate(lengths) if length), key=lambda i: -lengths[i]):
-        if group and (len(group) + 1) * lengths[group[0]] > most:
-            yield group
-            group = []
-        group.append(index)
-    if group:
-        yield group
+        return model.quantizer.decode(codes.T[:, None].to(self.device))[0]
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -140,6 +140,12 @@ class ISTFT:
         """As the codec that makes the codes counts them."""
         return self.coder.frames(samples)
 
+    def to(self, device: str) -> None:
+        """Where that codec computes its codes, cpu or cuda."""
+        if not hasattr(self.coder, "to"):
+            raise UserError(f"codec {self.coder.name} computes on a CPU only")
+        self.coder.to(device)
+
     def encode(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
         """(samples,) float32 in [-1, 1] each -> codes (T, Q) int16 each, by that codec."""
         return self.coder.encode(wavs)

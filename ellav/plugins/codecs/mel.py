@@ -49,6 +49,7 @@ class MelGrid:
         self.window = torch.hann_window(self.window_length)
         # A sine of amplitude 1 has magnitude 1 in its bin.
         self.bank = mel_bank(sample_rate, self.window_length, mel_bins) * (2 / self.window.sum())
+        self._there: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     @cached_property
     def inverse(self) -> torch.Tensor:
@@ -59,23 +60,30 @@ class MelGrid:
         """ceil(samples * frame_rate / sample_rate): frame t covers the time from t to t + 1 frames."""
         return math.ceil(samples * self.frame_rate / self.sample_rate - 1e-9)
 
-    def analyse(self, wav: np.ndarray) -> torch.Tensor:
-        """(samples,) -> (T * spectra, mel_bins) log magnitudes, each centred on its part of the frame."""
-        length = self.window_length
+    def analyse(self, wav: np.ndarray, device: str = "cpu") -> torch.Tensor:
+        """(samples,) -> (T * spectra, mel_bins) log magnitudes on `device`, each centred on its part of the frame."""
+        length, (window, bank) = self.window_length, self._on(device)
         count = self.frames(len(wav)) * self.spectra
         step = self.sample_rate / (self.frame_rate * self.spectra)
         padded = F.pad(
             torch.as_tensor(np.asarray(wav, dtype=np.float32)), (length, length + math.ceil(step * self.spectra))
         )
-        padded = padded.nan_to_num()
+        padded = padded.nan_to_num().to(device)
         starts = torch.round((torch.arange(count) + 0.5) * step).long() + length // 2
+        places = torch.arange(length, device=device)
         mels = [
-            torch.fft.rfft(padded[some[:, None] + torch.arange(length)] * self.window).abs() @ self.bank.T
-            for some in starts.split(_ROWS)
+            torch.fft.rfft(padded[some[:, None] + places] * window).abs() @ bank.T
+            for some in starts.to(device).split(_ROWS)
             if len(some)
         ]
-        magnitudes = torch.cat(mels) if mels else torch.zeros(0, self.mel_bins)
+        magnitudes = torch.cat(mels) if mels else torch.zeros(0, self.mel_bins, device=device)
         return magnitudes.clamp(min=self.floor).log()
+
+    def _on(self, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Window and bank on a device."""
+        if device not in self._there:
+            self._there[device] = self.window.to(device), self.bank.to(device)
+        return self._there[device]
 
     def speak(self, log_mel: torch.Tensor, frames: int) -> np.ndarray:
         """(T * spectra, mel_bins) -> (round(T * sample_rate / frame_rate),) float32, T = frames."""

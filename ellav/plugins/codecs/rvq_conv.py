@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import UNKNOWN, CodecTraining, codecs
+from ellav.plugins.codecs.batches import GPU_SECONDS, encode_in_batches
 from ellav.plugins.codecs.code_vectors import code_vectors
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.codecs.graphs import mel_graph
@@ -94,6 +96,7 @@ class RVQConv:
         first_size = first_size or max(2, size // 2)
         self.first_size = first_size if phone_loss else size
         self.training = CodecTraining(frames_seen, batch, seconds, lr)
+        self.device = "cpu"
         self.commitment, self.phone_loss, self.learns_phones = commitment, phone_loss, phone_loss > 0
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -155,19 +158,31 @@ class RVQConv:
             figures["phone"] = float(self._phone_loss(self.network.quantiser.decode(codes[:, :1]), phones))
         return figures
 
+    def to(self, device: str) -> None:
+        """Where it computes, cpu or cuda; sound is made on the CPU."""
+        self.device = device
+        self.network.to(device)
+
     @torch.inference_mode()
     def encode(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
         """(samples,) float32 in [-1, 1] each -> codes (T, Q) int16 each, T = frames(samples)."""
         self._check()
-        coded = []
-        for wav in wavs:
-            mels = self.mel.analyse(wav)  # (T * subframes, mel_bins)
-            if not len(mels):
-                coded.append(np.zeros((0, self.codebooks), np.int16))
-                continue
-            z = self.network.encode(self.network.normal(mels)[None])[0]  # (T, D)
-            coded.append(self.network.quantiser.encode(z).to(torch.int16).numpy())
-        return coded
+        most = 0 if self.device == "cpu" else GPU_SECONDS * self.frame_rate
+        return encode_in_batches(wavs, self.frames, self.codebooks, most, self._encode_together)
+
+    def _encode_together(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
+        device = self._there
+        mels = [self.network.normal(self.mel.analyse(wav, str(device))) for wav in wavs]  # (T * subframes, mel_bins)
+        lengths = torch.tensor([self.frames(len(wav)) for wav in wavs])
+        spoken = (torch.arange(int(lengths.max())) < lengths[:, None]).to(device) if len(wavs) > 1 else None
+        z = self.network.encode(pad_sequence(mels, batch_first=True), spoken)  # (B, T, D)
+        codes = self.network.quantiser.encode(z.flatten(0, 1)).view(*z.shape[:2], -1)
+        return list(codes.cpu().numpy())
+
+    @property
+    def _there(self) -> torch.device:
+        """Where the network is; while it is trained its trainer decides that."""
+        return self.network.mean.device
 
     def decode(self, codes: list[np.ndarray]) -> list[np.ndarray]:
         """Codes (T, q), q <= Q, each -> (round(T * sample_rate / frame_rate),) float32 each.
@@ -181,7 +196,8 @@ class RVQConv:
     def decode_vectors(self, frames: list[np.ndarray]) -> list[np.ndarray]:
         """Sums of vectors (T, D) each -> what `decode` makes of codes with these sums."""
         self._check()
-        return [self.mel.speak(self.network.decode(torch.from_numpy(z)[None])[0], len(z)) for z in frames]
+        given = (torch.from_numpy(z).to(self._there) for z in frames)
+        return [self.mel.speak(self.network.decode(z[None])[0].cpu(), len(z)) for z in given]
 
     @torch.inference_mode()
     def spectrum(self, codes: np.ndarray) -> torch.Tensor:
@@ -189,12 +205,14 @@ class RVQConv:
         codes = checked_codes(codes, self.codebooks, self.size)  # (T, q)
         if not len(codes):
             return torch.zeros(0, self.mel.mel_bins)
-        return self.network.decode(self.network.quantiser.decode(codes)[None])[0]
+        return self.network.decode(self.network.quantiser.decode(codes.to(self._there))[None])[0].cpu()
 
     def vectors(self) -> np.ndarray:
         """(Q, size, D): the entries, zeros beyond those of a smaller codebook 1."""
         self._check()
-        return code_vectors(self.network.quantiser.decode, self.codebooks, self.size)
+        return code_vectors(
+            lambda codes: self.network.quantiser.decode(codes.to(self._there)), self.codebooks, self.size
+        )
 
     def graph(self) -> torch.nn.Module:
         """What decodes, for export."""
@@ -207,7 +225,7 @@ class RVQConv:
 
         self._check()
         self.network.half().float()
-        weights = {name: weight.half().contiguous() for name, weight in self._kept().items()}
+        weights = {name: weight.half().cpu().contiguous() for name, weight in self._kept().items()}
         save_file(weights, str(Path(folder) / WEIGHTS))
 
     def load(self, folder: Path) -> None:

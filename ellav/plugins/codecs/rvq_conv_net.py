@@ -53,17 +53,27 @@ class Network(nn.Module):
         """Log magnitudes (..., mel_bins) with mean 0 and spread 1 in each bin."""
         return (mels - self.mean) / self.spread
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Normal spectra (B, T * spectra, mel_bins) -> (B, T, D)."""
-        x = self.fine_in(self.enter(x))
+    def encode(self, x: Tensor, spoken: Tensor | None = None) -> Tensor:
+        """Normal spectra (B, T * spectra, mel_bins) -> (B, T, D). spoken: (B, T) bool, false in what pads an utterance,
+        which then has what it has alone."""
+        coarse = None if spoken is None else spoken[..., None]
+        fine = None if spoken is None else coarse.repeat_interleave(self.spectra, dim=1)
+        x = _through(self.fine_in, self.enter(x), fine)
         x = x.reshape(len(x), -1, self.spectra * x.shape[-1])
-        return self.last_in(self.coarse_in(self.join(x)))
+        return self.last_in(_through(self.coarse_in, self.join(x), coarse))
 
     def decode(self, z: Tensor) -> Tensor:
         """(B, T, D) -> log magnitudes (B, T * spectra, mel_bins)."""
         x = self.part(self.coarse_out(self.first_out(z)))
         x = x.reshape(len(x), z.shape[1] * self.spectra, -1)
         return self.leave(self.fine_out(x)) * self.spread + self.mean
+
+
+def _through(blocks: nn.Sequential, x: Tensor, spoken: Tensor | None) -> Tensor:
+    """Silence beyond an utterance's end, as each block finds it where nothing follows."""
+    for block in blocks:
+        x = block(x if spoken is None else x * spoken)
+    return x
 
 
 class SplitRVQ(nn.Module):

@@ -14,6 +14,7 @@ import torch
 
 from ellav.errors import UserError
 from ellav.plugins.codecs import codecs
+from ellav.plugins.codecs.batches import GPU_SECONDS, encode_in_batches
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.codecs.graphs import mel_graph
 from ellav.plugins.codecs.mel import LOUDEST, MelGrid, check
@@ -64,6 +65,7 @@ class RVQMel:
         self.sample_rate, self.frame_rate, self.codebooks, self.size = sample_rate, frame_rate, codebooks, size
         self.training_frames, self.kmeans_iterations = training_frames, kmeans_iterations
         self.width = subframes * mel_bins
+        self.device = "cpu"
         self.mean: torch.Tensor | None = None  # (width,)
         self.entries: torch.Tensor | None = None  # (codebooks, size, width)
 
@@ -98,18 +100,26 @@ class RVQMel:
             entries.append(book)
         self.entries = torch.stack(entries)
 
+    def to(self, device: str) -> None:
+        """Where `encode` computes, cpu or cuda."""
+        self.device = device
+
     def encode(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
         """(samples,) float32 in [-1, 1] each -> codes (T, Q) int16 each, T = frames(samples)."""
-        mean, entries = self._learned()
-        coded = []
-        for wav in wavs:
-            left = self._vectors(wav) - mean  # (T, D)
-            codes = torch.empty(len(left), self.codebooks, dtype=torch.int16)
-            for level, book in enumerate(entries):
-                codes[:, level] = nearest(left, book)
-                left -= book[codes[:, level].long()]
-            coded.append(codes.numpy())
-        return coded
+        most = 0 if self.device == "cpu" else GPU_SECONDS * self.frame_rate
+        self._learned()
+        return encode_in_batches(wavs, self.frames, self.codebooks, most, self._encode_together)
+
+    def _encode_together(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
+        mean, entries = (tensor.to(self.device) for tensor in self._learned())
+        vectors = [self._vectors(wav, self.device) for wav in wavs]  # (T, D) each
+        left = torch.cat(vectors) - mean
+        codes = torch.empty(len(left), self.codebooks, dtype=torch.int16, device=self.device)
+        for level, book in enumerate(entries):
+            nearby = nearest(left, book)
+            codes[:, level] = nearby
+            left -= book[nearby]
+        return [some.numpy() for some in codes.cpu().split([len(one) for one in vectors])]
 
     def decode(self, codes: list[np.ndarray]) -> list[np.ndarray]:
         """Codes (T, q), q <= Q, each -> (round(T * sample_rate / frame_rate),) float32 each.
@@ -163,8 +173,8 @@ class RVQMel:
             raise UserError("codec rvq_mel: no codebooks yet; fit or load them (`ellav fit-codec`)")
         return self.mean, self.entries
 
-    def _vectors(self, wav: np.ndarray) -> torch.Tensor:
-        return self.mel.analyse(wav).reshape(-1, self.width)  # (T, D)
+    def _vectors(self, wav: np.ndarray, device: str = "cpu") -> torch.Tensor:
+        return self.mel.analyse(wav, device).reshape(-1, self.width)  # (T, D)
 
 
 def nearest(vectors: torch.Tensor, book: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ from torch import nn
 
 from ellav.errors import UserError, one_line
 from ellav.plugins.codecs import codecs
+from ellav.plugins.codecs.batches import GPU_SECONDS, encode_in_batches
 from ellav.plugins.codecs.code_vectors import code_vectors
 from ellav.plugins.codecs.given_codes import checked_codes
 from ellav.plugins.torchaudio_import import import_torchaudio
@@ -23,13 +24,15 @@ from ellav.weights import read_weights
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KINDS = {"encodec": "EncodecModel", "dac": "DacModel", "mimi": "MimiModel", "xcodec": "XcodecModel"}
 _LEAST = 4  # frames; some of these networks take no shorter sound
+_LEAST_CAUSAL = 8  # frames: within so many lies what layers mirror at the beginning
 _LARGEST = 100_000  # of any number in a config: more is no size of a network, but a way to fill the memory
 _LONGEST_CONFIG = 1_000_000  # bytes
 
 
 class Facts(NamedTuple):
     """What a codec's configuration says: sample_rate, Hz; hop, samples a frame; how many codebooks of how many
-    entries; bandwidths in kbit/s by the codebooks they stand for, where the model is asked for them."""
+    entries; bandwidths in kbit/s by the codebooks they stand for, where the model is asked for them; causal, whether
+    its encoder looks back only."""
 
     kind: str
     sample_rate: int
@@ -37,6 +40,7 @@ class Facts(NamedTuple):
     codebooks: int
     size: int
     bandwidths: dict[int, float]
+    causal: bool = False
 
 
 @codecs.register("transformers")
@@ -64,6 +68,12 @@ class TransformersCodec:
         self._known: Facts | None = None
         self._network: nn.Module | None = None
 
+    def to(self, device: str) -> None:
+        """Where it computes, cpu or cuda."""
+        self.device = device
+        if self._network is not None:
+            self._network.to(device)
+
     @property
     def sample_rate(self) -> int:
         """Hz."""
@@ -87,20 +97,23 @@ class TransformersCodec:
     def encode(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
         """(samples,) float32 in [-1, 1] each -> codes (T, Q) int16 each, T = frames(samples).
 
-        One by one, each padded with silence to whole frames: what a code is depends on nothing beside its utterance.
+        Each padded with silence to whole frames, and one by one on a CPU: what a code is depends on nothing beside its
+        utterance. A GPU takes several at once where the network looks back only.
         """
+        self._ready()
+        together = self.device != "cpu" and self._facts().causal
+        most = GPU_SECONDS * self.frame_rate if together else 0
+        return encode_in_batches(wavs, self.frames, self.codebooks, most, self._encode_together)
+
+    def _encode_together(self, wavs: list[np.ndarray]) -> list[np.ndarray]:
         facts, network = self._facts(), self._ready()
-        coded = []
-        for wav in wavs:
-            frames = self.frames(len(wav))
-            if not frames:
-                coded.append(np.zeros((0, self.codebooks), np.int16))
-                continue
-            samples = torch.zeros(1, 1, max(frames, _LEAST) * facts.hop)
-            samples[0, 0, : len(wav)] = torch.from_numpy(np.asarray(wav, np.float32))
-            codes = _encode(network, facts, samples.to(self.device), self.codebooks)  # (Q, T)
-            coded.append(codes[: self.codebooks, :frames].T.cpu().numpy().astype(np.int16))
-        return coded
+        least = _LEAST_CAUSAL if facts.causal else _LEAST
+        longest = max(least, *(self.frames(len(wav)) for wav in wavs))
+        padded = torch.zeros(len(wavs), 1, longest * facts.hop)
+        for row, wav in zip(padded, wavs, strict=True):
+            row[0, : len(wav)] = torch.from_numpy(np.asarray(wav, np.float32))
+        codes = _encode(network, facts, padded.to(self.device), self.codebooks)  # (B, Q or more, longest)
+        return list(codes[:, : self.codebooks].transpose(1, 2).cpu().numpy())
 
     @torch.inference_mode()
     def decode(self, codes: list[np.ndarray]) -> list[np.ndarray]:
@@ -161,6 +174,7 @@ class TransformersCodec:
             self._folder = given if given.is_dir() else _from_hub(self.model)
         return self._folder
 
+    @torch.inference_mode(False)  # what is made inside could not be moved
     def _ready(self) -> nn.Module:
         if self._network is None:
             facts = self._facts()
@@ -179,12 +193,13 @@ def facts_of(config: dict, where: str) -> Facts:
         if made.audio_channels != 1 or made.normalize or made.chunk_length_s:
             raise UserError(f"{where}: an EnCodec of {made.audio_channels} channels; take facebook/encodec_24khz")
         bandwidths = _bandwidths(made)
-        return Facts(kind, made.sampling_rate, made.hop_length, max(bandwidths), made.codebook_size, bandwidths)
+        causal = made.use_causal_conv and made.norm_type != "time_group_norm"
+        return Facts(kind, made.sampling_rate, made.hop_length, max(bandwidths), made.codebook_size, bandwidths, causal)
     if kind == "dac":
         return Facts(kind, made.sampling_rate, made.hop_length, made.n_codebooks, made.codebook_size, {})
     if kind == "mimi":
         hop = round(made.sampling_rate / made.frame_rate)
-        return Facts(kind, made.sampling_rate, hop, made.num_quantizers, made.codebook_size, {})
+        return Facts(kind, made.sampling_rate, hop, made.num_quantizers, made.codebook_size, {}, made.use_causal_conv)
     bandwidths = _bandwidths(made)
     return Facts(kind, made.sample_rate, made.hop_length, max(bandwidths), made.codebook_size, bandwidths)
 
@@ -196,14 +211,14 @@ def _bandwidths(made) -> dict[int, float]:
 
 
 def _encode(network: nn.Module, facts: Facts, samples: torch.Tensor, codebooks: int) -> torch.Tensor:
-    """(1, 1, samples) -> codes (Q or more, T)."""
+    """(B, 1, samples) -> codes (B, Q or more, T)."""
     if facts.bandwidths:
         enough = min(count for count in facts.bandwidths if count >= codebooks)
         codes = network.encode(samples, bandwidth=facts.bandwidths[enough]).audio_codes
-        return codes[0, 0] if facts.kind == "encodec" else codes[0]
+        return codes[0] if facts.kind == "encodec" else codes
     if facts.kind == "dac":
-        return network.encode(samples, n_quantizers=codebooks).audio_codes[0]
-    return network.encode(samples, num_quantizers=codebooks).audio_codes[0]
+        return network.encode(samples, n_quantizers=codebooks).audio_codes
+    return network.encode(samples, num_quantizers=codebooks).audio_codes
 
 
 def _decode(network: nn.Module, facts: Facts, codes: torch.Tensor) -> torch.Tensor:
