@@ -26,11 +26,15 @@ GRACE = 5
 
 def main(argv: list[str]) -> int:
     """Start the processes of this node and wait for them; returns the exit status."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)  # what torchrun says of a failure beside the exception
     try:
         return _run(argv)
     except UserError as error:
         print(f"ellav train: {error}", file=sys.stderr)
         return 1
+    finally:
+        logging.disable(before)
 
 
 def _run(argv: list[str]) -> int:
@@ -38,7 +42,6 @@ def _run(argv: list[str]) -> int:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    logging.disable(logging.ERROR)  # what torchrun says of a failure beside the exception
     options = torchrun.parse_args(argv)
     nodes, processes = int(options.nnodes), int(options.nproc_per_node)
     options = torchrun.parse_args([*meeting(nodes, os.environ), *argv])

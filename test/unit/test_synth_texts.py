@@ -209,7 +209,9 @@ def test_a_prompt_is_read_once_and_its_remarks_are_told_once(many, voice, folder
     from ellav.infer.prompts import PromptReader
 
     plain, read = PromptReader.__call__, []
-    monkeypatch.setattr(PromptReader, "__call__", lambda self, *given: read.append(given) or plain(self, *given))
+    monkeypatch.setattr(
+        PromptReader, "__call__", lambda self, *given, **more: read.append(given) or plain(self, *given, **more)
+    )
     lines = tmp_path / "same.tsv"
     lines.write_text(f"a\tA boat.\nb\tSold.\t{folder / 'slt.wav'}\nc\tA horse.\tawb\n")
     status, _, err = many(f"--prompt={folder / 'slt.wav'}", "--prompt-text=auto", texts=lines)
