@@ -100,15 +100,15 @@ class Judge:
 
 def row(name: str, some: list[dict]) -> list[str]:
     """The cells of a table."""
-    wer = np.array([one["wer"] for one in some], float)  # (n, 2): errors, words
+    wer = np.array([one["wer"] for one in some], float)  # (n, 2): 100 times errors, words
     rng = np.random.default_rng(0)
     drawn = wer[rng.integers(0, len(wer), (1000, len(wer)))].sum(axis=1)
-    low, high = np.percentile(100 * drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
+    low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
     mean = {key: np.mean([one[key] for one in some]) for key in ("similarity", "other", "dnsmos")}
     return [
         name,
         str(len(some)),
-        f"{100 * wer[:, 0].sum() / wer[:, 1].sum():.1f} ({low:.1f} to {high:.1f})",
+        f"{wer[:, 0].sum() / wer[:, 1].sum():.1f} ({low:.1f} to {high:.1f})",
         f"{mean['similarity']:.3f}",
         f"{mean['other']:.3f}",
         f"{mean['dnsmos']:.2f}",
