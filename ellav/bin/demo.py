@@ -9,9 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ellav.bin.listening import add_limits, add_listening, check_listening, hosts_of, listen, url_of
 from ellav.bin.options import parse, parser
 from ellav.bin.run_command import Stopped
-from ellav.bin.serve import LOOPBACK, is_loopback, listen
 from ellav.bin.synth import limit_threads
 from ellav.bin.voice_options import add_voice, check_voice, voice_of
 from ellav.errors import UserError
@@ -31,11 +31,8 @@ def main(argv: list[str]) -> None:
         help="model made by `ellav pack`; given twice, both speak beside each other; the one that comes with ellav if"
         " left out",
     )
-    made.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines ask too")
-    made.add_argument("--port", type=int, default=7860, help="0 takes a free one")
-    made.add_argument("--text_limit", type=int, default=1000, metavar="CHARACTERS", help="of a text")
-    made.add_argument("--upload_limit", type=float, default=10, metavar="MB", help="of a recording")
-    made.add_argument("--seconds_limit", type=float, default=30, metavar="SECONDS", help="of a recording")
+    add_listening(made, 7860)
+    add_limits(made, 1000)
     add_voice(made, "auto", "recordings")
     options = parse(made, argv)
     check_options(options)
@@ -62,13 +59,7 @@ def check_options(options: argparse.Namespace) -> None:
     """Refuse what makes no sense, before anything is loaded."""
     if len(options.model or ()) > MODELS:
         raise UserError(f"--model: {len(options.model)} models; {MODELS} speak beside each other at most")
-    if options.text_limit < 1:
-        raise UserError(f"--text_limit must be 1 or more, not {options.text_limit}")
-    for name, most in (("upload_limit", 1000), ("seconds_limit", 600)):
-        if not 0 < getattr(options, name) <= most:
-            raise UserError(f"--{name} must be above 0 and at most {most}, not {getattr(options, name):g}")
-    if not 0 <= options.port < 1 << 16:
-        raise UserError(f"--port must be 0 to 65535, not {options.port}")
+    check_listening(options, {}, {})
     check_voice(options)
 
 
@@ -91,14 +82,13 @@ def show(options: argparse.Namespace, listening) -> None:
             voice.hear()  # so that nobody waits for what is loaded when it is first used
     names = [str(folder) for folder in options.model or [voices[0].bundle.folder.name]]
     notice = voices[0].marking.notice
-    local = is_loopback(options.host)
+    hosts = hosts_of(options.host)
     desk = Desk(voices, names, Limits(options.text_limit, options.seconds_limit, round(options.upload_limit * 1e6)))
-    app = make_app(desk, notice, frozenset({*LOOPBACK, options.host.lower()}) if local else None)
+    app = make_app(desk, notice, hosts)
     logging.basicConfig(format="ellav demo: %(message)s", stream=sys.stderr, level=logging.WARNING)
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    print(f"ellav demo: http://{host}:{listening.getsockname()[1]}/, model {', '.join(names)}", flush=True)
+    print(f"ellav demo: {url_of(options.host, listening)}/, model {', '.join(names)}", flush=True)
     print(f"ellav demo: {notice}", flush=True)
-    if not local:
+    if hosts is None:
         print("ellav demo: whoever reaches this machine may speak with these models", file=sys.stderr)
     try:
         server_of(app).run([listening])

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import logging
 import socket
 import sys
 from pathlib import Path
 
+from ellav.bin.listening import add_limits, add_listening, check_listening, hosts_of, listen, url_of
 from ellav.bin.options import parse, parser
 from ellav.bin.run_command import Stopped
 from ellav.bin.synth import limit_threads
 from ellav.bin.voice_options import add_voice, check_voice, voice_of
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def main(argv: list[str]) -> None:
@@ -25,17 +23,14 @@ def main(argv: list[str]) -> None:
     made.add_argument(
         "--model", type=Path, help="model made by `ellav pack`; the one that comes with ellav if left out"
     )
-    made.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines ask too")
-    made.add_argument("--port", type=int, default=8000, help="0 takes a free one")
+    add_listening(made, 8000)
     made.add_argument("--token_file", type=Path, metavar="FILE", help="its first line has to be shown as the API key")
     made.add_argument("--slots", type=int, default=16, help="requests that are spoken at once")
     made.add_argument("--queue", type=int, default=64, help="requests that wait; any more are told when to try again")
     made.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="of a request, waiting included")
     made.add_argument("--drain", type=int, default=30, metavar="SECONDS", help="to finish in, after SIGTERM")
-    made.add_argument("--text_limit", type=int, default=4096, metavar="CHARACTERS", help="of a text")
     made.add_argument("--voices_limit", type=int, default=16, metavar="N", help="recordings kept that clients bring")
-    made.add_argument("--upload_limit", type=float, default=10, metavar="MB", help="of such a recording")
-    made.add_argument("--seconds_limit", type=float, default=30, metavar="SECONDS", help="of such a recording")
+    add_limits(made, 4096)
     add_voice(made, "float32", "recordings whose text is `auto`")
     options = parse(made, argv)
     check_options(options)
@@ -49,14 +44,8 @@ def main(argv: list[str]) -> None:
 
 def check_options(options: argparse.Namespace) -> None:
     """Refuse what makes no sense, before anything is loaded."""
-    for name, least in (("slots", 1), ("queue", 0), ("drain", 0), ("text_limit", 1), ("voices_limit", 0)):
-        if getattr(options, name) < least:
-            raise UserError(f"--{name} must be {least} or more, not {getattr(options, name)}")
-    for name, most in (("timeout", 86_400), ("upload_limit", 1000), ("seconds_limit", 600)):
-        if not 0 < getattr(options, name) <= most:
-            raise UserError(f"--{name} must be above 0 and at most {most}, not {getattr(options, name):g}")
-    if not 0 <= options.port < 1 << 16:
-        raise UserError(f"--port must be 0 to 65535, not {options.port}")
+    least = {"slots": 1, "queue": 0, "drain": 0, "voices_limit": 0}
+    check_listening(options, least, {"timeout": 86_400})
     check_voice(options)
 
 
@@ -70,23 +59,6 @@ def read_token(path: Path) -> str:
             " `openssl rand -hex 32`"
         )
     return token
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises UserError where the address is not to be had."""
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=512)
-    except OSError as error:
-        raise UserError(f"--host {host} --port {port}: {(error.strerror or str(error)).lower()}") from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can ask."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(options: argparse.Namespace, token: str | None, listening: socket.socket) -> None:
@@ -111,20 +83,19 @@ def serve(options: argparse.Namespace, token: str | None, listening: socket.sock
     voice.marking.check_streams()
     if voice.prompts:
         voice.hear()  # so that nobody waits for what is loaded when it is first used
-    local = is_loopback(options.host)
+    hosts = hosts_of(options.host)
     speaker = Speaker(voice, options.slots, options.queue, options.timeout)
     rules = Rules(
         token=token,
-        hosts=frozenset({*LOOPBACK, options.host.lower()}) if local else None,
+        hosts=hosts,
         upload=round(options.upload_limit * 1e6),
     )
     voices = Voices(voice.prompts, Limits(options.voices_limit, options.seconds_limit))
     app = make_app(speaker, voices, rules, options.text_limit)
     logging.basicConfig(format="ellav serve: %(message)s", stream=sys.stderr, level=logging.WARNING)
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    print(f"ellav serve: http://{host}:{listening.getsockname()[1]}/v1, model {voice.bundle.folder}", flush=True)
+    print(f"ellav serve: {url_of(options.host, listening)}/v1, model {voice.bundle.folder}", flush=True)
     print(f"ellav serve: {voice.marking.notice}", flush=True)
-    if not local and token is None:
+    if hosts is None and token is None:
         print("ellav serve: whoever reaches this machine may ask; --token-file asks for a key", file=sys.stderr)
     try:
         server_of(app, options.drain).run([listening])

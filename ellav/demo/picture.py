@@ -16,11 +16,13 @@ from ellav.score.page.pictures import (
     LINE,
     PICTURE_HEIGHT,
     PIXELS_PER_SECOND,
-    TOP_HERTZ,
     columns,
     data_url,
+    hertz,
     place_labels,
     spectrogram,
+    ticks,
+    x_of,
 )
 
 MOST_SECONDS = 60
@@ -57,17 +59,17 @@ def picture(speech: Synthesis, name: str) -> str:
         _lines("word-edge", words, 0, middle),
         _lines("edge", phones, top, bottom + 3),
         *(
-            f'<text x="{_x((word.start + word.end) / 2)}" y="{12 + row * WORD_LINE}" class="word"'
+            f'<text x="{x_of((word.start + word.end) / 2)}" y="{12 + row * WORD_LINE}" class="word"'
             f' data-word="{number.label}">{escape(word.label)}</text>'
             for word, number, row in zip(spelled, words, word_rows, strict=True)
         ),
         *(
-            f'<text x="{_x((phone.start + phone.end) / 2)}" y="{bottom + 11 + row * LINE}" class="phone">'
+            f'<text x="{x_of((phone.start + phone.end) / 2)}" y="{bottom + 11 + row * LINE}" class="phone">'
             f"{escape(phone.label)}</text>"
             for phone, row in zip(phones, phone_rows, strict=True)
         ),
-        *_hertz(min(TOP_HERTZ, rate / 2), bottom),
-        *_ticks(seconds, below),
+        *hertz(rate, bottom),
+        *ticks(seconds, below),
     ]
     said = f"Waveform and spectrogram of {name}, {seconds:.1f} seconds: {' '.join(speech.words)}"
     size = f"width:{GUTTER + width + 4}px;height:{below + 18}px"
@@ -104,13 +106,9 @@ def _rows(times: Sequence[Interval], letter: float, most: int) -> list[int]:
     return place_labels([(m - half, m + half) for m, half in zip(middles, halves, strict=True)], most)
 
 
-def _x(seconds: float) -> str:
-    return f"{GUTTER + seconds * PIXELS_PER_SECOND:.1f}"
-
-
 def _lines(kind: str, times: Sequence[Interval], top: float, bottom: float) -> str:
     """The borders of intervals, each once."""
-    edges = dict.fromkeys(_x(second) for one in times for second in (one.start, one.end))
+    edges = dict.fromkeys(x_of(second) for one in times for second in (one.start, one.end))
     return f'<path class="{kind}" d="{"".join(f"M{x} {top}V{bottom}" for x in edges)}"/>'
 
 
@@ -123,23 +121,3 @@ def _outline(wav: np.ndarray, width: int, top: float, height: float) -> str:
     there = [f"{GUTTER + x} {zero - value * scale:.1f}" for x, value in enumerate(highest)]
     back = [f"{GUTTER + x} {zero - value * scale + 0.5:.1f}" for x, value in enumerate(lowest)]
     return f"M{'L'.join([*there, *reversed(back)])}Z"
-
-
-def _hertz(top: float, bottom: float) -> list[str]:
-    """The frequencies left of the spectrogram, whose lowest pixel stands at `bottom`."""
-    marks = []
-    for kilohertz in range(0, int(top / 1000) + 1, 4):
-        y = bottom - PICTURE_HEIGHT * kilohertz * 1000 / top
-        label = f"{kilohertz} kHz" if kilohertz == 8 else str(kilohertz)
-        y = min(max(y + 4, bottom - PICTURE_HEIGHT + 9), bottom)
-        marks.append(f'<text x="{GUTTER - 5}" y="{y:.0f}" class="hertz">{label}</text>')
-    return marks
-
-
-def _ticks(seconds: float, below: float) -> list[str]:
-    """Half seconds under it all."""
-    marks = []
-    for tick in np.arange(0, seconds, 0.5):
-        marks.append(f'<path class="tick" d="M{_x(tick)} {below + 1}v4"/>')
-        marks.append(f'<text x="{_x(tick)}" y="{below + 15}" class="time">{tick:g}{" s" if tick == 0 else ""}</text>')
-    return marks

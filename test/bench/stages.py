@@ -69,8 +69,8 @@ def measure(root: Path, count: int, options: argparse.Namespace) -> list[dict]:
         if name.split()[0] in options.but:
             continue
         before = size_of(root)
-        done, took = run(words, root)
-        if done["status"]:
+        status, took = run(words, root)
+        if status:
             raise SystemExit(f"{name}: {(root / 'said').read_text()[-500:]}")
         row = {
             "utterances": count,
@@ -155,7 +155,7 @@ def generate(root: Path, count: int, sentences: tuple[str, ...]) -> float:
     return seconds
 
 
-def run(words: list, root: Path) -> tuple[dict, dict]:
+def run(words: list, root: Path) -> tuple[int, dict]:
     """A command of ellav by itself: its exit status; what it took."""
     began = time.monotonic()
     with open(root / "said", "w") as said:
@@ -163,7 +163,7 @@ def run(words: list, root: Path) -> tuple[dict, dict]:
         process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=said, stderr=said, env=environment)
     _, status, used = os.wait4(process.pid, 0)
     processor = used.ru_utime + used.ru_stime
-    return {"status": status}, {
+    return status, {
         "processor": processor,
         "seconds": time.monotonic() - began,
         "mb": used.ru_maxrss / 1024,

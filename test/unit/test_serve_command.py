@@ -12,8 +12,9 @@ import httpx2
 import pytest
 from test_serve import LONG, bring, packed, recording, say, served, wait_until  # noqa: F401
 
+from ellav.bin.listening import is_loopback
 from ellav.bin.main import main
-from ellav.bin.serve import is_loopback, read_token
+from ellav.bin.serve import read_token
 from ellav.errors import UserError
 from ellav.infer.provenance import CONSENT, DEFAULT
 

@@ -65,20 +65,9 @@ def plot(wav: np.ndarray, rate: int, phones: list[Phone] | None, what: str) -> s
     """An HTML group that scrolls sideways: spectrogram, boundaries, phones' names, seconds."""
     width = columns(len(wav), rate)
     seconds = len(wav) / rate
-    top = min(TOP_HERTZ, rate / 2)
     lines, rows = _phone_marks(phones or [], GUTTER)
     below = PICTURE_HEIGHT + rows * LINE + (6 if rows else 0)
-    for tick in np.arange(0, seconds, 0.5):
-        x = GUTTER + tick * PIXELS_PER_SECOND
-        lines.append(f'<path class="tick" d="M{x:.1f} {below + 1}v4"/>')
-        label = f"{tick:g} s" if tick == 0 else f"{tick:g}"
-        lines.append(f'<text x="{x:.1f}" y="{below + 15}" class="time">{label}</text>')
-    for kilohertz in range(0, int(top / 1000) + 1, 4):
-        y = PICTURE_HEIGHT * (1 - kilohertz * 1000 / top)
-        label = f"{kilohertz} kHz" if kilohertz == 8 else str(kilohertz)
-        lines.append(
-            f'<text x="{GUTTER - 5}" y="{min(max(y + 4, 9), PICTURE_HEIGHT):.0f}" class="hertz">{label}</text>'
-        )
+    lines += [*ticks(seconds, below), *hertz(rate, PICTURE_HEIGHT)]
     names = " ".join(phone.name for phone in phones or [])
     said = f"Spectrogram of {what}, {seconds:.1f} seconds" + (f". Phones: {names}" if names else "")
     return (
@@ -90,6 +79,31 @@ def plot(wav: np.ndarray, rate: int, phones: list[Phone] | None, what: str) -> s
         f'<svg width="{GUTTER + width + 4}" height="{below + 18}" aria-hidden="true">{"".join(lines)}</svg>'
         f'<span class="head" style="left:{GUTTER}px;height:{PICTURE_HEIGHT}px"></span></div></div>'
     )
+
+
+def x_of(seconds: float) -> str:
+    """Where a time stands."""
+    return f"{GUTTER + seconds * PIXELS_PER_SECOND:.1f}"
+
+
+def ticks(seconds: float, below: float) -> list[str]:
+    """SVG of half seconds under all that ends at `below`."""
+    marks = []
+    for tick in np.arange(0, seconds, 0.5):
+        marks.append(f'<path class="tick" d="M{x_of(tick)} {below + 1}v4"/>')
+        marks.append(f'<text x="{x_of(tick)}" y="{below + 15}" class="time">{tick:g}{" s" if tick == 0 else ""}</text>')
+    return marks
+
+
+def hertz(rate: int, bottom: float) -> list[str]:
+    """SVG of the frequencies left of a spectrogram of `rate` Hz whose lowest pixel stands at `bottom`."""
+    top, marks = min(TOP_HERTZ, rate / 2), []
+    for kilohertz in range(0, int(top / 1000) + 1, 4):
+        y = bottom - PICTURE_HEIGHT * kilohertz * 1000 / top
+        label = f"{kilohertz} kHz" if kilohertz == 8 else str(kilohertz)
+        y = min(max(y + 4, bottom - PICTURE_HEIGHT + 9), bottom)
+        marks.append(f'<text x="{GUTTER - 5}" y="{y:.0f}" class="hertz">{label}</text>')
+    return marks
 
 
 def columns(samples: int, rate: int) -> int:

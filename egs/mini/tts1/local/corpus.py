@@ -152,12 +152,18 @@ def main(argv: list[str]) -> None:
     options = parser.parse_args(argv)
     if options.hours <= 0:
         raise UserError(f"--hours must be above 0, not {options.hours}")
+    write_sets(plan(options.hours, options.seed), options, [])
+
+
+def write_sets(sets: dict[str, list[tuple[str, str, str]]], options: argparse.Namespace, inputs: list[Path]) -> None:
+    """Write sets of (utterance, speaker, sentence). options: hours, seed, nj, out. inputs: files that they depend on
+    besides this folder's."""
     find_flite()
     here = Path(os.path.relpath(Path(__file__).parent))  # the recipe may be moved
-    for name, lines in plan(options.hours, options.seed).items():
+    settings = {"hours": options.hours, "seed": options.seed}
+    for name, lines in sets.items():
         out = options.out / name
-        settings = {"hours": options.hours, "seed": options.seed}
-        with writing(out, "1 (data)", settings, [here / "corpus.py", here / "grammar.py"]) as folder:
+        with writing(out, "1 (data)", settings, [*inputs, here / "corpus.py", here / "grammar.py"]) as folder:
             if folder is None:
                 continue
             (folder / "wav").mkdir(exist_ok=True)
