@@ -156,7 +156,7 @@ def ask(address: str, wanted: dict[Asked, bytes], number: int, until: float, see
                 if answer.status_code == 429:
                     seen.busy += 1
                     time.sleep(float(answer.headers["retry-after"]))
-                elif answer.status_code != 200 or content[44:] != wanted[one]:
+                elif answer.status_code != 200 or content.partition(b"data")[2][4:] != wanted[one]:
                     seen.wrong.append(f"{one}: status {answer.status_code}, {len(content)} bytes, not as alone")
                 else:
                     seen.whole.append(time.perf_counter() - began)
