@@ -13,7 +13,7 @@ from ellav.bin.listening import add_limits, add_listening, check_listening, host
 from ellav.bin.options import parse, parser
 from ellav.bin.run_command import Stopped
 from ellav.bin.synth import limit_threads
-from ellav.bin.voice_options import add_voice, check_voice, voice_of
+from ellav.bin.voice_options import add_voice, check_voice, voice_ready
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 
@@ -76,10 +76,8 @@ def show(options: argparse.Namespace, listening) -> None:
     from ellav.demo.asked import Limits
     from ellav.demo.desk import Desk
 
-    voices = [voice_of(argparse.Namespace(**{**vars(options), "model": folder})) for folder in options.model or [None]]
-    for voice in voices:
-        if voice.prompts:
-            voice.hear()  # so that nobody waits for what is loaded when it is first used
+    models = options.model or [None]
+    voices = [voice_ready(argparse.Namespace(**{**vars(options), "model": folder})) for folder in models]
     names = [str(folder) for folder in options.model or [voices[0].bundle.folder.name]]
     notice = voices[0].marking.notice
     hosts = hosts_of(options.host)

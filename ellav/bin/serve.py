@@ -12,7 +12,7 @@ from ellav.bin.listening import add_limits, add_listening, check_listening, host
 from ellav.bin.options import parse, parser
 from ellav.bin.run_command import Stopped
 from ellav.bin.synth import limit_threads
-from ellav.bin.voice_options import add_voice, check_voice, voice_of
+from ellav.bin.voice_options import add_voice, check_voice, voice_ready
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 
@@ -79,10 +79,8 @@ def serve(options: argparse.Namespace, token: str | None, listening: socket.sock
     from ellav.serve.speaker import Speaker
     from ellav.serve.voices import Limits, Voices
 
-    voice = voice_of(options)
+    voice = voice_ready(options)
     voice.marking.check_streams()
-    if voice.prompts:
-        voice.hear()  # so that nobody waits for what is loaded when it is first used
     hosts = hosts_of(options.host)
     speaker = Speaker(voice, options.slots, options.queue, options.timeout)
     rules = Rules(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ellav.bin.options import add_choice, add_dtype, add_nar_temperature, add_quantize, add_watermark, watermark_of
@@ -27,6 +28,19 @@ def check_voice(options: argparse.Namespace) -> None:
     """Refuse options of a decoder that is not named."""
     if options.decoder is None and options.decoder_conf:
         raise UserError("--decoder_conf needs --decoder NAME beside it")
+
+
+def voice_ready(options: argparse.Namespace) -> Synthesizer:
+    """`voice_of` for a server, whose one thread will speak with it: nothing is left to load when it is first asked.
+
+    It is loaded in a thread that ends. OpenMP counts the helpers of every living thread that has computed; where they
+    are more than the cores, they fall asleep after each small operation (a third of what a server spoke was lost).
+    """
+    with ThreadPoolExecutor(1) as loading:
+        voice = loading.submit(voice_of, options).result()
+        if voice.prompts:
+            loading.submit(voice.hear).result()
+    return voice
 
 
 def voice_of(options: argparse.Namespace) -> Synthesizer:
