@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import time
@@ -48,13 +49,20 @@ def main(argv: list[str]) -> None:
         metavar="DIR",
         help="learn nothing: take the codec of this packed model, or in this folder, as it is",
     )
+    made.add_argument(
+        "--adapt",
+        action="store_true",
+        help="bend that codec to the speech of --data, so that models which know its codes need to learn little anew",
+    )
     options = parse(made, argv)
-    if options.codec_from is not None:
-        take(options.codec_from, options.out)
-        return
     if options.hours <= 0:
         raise UserError(f"--hours {options.hours:g} is not above 0")
     need(options.data, "2 (format wavs)")
+    if options.codec_from is not None:
+        take(options)
+        return
+    if options.adapt:
+        raise UserError("--adapt needs --codec_from DIR, whose codec it adapts")
     codec = codecs.create(options.codec, options.codec_conf)
     kept = codecs.described(options.codec, options.codec_conf)
     conf, plugin = kept["conf"], kept["record"]
@@ -110,24 +118,36 @@ def main(argv: list[str]) -> None:
     )
 
 
-def take(given: Path, out: Path) -> None:
-    """Write the codec of a packed model, or in a folder, into `out`, with whose codes its own are the same.
+def take(options: argparse.Namespace) -> None:
+    """Write the codec of a packed model, or in a folder, into --out, adapted where that is asked for.
 
-    Raises UserError where there is none.
+    codec.yaml then says with whose codes the codec's own are the same (`fingerprint`), or whose they were before
+    (`adapted_from`). Raises UserError where there is no codec, or none that can be adapted.
     """
+    given, out = options.codec_from, options.out
     source = next((place for place in (given / "codec", given) if (place / "codec.yaml").is_file()), None)
     if source is None:
         raise UserError(f"--codec_from {given}: no packed model, and no folder with codec.yaml inside")
     codec, described = load_codec(source), read_yaml(source / "codec.yaml")
-    described.setdefault("fingerprint", fingerprint(source))
-    files = sorted(path for path in source.iterdir() if path.is_file() and path.name != RECORD)
-    with writing(out, "4 (codes)", {"taken": described["fingerprint"]}, files) as folder:
+    if options.adapt and not hasattr(codec, "adapt"):
+        raise UserError(f"--adapt: codec {described['name']} can only be taken as it is; leave --adapt out")
+    maker = described.pop("fingerprint", None) or fingerprint(source)
+    settings = {"taken": maker}
+    inputs = sorted(path for path in source.iterdir() if path.is_file() and path.name != RECORD)
+    if options.adapt:
+        settings |= {"adapted": True, "hours": options.hours, "seed": options.seed}
+        inputs.append(options.data)
+    with writing(out, "4 (codes)", settings, inputs) as folder:
         if folder is None:
             return
+        if options.adapt:
+            codec.adapt(read_some(options.data, codec.sample_rate, options.hours, options.seed), options.seed)
         with naming(folder):
             codec.save(folder)
-        write_text(folder / "codec.yaml", yaml_text(described))
-    print(f"{out}: {described['name']}, as {source} has it")
+        whose = {"adapted_from": maker} if options.adapt else {"fingerprint": maker}
+        write_text(folder / "codec.yaml", yaml_text({**described, **whose}))
+    how = f"that of {source}, adapted to {options.data}" if options.adapt else f"as {source} has it"
+    print(f"{out}: {described['name']}, {how}")
 
 
 def read_some(folder: Path, sample_rate: int, hours: float, seed: int) -> list:

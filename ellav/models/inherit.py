@@ -25,8 +25,9 @@ def begin_from(
     """Copy into `model` what the model in the folder `where` has of the same kind, and say what was taken and what is
     new, a line for each kind of thing.
 
-    Embeddings go by the phone, control or code that they are of; codes only if the same codec made them. All else goes
-    by its place. config: the content of the config.yaml to be. Raises UserError where the models differ in shape.
+    Embeddings go by the phone, control or code that they are of; codes only if the same codec made them, or one that
+    was adapted from it. All else goes by its place. config: the content of the config.yaml to be. Raises UserError
+    where the models differ in shape.
     """
     theirs = source.config
     for name in SHAPE:
@@ -72,7 +73,10 @@ def _symbols(model: ARModel | NARModel, ordering: Ordering, config: dict) -> lis
 
 def _same_codes(theirs: dict, ours: dict) -> bool:
     one, other = maker_of_codes(theirs), maker_of_codes(ours)
-    return one.get("fingerprint") is not None and one.get("fingerprint") == other.get("fingerprint")
+    return one.get("fingerprint") is not None and one["fingerprint"] in (
+        other.get("fingerprint"),
+        other.get("adapted_from"),
+    )
 
 
 def _take_rest(model: ARModel | NARModel, source: ARModel | NARModel) -> list[str]:

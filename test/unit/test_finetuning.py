@@ -1,4 +1,4 @@
-"""What finetuning takes of a packed model besides its weights: the codec as it is, and all phones."""
+"""What finetuning takes of a packed model besides its weights: the codec, as it is or adapted, and all phones."""
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from ellav.data.dataset import Tokens
 from ellav.data.outputs import fingerprint
 from ellav.errors import UserError
 from ellav.plugins.codecs import load_codec
+from ellav.plugins.codecs.rvq_mel import RVQMel
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,8 @@ def root(tmp_path):
     return tmp_path
 
 
-def take(root, source):
-    fit_codec.main(["--data", f"{root}/raw/train", "--out", f"{root}/codec", "--codec_from", str(source)])
+def take(root, source, *more):
+    fit_codec.main(["--data", f"{root}/raw/train", "--out", f"{root}/codec", "--codec_from", str(source), *more])
 
 
 @pytest.mark.parametrize("place", ["codec", "."])
@@ -61,6 +62,46 @@ def test_a_codec_that_was_taken_before_is_still_the_first_ones(given, root, tmp_
     (packed / "codec.yaml").write_text(yaml_text(described))
     take(root, packed.parent)
     assert read_yaml(root / "codec/codec.yaml")["fingerprint"] == "0123456789abcdef"
+
+
+def test_an_adapted_codec_is_truer_to_the_new_speech_and_says_whose_codes_it_had(given, root, capsys):
+    take(root, given / "codec", "--adapt")
+    wavs = [sf.read(root / f"raw/train/train-0{number}.wav", dtype="float32")[0] for number in range(3)]
+    theirs, ours = load_codec(given / "codec"), load_codec(root / "codec")
+
+    def error(codec):
+        spectra = [codec.mel.analyse(wav).numpy() for wav in wavs]
+        coded = [codec.spectrum(codes).numpy() for codes in codec.encode(wavs)]
+        return np.mean([np.square(one - other).mean() for one, other in zip(spectra, coded, strict=True)])
+
+    assert error(ours) < 0.9 * error(theirs)
+    described = read_yaml(root / "codec/codec.yaml")
+    assert described.pop("adapted_from") == fingerprint(given / "codec") and "fingerprint" not in described
+    assert described == read_yaml(given / "codec/codec.yaml")
+    capsys.readouterr()
+    take(root, given / "codec", "--adapt")
+    assert "up to date" in capsys.readouterr().out
+    take(root, given / "codec")
+    assert "up to date" not in capsys.readouterr().out
+
+
+def test_entries_that_no_speech_is_near_to_stay(given, root):
+    codec = load_codec(given / "codec")
+    before, wav = codec.vectors().copy(), sf.read(root / "raw/train/train-00.wav", dtype="float32")[0]
+    used = set(codec.encode([wav])[0][:, 0].tolist())
+    codec.adapt([wav])
+    moved = {
+        number for number in range(codec.size) if not np.array_equal(before[0, number], codec.vectors()[0, number])
+    }
+    assert moved == used and 0 < len(used) < codec.size
+
+
+def test_what_cannot_be_adapted_is_one_line(given, root, monkeypatch):
+    with pytest.raises(UserError, match="--adapt needs --codec_from DIR"):
+        fit_codec.main(["--data", f"{root}/raw/train", "--out", f"{root}/codec", "--adapt"])
+    monkeypatch.delattr(RVQMel, "adapt")
+    with pytest.raises(UserError, match="codec rvq_mel can only be taken as it is; leave --adapt out"):
+        take(root, given / "codec", "--adapt")
 
 
 def test_no_codec_is_one_line(root, tmp_path):

@@ -38,8 +38,15 @@ def test_phones_and_controls_are_taken_by_name_and_codes_of_the_same_codec_alone
     theirs = with_codec(described("ar", "interleaved"))
     source = save(tmp_path / "ar", theirs)
     phones = ["NEW", *reversed(theirs["phones"])]
-    for ours, same in (("abc", True), ("other", False)):
+    for ours, before, same in (
+        ("abc", None, True),
+        ("other", None, False),
+        ("new", "abc", True),
+        ("new", "other", False),
+    ):
         config = with_codec(described("ar", "interleaved"), ours) | {"phones": phones}
+        if before:
+            config["codec"]["adapted_from"] = before
         model, ordering, taken, new = begun(source, config)
         given = load_trained(source)
         starts = [one.vocabulary.start("phones") for one in (ordering, given.ordering)]

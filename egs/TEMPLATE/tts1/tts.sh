@@ -64,6 +64,7 @@ train_config=conf/train/mini.yaml
 nar_config=
 init_from=
 finetune=
+adapt_codec=false
 train_args=
 nar_args=
 decode_config=
@@ -137,6 +138,8 @@ Training, decoding, scoring
   --init-from DIR      a packed model or exp/TAG whose weights both models begin with, by phone, code and control
   --finetune DIR       the same, with the codec and all phones of that packed model too, so that little speech of a new
                        voice is enough (conf/train/finetune.yaml)
+  --adapt-codec        with --finetune: bend that codec to the training set's speech, which it may never have heard the
+                       like of (true|false; ${adapt_codec})
   --train-args S       further options of 'ellav train ar'
   --nar-args S         further options of 'ellav train nar'
   --decode-config YAML options of 'ellav decode'
@@ -165,6 +168,7 @@ done
 [ "${nj}" -ge 1 ] || die "option --nj must be at least 1"
 [ "${num_nodes}" -ge 1 ] || die "option --num-nodes must be at least 1"
 [ "${gpu_encode}" = false ] || [ "${ngpu}" -ge 1 ] || die "--gpu-encode encodes on a GPU, and --ngpu 0 hides it"
+[ "${adapt_codec}" = false ] || [ -n "${finetune}" ] || die "--adapt-codec adapts the codec of a --finetune DIR"
 [[ ${shards} =~ ^(auto|[1-9][0-9]*)$ ]] || die "option --shards must be a whole number or auto, not '${shards}'"
 speed_perturb_factors=${speed_perturb_factors//,/ }
 voice_warp_factors=${voice_warp_factors//,/ }
@@ -245,6 +249,7 @@ if [ -n "${finetune}" ]; then
     finetune=$(find_file "${finetune}")
     init_from=${init_from:-${finetune}}
     taken_codec=(--codec_from "${finetune}")
+    if [ "${adapt_codec}" = true ]; then taken_codec+=(--adapt); fi
     taken_phones=(--phones_from "${finetune}")
 fi
 logs=${dumpdir}/log

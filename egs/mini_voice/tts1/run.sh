@@ -10,5 +10,6 @@ exec "$(dirname "${BASH_SOURCE[0]}")/tts.sh" \
     --valid_set valid \
     --test_sets test \
     --finetune ellav/pretrained/mini \
+    --adapt-codec true \
     --train_config conf/train/finetune.yaml \
     "$@"

@@ -82,6 +82,14 @@ class VectorCodec(Codec, Protocol):
         """
 
 
+class AdaptableCodec(Codec, Protocol):
+    """A codec that has learned can be bent to speech unlike what it learned from (`ellav fit-codec --adapt`)."""
+
+    def adapt(self, wavs: list[np.ndarray], seed: int = 0) -> None:
+        """Change what codes stand for, as little as these (samples,) float32 at `sample_rate` need: models that know
+        the codes then have little to learn anew."""
+
+
 class GraphCodec(Codec, Protocol):
     """A codec that can be exported (`ellav export`) has this too: programs without torch then decode with it."""
 

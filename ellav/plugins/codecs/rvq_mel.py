@@ -79,18 +79,11 @@ class RVQMel:
         Raises UserError where there are fewer frames than a codebook has entries.
         """
         rng = torch.Generator().manual_seed(seed)
-        total = sum(self.frames(len(wav)) for wav in wavs)
-        if total < self.size:
+        left = self._some_vectors(wavs, rng)  # (n, D)
+        if len(left) < self.size:
             raise UserError(
-                f"codec rvq_mel: {total} frames of speech cannot fill {self.size} entries; give more or lower size"
+                f"codec rvq_mel: {len(left)} frames of speech cannot fill {self.size} entries; give more or lower size"
             )
-        chosen = torch.zeros(total, dtype=torch.bool)
-        chosen[torch.randperm(total, generator=rng)[: self.training_frames]] = True
-        rows = []
-        for wav in wavs:
-            taken, chosen = chosen[: self.frames(len(wav))], chosen[self.frames(len(wav)) :]
-            rows.append(self._vectors(wav)[taken])
-        left = torch.cat(rows)  # (n, D)
         self.mean = left.mean(dim=0)
         left -= self.mean
         entries = []
@@ -99,6 +92,29 @@ class RVQMel:
             left -= book[nearest(left, book)]
             entries.append(book)
         self.entries = torch.stack(entries)
+
+    def adapt(self, wavs: list[np.ndarray], seed: int = 0) -> None:
+        """Each entry moves once to the mean of itself and the frames nearest to it, of `training_frames` drawn from all
+        waveforms. One that is near to none stays, and what is spoken as before keeps most of its codes."""
+        mean, entries = self._learned()
+        left, moved = self._some_vectors(wavs, torch.Generator().manual_seed(seed)) - mean, []
+        for book in entries:
+            entry = nearest(left, book)
+            count = 1 + torch.bincount(entry, minlength=self.size)
+            moved.append(book.index_add(0, entry, left) / count[:, None])
+            left -= moved[-1][nearest(left, moved[-1])]
+        self.entries = torch.stack(moved)
+
+    def _some_vectors(self, wavs: list[np.ndarray], rng: torch.Generator) -> torch.Tensor:
+        """(n, D): `training_frames` frames at random, or all where there are no more."""
+        total = sum(self.frames(len(wav)) for wav in wavs)
+        chosen = torch.zeros(total, dtype=torch.bool)
+        chosen[torch.randperm(total, generator=rng)[: self.training_frames]] = True
+        rows = []
+        for wav in wavs:
+            taken, chosen = chosen[: self.frames(len(wav))], chosen[self.frames(len(wav)) :]
+            rows.append(self._vectors(wav)[taken])
+        return torch.cat(rows)
 
     def to(self, device: str) -> None:
         """Where `encode` computes, cpu or cuda."""
