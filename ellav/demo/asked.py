@@ -37,8 +37,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is filled in. voice: a name of `voice_choices`; recording, transcript, agreed: of OWN alone. rate, seed: as
-    they come from a browser, numbers or not."""
+    """What is filled in. voice: a name of `voice_choices`; recording, transcript, agreed, prompt_language: of OWN
+    alone. rate, seed: as they come from a browser, numbers or not. Languages are of `language_choices`; without one a
+    text is in a model's first, and a recording in that of the text."""
 
     text: str
     voice: str
@@ -47,6 +48,8 @@ class Asked:
     agreed: bool = False
     rate: float = 1.0
     seed: float | None = 0
+    language: str | None = ""
+    prompt_language: str | None = ""
 
 
 def voice_choices(voices: Sequence[Synthesizer]) -> list[str]:
@@ -54,6 +57,13 @@ def voice_choices(voices: Sequence[Synthesizer]) -> list[str]:
     common = [name for name in voices[0].prompts if all(name in voice.prompts for voice in voices)]
     first = [] if common or not all(voice.prompts for voice in voices) else [FIRST]
     return [*common, *first, OWN]
+
+
+def language_choices(voices: Sequence[Synthesizer]) -> list[str]:
+    """The languages that all models speak, where each speaks several."""
+    if any(len(voice.languages.known) < 2 for voice in voices):
+        return []
+    return [name for name in voices[0].languages.known if all(name in voice.languages.known for voice in voices)]
 
 
 def text_of(asked: Asked, limits: Limits) -> str:
@@ -67,7 +77,7 @@ def text_of(asked: Asked, limits: Limits) -> str:
 
 
 def said_how(asked: Asked) -> dict:
-    """seed and rate, as `Synthesizer` takes them; raises UserError for a seed that is none."""
+    """seed, rate and language, as `Synthesizer` takes them; raises UserError for a seed that is none."""
     seed = asked.seed
     if (
         not isinstance(seed, (int, float))
@@ -76,7 +86,7 @@ def said_how(asked: Asked) -> dict:
         or not 0 <= seed <= HIGHEST_SEED
     ):
         raise UserError(f"the seed must be a whole number from 0 to {HIGHEST_SEED}")
-    return {"seed": int(seed), "rate": asked.rate}
+    return {"seed": int(seed), "rate": asked.rate, "language": asked.language or ""}
 
 
 def recording_at(path: str | None, limits: Limits) -> Given:
@@ -101,4 +111,5 @@ def prompt_of(voice: Synthesizer, asked: Asked, limits: Limits) -> Heard:
         raise UserError(f"a voice is taken only with its owner's consent; tick: {AGREED}")
     if not (asked.transcript or "").strip():
         raise UserError(f"{RECORDING}: its words are missing; write what it says")
-    return voice.hear(given, check_text(" ".join(asked.transcript.split()), RECORDING))
+    said = check_text(" ".join(asked.transcript.split()), RECORDING)
+    return voice.hear(given, said, prompt_language=asked.prompt_language or asked.language or "")

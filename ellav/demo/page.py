@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import gradio as gr
 
-from ellav.demo.asked import AGREED, HIGHEST_SEED, OWN, Asked, voice_choices
+from ellav.demo.asked import AGREED, HIGHEST_SEED, OWN, Asked, language_choices, voice_choices
 from ellav.demo.desk import Desk, Shown, line
 from ellav.infer.asked import FASTEST, SLOWEST
 
@@ -57,8 +57,9 @@ def make_page(desk: Desk, notice: str) -> gr.Blocks:
 
 def _fields(desk: Desk) -> list:
     """What is filled in, in the order of `Asked`."""
-    choices = voice_choices(desk.voices)
+    choices, languages = voice_choices(desk.voices), language_choices(desk.voices)
     text = gr.Textbox(HELLO, label="Text", lines=3, max_lines=12, max_length=desk.limits.text, elem_id="text")
+    language = _language(languages, "Language", "language")
     voice = gr.Dropdown(choices, value=choices[0], label="Voice", elem_id="voice")
     with gr.Group(visible=choices[0] == OWN) as own:
         recording = gr.Audio(
@@ -72,6 +73,7 @@ def _fields(desk: Desk) -> list:
             label="What it says", info="Recognised by itself; correct it.", lines=2, elem_id="transcript"
         )
         remark = gr.HTML(elem_id="transcribed", padding=True)
+        prompt_language = _language(languages, "In which language", "prompt-language")
         agreed = gr.Checkbox(label=AGREED, elem_id="agreed")
     with gr.Row():
         rate = gr.Slider(SLOWEST, FASTEST, 1.0, step=0.05, label="Rate", elem_id="rate")
@@ -82,7 +84,13 @@ def _fields(desk: Desk) -> list:
     )  # fmt: skip
     heard = [recording.upload, recording.stop_recording]
     gr.on(heard, desk.transcribe, recording, [transcript, remark], api_name="transcribe", **BUSY)
-    return [text, voice, recording, transcript, agreed, rate, seed]
+    return [text, voice, recording, transcript, agreed, rate, seed, language, prompt_language]
+
+
+def _language(choices: list[str], label: str, name: str) -> gr.Dropdown:
+    """One of the languages that are spoken, out of sight where there is no choice."""
+    first = choices[0] if choices else None
+    return gr.Dropdown(choices, value=first, label=label, visible=bool(choices), elem_id=name)
 
 
 def _part(desk: Desk, number: int) -> list:

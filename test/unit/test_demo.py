@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import soundfile
-from bundles import packed_of_files
+from bundles import packed_of_files, packed_of_languages
 
 from ellav import Synthesizer
-from ellav.demo.asked import FIRST, OWN, Asked, Limits, voice_choices
+from ellav.demo.asked import FIRST, OWN, Asked, Limits, language_choices, voice_choices
 from ellav.demo.desk import Desk, line
 from ellav.demo.kept import Kept
 from ellav.demo.picture import MOST_SECONDS, picture, times_of
@@ -200,6 +200,23 @@ def test_a_recording_is_spoken_after_once_its_owner_has_agreed(desk, asked, reco
     alone = voice(TEXT, recording, "The old boat.")
     assert np.abs(heard(made.speech)[0] - np.clip(alone.wav, -1, 1)).max() < 1 / 16384
     assert "the voice of the recording" in made.line
+
+
+def test_text_and_recording_have_a_language_each(tmp_path, voice):
+    folder = packed_of_languages(tmp_path / "model")
+    two = Synthesizer(folder)
+    assert language_choices([two]) == ["es", "en"] and language_choices([two, voice]) == language_choices([voice]) == []
+    desk = Desk([two], ["two"])
+    own = Asked("La mañana.", OWN, str(tmp_path / "model/en.wav"), "The old boat.", True, prompt_language="en")
+    recorded = tmp_path / "model/en.wav", "The old boat."
+    for asked, said in (
+        (own, {"prompt_language": "en"}),
+        (replace(own, text="The boat.", language="en"), {"language": "en"}),
+    ):
+        made, alone = shown(desk, asked), two(asked.text, *recorded, **said)
+        assert np.abs(heard(made.speech)[0] - np.clip(alone.wav, -1, 1)).max() < 1 / 16384
+    assert "de" in shown(desk, replace(own, language="de")).line
+    desk.close()
 
 
 def test_a_recording_that_is_none_is_one_line(desk, asked, tmp_path):

@@ -12,7 +12,7 @@ import httpx2
 import numpy as np
 import pytest
 import soundfile
-from bundles import packed_of_files
+from bundles import packed_of_files, packed_of_languages
 
 from ellav import Synthesizer
 from ellav.bin.demo import settings
@@ -90,6 +90,8 @@ def filled(**changed):
         "agreed": False,
         "rate": 1,
         "seed": 0,
+        "language": None,
+        "prompt_language": None,
     }
     return list((fields | changed).values())
 
@@ -218,6 +220,14 @@ def write(browser, selector, text):
     browser.call("Input.insertText", text=text)
 
 
+def choose(browser, selector, wanted):
+    """Open a list of choices, and take the one that is called so."""
+    press(browser, selector)
+    option = f"[...document.querySelectorAll('[role=option]')].find(o => o.innerText.includes({json.dumps(wanted)}))"
+    browser.until(f"{option} !== undefined")
+    browser.run(f"{option}.dispatchEvent(new MouseEvent('mousedown', {{bubbles: true}}))")
+
+
 def part(number=0):
     """JavaScript for the part of a model, whose speech `.words` names and whose player's content `.sound` is."""
     return f"""(() => {{
@@ -302,12 +312,7 @@ def test_a_person_speaks_into_the_microphone(page, browser, monkeypatch):
     )
     opened(browser, address)
     write(browser, "#text textarea", TEXT)
-    press(browser, "#voice input")
-    browser.until("[...document.querySelectorAll('[role=option]')].some(o => o.innerText.includes('a recording'))")
-    browser.run(
-        "[...document.querySelectorAll('[role=option]')].find(o => o.innerText.includes('a recording'))"
-        ".dispatchEvent(new MouseEvent('mousedown', {bubbles: true}))"
-    )
+    choose(browser, "#voice input", "a recording")
     browser.until("document.querySelector('#recording button.record') !== null")
     pressed = time.monotonic()
     press(browser, "#recording button.record")
@@ -322,6 +327,23 @@ def test_a_person_speaks_into_the_microphone(page, browser, monkeypatch):
     press(browser, "#speak")
     browser.until(f"{part()}.line.includes('the recording')")  # the browser's beeps are perhaps too short for a voice
     nothing_is_wrong(browser, address)
+
+
+def test_of_several_languages_one_is_chosen(tmp_path, quiet, browser):
+    with served([Synthesizer(packed_of_languages(tmp_path / "model"))], ["two"]) as (address, _):
+        opened(browser, address)
+        shown = "document.querySelector('#language input').value"
+        assert browser.run(shown) == "es" and browser.run("document.querySelector('#language').offsetHeight > 0")
+        write(browser, "#text textarea", "La mañana.")
+        press(browser, "#speak")
+        browser.until(f"{part()}.seconds > 0")
+        said = browser.run(part())["words"]
+        choose(browser, "#language input", "en")
+        assert browser.run(shown) == "en"
+        press(browser, "#speak")
+        assert "ñ" in browser.until(f"{part()}.wrong").casefold()
+        assert browser.run(part())["words"] == said
+        nothing_is_wrong(browser, address)
 
 
 def test_two_models_are_heard_beside_each_other(packed, voice, browser, quiet):
