@@ -9,10 +9,11 @@ median F0 of the whole (WORLD), in semitones; words: the same of each word's F0 
 means over sentences. A row for each decoder.
 
 kept: each sentence after a built-in prompt as it is, with white noise so many dB below its speech, and in a room: its
-samples convolved with noise that decays by 60 dB in so many seconds, cut to the prompt's length. Of prompts and of what
-is spoken after them: floor: level of the quietest tenth of its 25 ms against the loudest tenth, dB. DNSMOS: P.835,
-overall. to clean: cosine to the prompt as it was before noise and room; to given: to the one that was given. words:
-heard otherwise than they should be, by Whisper, %.
+samples convolved with noise that decays by 60 dB in so many seconds, cut to the prompt's length. refused: prompts in
+which the aligner does not find their words, left out. Of the others and of what is spoken after them: floor: level of
+the quietest tenth of its 25 ms against the loudest tenth, dB. DNSMOS: P.835, overall. to clean: cosine to the prompt as
+it was before noise and room; to given: to the one that was given. words: heard otherwise than they should be, by
+Whisper, %.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from judged import interval, sentences
 from scipy.signal import fftconvolve
 
 from ellav.data.audio import read_wav
+from ellav.errors import UserError
 from ellav.infer.synthesizer import Synthesizer
 from ellav.plugins.scorers import Scored, scorers
 from ellav.score.results import markdown
@@ -109,11 +111,15 @@ def kept(options: argparse.Namespace, texts: list[str]) -> None:
     hears = scorers.create("wer", {"transcriber": "whisper", "normalizer": "whisper"})
     rows = []
     for name, how in PROMPTS.items():
-        found: dict[str, list] = {"prompt": [], "speech": []}
+        found, refused = {"prompt": [], "speech": []}, 0
         for number, (text, prompt) in enumerate(zip(texts, cycle(voice.prompts.values()), strict=False)):
             clean = read_wav(prompt.wav, rate)
             wav = spoiled(clean, rate, how, number)
-            heard = voice.hear(wav, prompt.text, rate)
+            try:
+                heard = voice.hear(wav, prompt.text, rate)
+            except UserError:  # the aligner finds the words no more
+                refused += 1
+                continue
             speech = voice(text, heard, seed=number)
             for kind, sound, said in (("prompt", wav, prompt.text), ("speech", speech.wav, text)):
                 scored = Scored(name, name, said, sound, rate)
@@ -129,9 +135,9 @@ def kept(options: argparse.Namespace, texts: list[str]) -> None:
             values = np.array(some, float)
             quiet, overall, *alike = np.nanmean(values[:, :4], axis=0)
             cells = [f"{quiet:.0f}", f"{overall:.2f}", *(f"{one:.3f}" for one in alike)]
-            rows.append([name, kind, *cells, interval(values[:, 4], values[:, 5])])
+            rows.append([name, kind, f"{refused} of {len(texts)}", *cells, interval(values[:, 4], values[:, 5])])
             print(rows[-1], file=sys.stderr, flush=True)
-    print(markdown(["prompt", "of", "floor", "DNSMOS", "to clean", "to given", "words"], rows))
+    print(markdown(["prompt", "of", "refused", "floor", "DNSMOS", "to clean", "to given", "words"], rows))
 
 
 def spoiled(wav: np.ndarray, rate: int, how: float | None, seed: int) -> np.ndarray:
