@@ -17,6 +17,7 @@ from ellav.text_files import read_text
 
 MOST_BYTES, MOST_NODES, MOST_DEPTH = 1_000_000, 50_000, 30
 """Of a YAML file: a list of 32,000 phones fits, and reading takes less than a second."""
+_BOOLEAN = "tag:yaml.org,2002:bool"
 _TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 
 
@@ -192,6 +193,13 @@ class _Dumper(yaml.SafeDumper):
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """true and false alone are booleans, as in YAML 1.2: `language: no` is Norwegian, and `off` an option's value."""
+
+    yaml_implicit_resolvers: typing.ClassVar = {
+        first: [(tag, rule) for tag, rule in rules if tag != _BOOLEAN]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
     def construct_mapping(self, node, deep: bool = False) -> dict:
         seen = set()
         for key, _ in node.value:
@@ -200,6 +208,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
                 raise yaml.constructor.ConstructorError(None, None, f"{name!r} stands there twice", key.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(_BOOLEAN, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"])
 
 
 def _parse(text: str, where: str):
@@ -244,6 +255,8 @@ def _listed(value):
 
 def type_name(kind) -> str:
     """A type as a person reads it: `int | None`, `a | b`."""
+    if kind is bool:
+        return "true | false"
     if kind is inspect.Parameter.empty:
         return "any"
     if typing.get_origin(kind) is typing.Literal:

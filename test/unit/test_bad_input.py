@@ -579,7 +579,7 @@ def test_codes_and_durations_that_do_not_fit_are_refused(tokenised, tmp_path, mo
 YAML = {
     "unknown key": ("jobs: 3\n", (), "c.yaml: unknown option 'jobs'; accepted: "),
     "unknown nested key": ("text_conf: {strss: true}\n", (), "unknown option 'strss' (did you mean 'stress'?)"),
-    "ill-typed nested value": ("text_conf:\n  stress: loud\n", (), "option 'stress' must be bool, not 'loud'"),
+    "ill-typed nested value": ("text_conf:\n  stress: loud\n", (), "option 'stress' must be true | false, not 'loud'"),
     "not a mapping": ("text_conf: 3\n", (), "option 'text_conf' must be `name: value` lines, not 3"),
     "word for a number": ("nj: many\n", (), "c.yaml: option 'nj' must be int, not 'many'"),
     "list for a number": ("nj: [1, 2]\n", (), "c.yaml: option 'nj' must be int, not [1, 2]"),
@@ -593,7 +593,7 @@ YAML = {
     "not UTF-8": (b"text: \xff\n", (), "c.yaml: not UTF-8: byte 7, in line 1, is 0xff"),
     "a list": ("- nj\n", (), "expected 'key: value' lines, found a list"),
     "unknown key of an option": ("", ("--text_conf", "strss=true"), "text g2p_en: unknown option 'strss'"),
-    "ill-typed value of an option": ("", ("--text_conf", "stress=3"), "option 'stress' must be bool, not 3"),
+    "ill-typed value of an option": ("", ("--text_conf", "stress=3"), "option 'stress' must be true | false, not 3"),
     "option without value": ("", ("--text_conf", "stress"), "option 'stress' is not of the form key=value"),
     "option that does not parse": ("", ("--text_conf", "stress=[1"), "'stress=[1': its value is not readable as YAML"),
     "option with a Python tag": ("", ("--text_conf", "stress=!!python/name:os.mkdir"), "is not readable as YAML"),

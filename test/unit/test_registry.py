@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ellav.bin.options import add_choice, parse, parser
-from ellav.config import build, checked, completed, fit, parse_pairs
+from ellav.config import build, checked, completed, fit, parse_pairs, read_yaml, yaml_text
 from ellav.errors import UserError
+from ellav.models.options import ModelOptions
 from ellav.plugins.registry import Registry, load_plugin
 
 
@@ -38,7 +39,7 @@ def test_values_are_fitted_to_their_types():
         ({"size": "many"}, "option 'size' must be int, not 'many'"),
         ({"size": True}, "option 'size' must be int, not True"),
         ({"kind": "c"}, r"must be a \| b, not 'c'"),
-        ({"strict": 1}, "must be bool"),
+        ({"strict": 1}, "must be true"),
         ({"names": 3}, "'names' must be"),
     ],
 )
@@ -74,6 +75,17 @@ def test_pairs_are_read_as_yaml():
     assert parse_pairs(["a=1", "b-c=true", "d=[1, 2]", "e="]) == {"a": 1, "b_c": True, "d": [1, 2], "e": None}
     with pytest.raises(UserError, match="key=value"):
         parse_pairs(["a"])
+
+
+def test_true_and_false_alone_are_booleans(tmp_path):
+    """`no` is Norwegian, and `off` is what an option can be."""
+    wanted = {"a": "off", "no": "yes", "c": True, "d": False, "e": "on"}
+    assert parse_pairs(["a=off", "no=yes", "c=true", "d=False", "e=on"]) == wanted
+    (tmp_path / "some.yaml").write_text("a: off\nno: yes\nc: true\nd: False\ne: 'on'\n")
+    assert read_yaml(tmp_path / "some.yaml") == wanted
+    (tmp_path / "same.yaml").write_text(yaml_text(wanted))
+    assert read_yaml(tmp_path / "same.yaml") == wanted
+    assert build(ModelOptions, parse_pairs(["language=off"]), "model_conf").language == "off"
 
 
 def test_an_unknown_name_lists_the_known_ones():
