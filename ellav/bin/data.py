@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import random
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +17,7 @@ from ellav.bin.phones import converter, in_languages
 from ellav.data.audio import clipped_share, read_recording
 from ellav.data.checks import folder_faults
 from ellav.data.faults import Fault, listing, read_lines, read_rows
-from ellav.data.kaldi import DataFolder, invert, write_table
+from ellav.data.held_out import draw, pool_of, write_part
 from ellav.data.outputs import need, read_record, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt
@@ -200,24 +199,23 @@ def split(argv: list[str]) -> None:
     made.add_argument("--speakers", nargs="+", default=[], help="speakers to hold out")
     made.add_argument("--seed", type=int, default=0)
     options = parse(made, argv)
-    data = DataFolder.read(options.data)
-    unknown = set(options.speakers) - set(data.speakers.values())
-    if unknown:
-        raise UserError(f"{options.data}: no speaker {min(unknown)!r} there")
-    pool = [u for u in data.wavs if not options.speakers or data.speakers[u] in options.speakers]
+    pool = pool_of(options.data, options.speakers)
     if not options.speakers and options.utterances is None:
         raise UserError("give --utterances N, --speakers NAMES, or both (N utterances of those speakers)")
-    count = len(pool) if options.utterances is None else options.utterances
-    if not 0 < count <= len(pool) or count == len(data.wavs):
-        raise UserError(f"{options.data}: cannot hold out {count} of {len(pool)} utterances ({len(data.wavs)} in all)")
-    held = set(random.Random(options.seed).sample(pool, count))
-    rest = [u for u in data.wavs if u not in held and not (options.speakers and u in pool)]
+    count = pool.size if options.utterances is None else options.utterances
+    if not 0 < count <= pool.size or count == pool.total:
+        raise UserError(f"{options.data}: cannot hold out {count} of {pool.size} utterances ({pool.total} in all)")
+    left = pool.total - (pool.size if options.speakers else count)
+    if not left:
+        raise UserError(f"{options.rest}: nothing would be left for it")
+    places = draw(pool, count, options.seed)
     settings = {"utterances": options.utterances, "speakers": sorted(options.speakers), "seed": options.seed}
-    for out, chosen in ((options.held_out, sorted(held)), (options.rest, rest)):
-        if not chosen:
-            raise UserError(f"{out}: nothing would be left for it")
-        _write(out, "data split", {**settings, "out": out.name}, options.data, data, chosen)
-        print(f"{out}: {len(chosen)} utterances")
+    for out, held, number in ((options.held_out, True, count), (options.rest, False, left)):
+        _own(out, "data split")
+        with writing(out, "data split", {**settings, "out": out.name}, [options.data]) as folder:
+            if folder is not None:
+                write_part(options.data, folder, pool, places, held)
+        print(f"{out}: {number} utterances")
 
 
 def shards(argv: list[str]) -> None:
@@ -256,15 +254,3 @@ def _own(out: Path, stage: str) -> None:
     """Refuse to replace a folder that this command has not made."""
     if out.exists() and read_record(out).get("stage") != stage:
         raise UserError(f"{out}: there already, and not made by `ellav {stage}`; name another folder")
-
-
-def _write(out: Path, stage: str, settings: dict, source: Path, data: DataFolder, chosen: list[str]) -> None:
-    _own(out, stage)
-    with writing(out, stage, settings, [source]) as folder:
-        if folder is None:
-            return
-        tables = ({u: table[u] for u in chosen} for table in (data.wavs, data.text, data.speakers))
-        kept = DataFolder(*tables)
-        kept.write(folder)
-        in_order = {u: kept.speakers[u] for u in sorted(kept.speakers, key=str.encode)}
-        write_table(folder / "spk2utt", invert(in_order))

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from ellav import config
 from ellav.bin.options import add_choice, parse, parser
-from ellav.data.kaldi import read_table
-from ellav.data.language_model import write_language_model
 from ellav.data.option_files import file_hashes
 from ellav.data.outputs import fingerprint, need, writing
 from ellav.errors import UserError
@@ -30,6 +28,7 @@ from ellav.score.scoring import (
     training_recordings,
 )
 from ellav.score.tables import read_results, write_results
+from ellav.score.training_words import model_words
 
 DECODED = {"cross-sentence": "decode", "continuation": "decode_continuation"}
 """Mode of stage 8 -> the folder of the experiment that it writes."""
@@ -208,23 +207,8 @@ def language_model(options) -> Path:
     need(phones / "words", "3 (phones and alignment)")
     with writing(options.lm, STAGE, {"order": options.lm_order}, [phones]) as folder:
         if folder is not None:
-            words = {id: line.split() for id, line in read_table(phones / "words").items()}
-            write_language_model(folder, words.values(), pronunciations(phones, words), options.lm_order)
+            model_words(phones, folder, options.lm_order)
     return options.lm / "lm.arpa"
-
-
-def pronunciations(phones: Path, words: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Word -> phones, as stage 3 has them at the word's first occurrence."""
-    found: dict[str, list[str]] = {}
-    symbols, places = read_table(phones / "phones"), read_table(phones / "word_of_phone")
-    for id, spoken in words.items():
-        of_word: dict[int, list[str]] = {}
-        for symbol, place in zip(symbols[id].split(), places[id].split(), strict=True):
-            of_word.setdefault(int(place), []).append(symbol)
-        for place, word in enumerate(spoken):
-            if place in of_word:
-                found.setdefault(word, of_word[place])
-    return found
 
 
 def enrolled_arrays(options, specs: dict[str, dict], sample_rate: int) -> dict:

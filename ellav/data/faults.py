@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from ellav.data.kaldi import BYTE_ORDER_MARK
 from ellav.text_files import probable_encoding
+
+T = TypeVar("T")
 
 NOT_UTF8 = "not UTF-8"
 AMBIGUOUS = "ids that stand twice with different values"
@@ -118,10 +120,10 @@ def rows_in_order(path: Path, found: Taker) -> Iterator[tuple[str, Row]]:
         yield key, row
 
 
-def side_by_side(tables: dict[str, Iterator[tuple[str, Row]]]) -> Iterator[tuple[str, dict[str, Row]]]:
+def side_by_side(tables: dict[str, Iterator[tuple[str, T]]]) -> Iterator[tuple[str, dict[str, T]]]:
     """Each key of sorted tables with its row in each that has it."""
 
-    def named(name: str) -> Iterator[tuple[bytes, str, str, Row]]:
+    def named(name: str) -> Iterator[tuple[bytes, str, str, T]]:
         for key, row in tables[name]:
             yield key.encode(), key, name, row
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +20,9 @@ def read_table(path: Path | str) -> dict[str, str]:
     Raises UserError naming file and line for what is wrong.
     """
     parts = tables_of(Path(path)) or [Path(path)]
-    table = _read_table(parts[0])
+    table = dict(table_rows(parts[0]))
     for part in parts[1:]:
-        more = _read_table(part)
+        more = dict(table_rows(part))
         twice = next((key for key in more if key in table), None)
         if twice is not None:
             raise UserError(f"{part}: {twice!r} stands in another shard, too; rerun the stage that makes them")
@@ -31,29 +30,48 @@ def read_table(path: Path | str) -> dict[str, str]:
     return table
 
 
-def _read_table(path: Path) -> dict[str, str]:
-    table: dict[str, str] = {}
+def table_rows(path: Path) -> Iterator[tuple[str, str]]:
+    """Key and rest of each line of one file, a line at a time. Raises UserError as `read_table` does."""
+    number, previous = 0, ""
     try:
-        content = path.read_bytes()
+        with open(path, encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.startswith(BYTE_ORDER_MARK) and number == 1:
+                    raise UserError(f"{path}:1: begins with a byte order mark; `ellav data fix` removes it")
+                line = line.strip()
+                if not line:
+                    continue
+                key, _, value = line.partition(" ")
+                if "\t" in key:
+                    raise UserError(f"{path}:{number}: a tab stands after the id; `ellav data fix` makes it a space")
+                if key == previous:
+                    raise UserError(f"{path}:{number}: {key!r} stands twice; remove one of the two lines")
+                if key < previous:  # as their bytes compare in UTF-8
+                    raise UserError(f"{path}:{number}: {key!r} is out of order; sort it with `LC_ALL=C sort`")
+                yield key, value.strip()
+                previous = key
+    except UnicodeDecodeError:
+        decoded(path.read_bytes(), path)  # says where
+        raise
     except OSError as error:
         raise UserError(f"{path}: {error.strerror.lower().replace(' or directory', '')}") from None
-    lines = decoded(content, path).split("\n")
-    if content.startswith(BOM_UTF8):
-        raise UserError(f"{path}:1: begins with a byte order mark; `ellav data fix` removes it")
-    previous = ""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        key, _, value = line.strip().partition(" ")
-        if "\t" in key:
-            raise UserError(f"{path}:{number}: a tab stands after the id; `ellav data fix` makes it a space")
-        if key in table:
-            raise UserError(f"{path}:{number}: {key!r} stands twice; remove one of the two lines")
-        if key.encode() < previous.encode():
-            raise UserError(f"{path}:{number}: {key!r} is out of order; sort it with `LC_ALL=C sort`")
-        table[key] = value.strip()
-        previous = key
-    return table
+
+
+def set_rows(path: Path | str) -> Iterator[tuple[str, str]]:
+    """As `table_rows`; of a set that is cut into shards, the rows of all shards behind one another."""
+    for part in tables_of(Path(path)) or [Path(path)]:
+        yield from table_rows(part)
+
+
+def some_rows(path: Path | str, most: int) -> Iterator[tuple[str, str]]:
+    """At most so many of `set_rows`, evenly over all; the same places in tables of the same number of rows."""
+    total = sum(1 for _ in set_rows(path))
+    places = iter(range(total)) if total <= most else (number * total // most for number in range(most))
+    wanted = next(places, None)
+    for number, row in enumerate(set_rows(path)):
+        if number == wanted:
+            yield row
+            wanted = next(places, None)
 
 
 def write_table(path: Path | str, table: dict[str, object]) -> None:
@@ -87,10 +105,7 @@ class DataFolder:
             odd = sorted(made.wavs.keys() ^ table.keys())
             if odd:
                 where = "wav.scp" if odd[0] in made.wavs else name
-                raise UserError(
-                    f"{folder}: utterance {odd[0]!r} is only in {where} ({len(odd)} such in {name});"
-                    " `ellav data check` lists them, `ellav data fix` drops them"
-                )
+                raise odd_utterance(folder, name, odd[0], where, len(odd))
         if not made.wavs:
             raise UserError(f"{folder}: no utterances")
         return made
@@ -102,6 +117,14 @@ class DataFolder:
         write_table(folder / "text", self.text)
         write_table(folder / "utt2spk", self.speakers)
         write_table(folder / "spk2utt", invert(self.speakers))
+
+
+def odd_utterance(folder: Path, table: str, utterance: str, where: str, count: int) -> UserError:
+    """For an utterance that only `where` has, of wav.scp and `table`; `count`: how many such there are."""
+    return UserError(
+        f"{folder}: utterance {utterance!r} is only in {where} ({count} such in {table});"
+        " `ellav data check` lists them, `ellav data fix` drops them"
+    )
 
 
 def invert(utt2spk: dict[str, str]) -> dict[str, list[str]]:

@@ -21,10 +21,9 @@ def write_language_model(
     sentences: words of each training text. pronunciations: word -> phones, for words that
     a transcriber's own dictionary may lack. Words are written in lower case.
     """
-    sentences = [[word.lower() for word in sentence] for sentence in sentences]
     lines = [f"{word.lower()} {' '.join(phones)}\n" for word, phones in sorted(pronunciations.items())]
     write_text(folder / "lexicon.txt", "".join(lines))
-    write_text(folder / "lm.arpa", arpa(sentences, order))
+    write_text(folder / "lm.arpa", arpa(([word.lower() for word in sentence] for sentence in sentences), order))
     return folder / "lm.arpa"
 
 

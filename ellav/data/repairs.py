@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from ellav.data.checks import EMPTY, TABLES, file_problem, segment_problem, table_names
 from ellav.data.faults import AMBIGUOUS, NOT_UTF8, Fault, Row, UnsortedError, read_rows, rows_in_order, side_by_side
-from ellav.data.kaldi import invert, read_table, table_line, write_table
+from ellav.data.kaldi import invert, table_line, write_table
+from ellav.data.sorting import write_spk2utt
 
 ASCII_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»″", '"') | dict.fromkeys("‘’‚‛ʼ′", "'"))
 
@@ -30,8 +31,7 @@ class Repaired(NamedTuple):
 
 
 def mend(folder: Path, out: Path, allow_pipes: bool = False, ascii_quotes: bool = False) -> None:
-    """Write what `repair` makes of a folder into `out`; of sorted tables a line at a time, whatever their size, but for
-    spk2utt."""
+    """Write what `repair` makes of a folder into `out`; of sorted tables a line at a time, whatever their size."""
     try:
         mend_side_by_side(folder, out, allow_pipes, ascii_quotes)
     except UnsortedError:
@@ -66,7 +66,7 @@ def mend_side_by_side(folder: Path, out: Path, allow_pipes: bool = False, ascii_
     for name in names:
         if name.startswith("spk2") and name != "spk2utt":
             write_table(out / name, {key: row.value for key, row in rows_in_order(folder / name, unclear)})
-    write_table(out / "spk2utt", invert(read_table(out / "utt2spk")))
+    write_spk2utt(out)
 
 
 class Unclear:

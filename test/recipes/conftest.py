@@ -4,10 +4,14 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import small
+
+SLURM = Path(__file__).parents[1] / "slurm.sh"
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +46,22 @@ def copy(whole, tmp_path):
         return root
 
     return made
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory):
+    """Environment variables by which Slurm's programs find the one of these tests."""
+    if os.environ.get("ELLAV_NO_SLURM") == "1":
+        pytest.skip("ELLAV_NO_SLURM=1")
+    if os.geteuid():
+        pytest.skip("Slurm is started by root alone")
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    assert shutil.which("slurmctld", path=path), (
+        "no Slurm on PATH: run tools/installers/install_slurm.sh, or set ELLAV_NO_SLURM=1 to do without these tests"
+    )
+    folder = tmp_path_factory.mktemp("slurm")
+    try:
+        subprocess.run([SLURM, "start", folder], check=True)
+        yield {**os.environ, "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
+    finally:
+        subprocess.run([SLURM, "stop", folder], check=True)

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-MINI = Path(__file__).resolve().parents[2] / "egs/mini/tts1"
+EGS = Path(__file__).resolve().parents[2] / "egs"
 LINKS = ("run.sh", "tts.sh", "path.sh", "cmd.sh", "db.sh", "utils", "local")
 TRAINING = """
 model_conf: {layers: 1, width: 32, heads: 2, ffn: 64}
@@ -44,11 +44,11 @@ FOLDERS = [
 """Where stages put their folders."""
 
 
-def lay_out(root: Path) -> None:
-    """The scripts of the mini recipe, linked."""
+def lay_out(root: Path, recipe: str = "mini") -> None:
+    """The scripts of a recipe, linked."""
     root.mkdir(parents=True)
     for name in LINKS:
-        (root / name).symlink_to(MINI / name)
+        (root / name).symlink_to(EGS / recipe / "tts1" / name)
     (root / "tiny.yaml").write_text(TRAINING)
 
 
@@ -59,14 +59,15 @@ def clear(root: Path, stage: int) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def start(root: Path, stage: int, *more: str, limit: int = 0, **settings) -> subprocess.Popen:
+def start(root: Path, stage: int, *more: str, limit: int = 0, options=OPTIONS, **settings) -> subprocess.Popen:
     """One stage in a process group of its own; what it says goes to root/../said.
 
-    limit: KiB that a file may hold, 0 for any number. settings: environment variables.
+    limit: KiB that a file may hold, 0 for any number. options: of run.sh, for the corpus; `more` wins. settings:
+    environment variables.
     """
     environment = {**os.environ, "ELLAV_VENV": sys.prefix, "OMP_NUM_THREADS": "1", **settings}
     limited = ["bash", "-c", f'ulimit -f {limit}; exec "$@"', "limited"] if limit else []
-    command = [*limited, root / "run.sh", *OPTIONS, "--stage", str(stage), "--stop-stage", str(stage), *more]
+    command = [*limited, root / "run.sh", *options, "--stage", str(stage), "--stop-stage", str(stage), *more]
     with open(root.parent / "said", "w") as said:
         to = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
         return subprocess.Popen(command, cwd=root, env=environment, start_new_session=True, **to)

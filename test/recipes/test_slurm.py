@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,31 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-import small
 
-from ellav.testing.repeat import checksums
-
-SCRIPT = Path(__file__).parents[1] / "slurm.sh"
 RUNNER = [sys.executable, "-m", "ellav.bin.main", "jobs", "slurm"]
-
-
-@pytest.fixture(scope="session")
-def slurm(tmp_path_factory):
-    """Environment variables by which Slurm's programs find the one of these tests."""
-    if os.environ.get("ELLAV_NO_SLURM") == "1":
-        pytest.skip("ELLAV_NO_SLURM=1")
-    if os.geteuid():
-        pytest.skip("Slurm is started by root alone")
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    assert shutil.which("slurmctld", path=path), (
-        "no Slurm on PATH: run tools/installers/install_slurm.sh, or set ELLAV_NO_SLURM=1 to do without these tests"
-    )
-    folder = tmp_path_factory.mktemp("slurm")
-    try:
-        subprocess.run([SCRIPT, "start", folder], check=True)
-        yield {**os.environ, "PATH": path, "SLURM_CONF": str(folder / "slurm.conf")}
-    finally:
-        subprocess.run([SCRIPT, "stop", folder], check=True)
 
 
 @pytest.fixture
@@ -230,132 +206,3 @@ def test_two_that_run_one_call(cluster):
     assert second.returncode == 1 and f"process {first.pid} on " in Path("second").read_text()
     Path("go").touch()
     assert ended(first)[0] == 0
-
-
-def by_slurm(root, slurm, *options):
-    """What jobs may use, written into a recipe; environment variables by which it works with Slurm."""
-    (root / "conf").mkdir(exist_ok=True)
-    lines = (f"{kind} --job-name=ellav --cpus-per-task=1 {' '.join(options)}\n" for kind in KINDS)
-    (root / "conf/slurm.conf").write_text("".join(lines))
-    return {**slurm, "cmd_backend": "slurm"}
-
-
-KINDS = ("train_cmd", "cuda_cmd", "decode_cmd")
-
-
-@pytest.fixture(scope="module")
-def both(whole, slurm, tmp_path_factory):
-    """Recipes whose sets have two shards: one ran here, one by Slurm, where a stage was refused and one was stopped."""
-    roots = {}
-    for backend in ("local", "slurm"):
-        roots[backend] = tmp_path_factory.mktemp("shards") / backend / "egs/mini/tts1"
-        small.lay_out(roots[backend])
-        shutil.copytree(whole.root / "data", roots[backend] / "data")
-    for stage in range(2, 6):
-        small.run(roots["local"], stage, *SHARDS)
-    root = roots["slurm"]
-    settings = by_slurm(root, slurm, "--partition=none")
-    assert small.start(root, 2, *SHARDS, **settings).wait(timeout=120) == 1
-    assert "Slurm refused the jobs of dump/log/shards_train.log: " in small.said(root)
-    assert "Traceback" not in small.said(root) and "--stage 2 goes on" in small.said(root)
-    by_slurm(root, slurm)
-    small.run(root, 2, *SHARDS, **settings)
-    process = small.start(root, 3, *SHARDS, **settings)
-    until_said(root, "dump/log/align_train.JOB.log: 2 of 2 jobs submitted")
-    process.terminate()
-    assert process.wait(timeout=90) == 143 and "--stage 3 goes on" in small.said(root)
-    for stage in range(3, 6):
-        small.run(root, stage, *SHARDS, **settings)
-    return roots
-
-
-SHARDS = ("--shards", "2")
-
-
-def test_stages_2_to_5_over_shards_are_what_they_are_here(both):
-    made = {backend: stages(root) for backend, root in both.items()}
-    assert made["slurm"] == made["local"]
-    for set in ("train", "test_unseen"):
-        assert any(name.startswith(f"dump/codes/{set}/shards/0002-of-0002/") for name in made["slurm"])
-
-
-def test_decoding_and_scores_are_what_they_are_here(both, slurm):
-    """Stages 8 and 9, of one trained model, on a test set of two shards."""
-    for stage in (6, 7):
-        small.run(both["local"], stage, *SHARDS)
-    for model in ("ar", "nar"):
-        shutil.copytree(both["local"] / f"exp/interleaved/{model}", both["slurm"] / f"exp/interleaved/{model}")
-    for stage in (8, 9):
-        small.run(both["local"], stage, *SHARDS)
-        small.run(both["slurm"], stage, *SHARDS, **by_slurm(both["slurm"], slurm))
-    made = {backend: checksums(root / "exp") for backend, root in both.items()}
-    scores = [
-        {name: sum for name, sum in sums.items() if "/log/" not in name and not name.startswith("interleaved/log")}
-        for sums in made.values()
-    ]
-    assert scores[0] == scores[1]
-    assert any("decode/test_unseen" in name for name in scores[0]) and "interleaved/results.json" in scores[0]
-    tables = [(root / "exp/interleaved/RESULTS.md").read_text().splitlines() for root in both.values()]
-    assert len(tables[0]) == len(tables[1])
-
-
-TWO = ("--train-args", "--train_conf max_steps=200 save_every=20 valid_every=50")
-
-
-def test_two_nodes_train_what_two_processes_do(whole, slurm, tmp_path):
-    """One process is killed on the way: one line, and the same command goes on."""
-    roots = {}
-    for backend in ("local", "slurm"):
-        roots[backend] = tmp_path / backend / "egs/mini/tts1"
-        shutil.copytree(whole.root, roots[backend], symlinks=True)
-        small.clear(roots[backend], 6)
-    small.run(roots["local"], 6, *TWO, "--ngpu", "2")
-    root, settings = roots["slurm"], by_slurm(roots["slurm"], slurm)
-    several = (*TWO, "--num-nodes", "2", "--ngpu", "0")
-    process = small.start(root, 6, *several, **settings)
-    until_said(root, "submitted to Slurm as ")
-    job = re.findall(r"submitted to Slurm as (\d+)", small.said(root))[-1]
-    end = time.monotonic() + 200
-    while not (root / "exp/interleaved/ar/state.pt").exists():
-        assert process.poll() is None and time.monotonic() < end, small.said(root)
-        time.sleep(0.02)
-    (second,) = processes_of(job, 1)
-    os.kill(second, signal.SIGKILL)
-    killed = time.monotonic()
-    assert process.wait(timeout=60) == 1 and time.monotonic() - killed < 60
-    lines = small.said(root).splitlines()
-    told = [line for line in lines if line.startswith("ellav train: ") and "killed" in line]
-    assert len(told) == 1 and re.search(r"process 1 was killed \(SIGKILL\); the same command goes on from", told[0])
-    (final,) = (line for line in lines if line.startswith("ellav jobs: "))
-    assert final.endswith(told[0]) and "Traceback" not in small.said(root)
-    assert "out of reach" not in small.said(root) and "stopped by" not in small.said(root)
-    small.run(root, 6, *several, **settings)
-    made = {backend: checksums(root / "exp/interleaved/ar") for backend, root in roots.items()}
-    assert made["slurm"] == made["local"]
-
-
-def processes_of(job, rank):
-    """The processes of a job that train as number `rank`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            settings = path.read_bytes().split(b"\0")
-        except OSError:  # it has ended
-            continue
-        if f"RANK={rank}".encode() in settings and f"SLURM_ARRAY_JOB_ID={job}".encode() in settings:
-            found.append(int(path.parent.name))
-    return found
-
-
-def until_said(root, what):
-    end = time.monotonic() + 200
-    while what not in small.said(root):
-        assert time.monotonic() < end, small.said(root)
-        time.sleep(0.05)
-
-
-def stages(root):
-    """What stages 2 to 5 made."""
-    return {
-        name: sum for name, sum in checksums(root).items() if name.startswith(("dump/", "exp/")) and "/log/" not in name
-    }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
@@ -12,6 +10,7 @@ from typing import IO
 
 from ellav.data.corpora import Dropped, Spoken
 from ellav.data.outputs import write_text
+from ellav.data.sorting import sort
 from ellav.errors import UserError, one_line
 
 SORTED = ("wav.scp", "text", "utt2spk", "segments", "utt2prompt", "targets", "dropped")
@@ -104,12 +103,3 @@ class FolderWriter:
                     )
                 previous = utterance
                 yield utterance, speaker
-
-
-def sort(path: Path, once: bool = False) -> None:
-    """Sort a table of any size by its first column in byte order. once: lines that stand twice become one."""
-    command = ["sort", "--buffer-size=256M", "--temporary-directory", path.parent, "--output", path, path]
-    command += ["--unique"] if once else []
-    done = subprocess.run(command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"{path}: not sorted: {done.stderr.strip()}")
