@@ -23,12 +23,10 @@ from ellav.score.scoring import (
     Task,
     enroll,
     items_of,
-    recordings_of,
     score_all,
-    training_recordings,
 )
 from ellav.score.tables import read_results, write_results
-from ellav.score.training_words import model_words
+from ellav.score.training_set import model_words, recordings_of, training_recordings
 
 DECODED = {"cross-sentence": "decode", "continuation": "decode_continuation"}
 """Mode of stage 8 -> the folder of the experiment that it writes."""

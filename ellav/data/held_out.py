@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 import random
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import ExitStack
-from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from ellav.data.checks import TABLES
-from ellav.data.faults import side_by_side
-from ellav.data.kaldi import odd_utterance, table_line, table_rows
+from ellav.data.folder_rows import utterances
+from ellav.data.kaldi import table_line
 from ellav.data.outputs import naming
-from ellav.data.shards import tables_of
 from ellav.data.sorting import write_spk2utt
 from ellav.errors import UserError
 
@@ -64,30 +60,3 @@ def write_part(data: Path, folder: Path, pool: Pool, places: Collection[int], he
                     with naming(folder / name):
                         file.write(table_line(utterance, row[name]))
     write_spk2utt(folder)
-
-
-def utterances(data: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each with its values in TABLES, in the order of ids. Raises UserError, at the end, where one is not in all."""
-    first: dict[str, tuple[str, str]] = {}
-    counts: Counter[str] = Counter()
-    for utterance, row in side_by_side({name: in_order(data / name) for name in TABLES}):
-        if len(row) == len(TABLES):
-            yield utterance, row
-            continue
-        for name in TABLES[1:]:
-            if (name in row) != ("wav.scp" in row):
-                first.setdefault(name, (utterance, "wav.scp" if "wav.scp" in row else name))
-                counts[name] += 1
-    for name in TABLES[1:]:
-        if name in first:
-            raise odd_utterance(data, name, *first[name], counts[name])
-
-
-def in_order(table: Path) -> Iterator[tuple[str, str]]:
-    """The rows of a table, those of a set's shards sorted together. Raises UserError where two have one key."""
-    previous = None
-    for key, value in heapq.merge(*map(table_rows, tables_of(table) or [table]), key=itemgetter(0)):
-        if key == previous:
-            raise UserError(f"{table}: {key!r} stands in two shards; rerun the stage that makes them")
-        yield key, value
-        previous = key

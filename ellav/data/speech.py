@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ellav.data.audio import opened, resample
-from ellav.data.kaldi import read_table
-from ellav.data.lines import Lines
-from ellav.data.shards import shard_folders
+from ellav.data.files import Files
+from ellav.data.kaldi import some_rows
+from ellav.data.outputs import need
+from ellav.data.shards import tables_of
 from ellav.errors import UserError
 from ellav.plugins.codecs import UNKNOWN
+
+MOST = 100_000
+"""Utterances that pieces are drawn from, evenly over the set: hundreds of hours, more than any codec needs."""
 
 
 class Piece(NamedTuple):
@@ -26,7 +31,7 @@ class Piece(NamedTuple):
 
 
 class Speech:
-    """The utterances of a folder that `ellav format-wavs` wrote.
+    """The utterances of a folder that `ellav format-wavs` wrote; of a large one, MOST of them.
 
     sample_rate: Hz of the pieces. held_out: utterances, drawn by `seed`, that `piece` never reads; an eighth of them
     at most. align: the folder that `ellav align` made of them, for `phones_in`; `phones` are its phones then, sorted.
@@ -34,7 +39,7 @@ class Speech:
 
     def __init__(self, folder: Path, sample_rate: int, held_out: int = 0, seed: int = 0, align: Path | None = None):
         self.sample_rate = sample_rate
-        self._wavs, samples = read_table(folder / "wav.scp"), read_table(folder / "utt2num_samples")
+        self._wavs, samples = (dict(some_rows(folder / name, MOST)) for name in ("wav.scp", "utt2num_samples"))
         held_out = min(held_out, max(1, len(self._wavs) // 8))
         if len(self._wavs) <= held_out or self._wavs.keys() != samples.keys():
             raise UserError(f"{folder}: {len(self._wavs)} utterances are too few to learn a codec from; rerun stage 2")
@@ -43,7 +48,7 @@ class Speech:
         self.held_out = [ids[i] for i in order[:held_out]]
         self._read = [ids[i] for i in order[held_out:]]
         self._ends = np.cumsum(lengths[order[held_out:]])
-        self._times = None if align is None else _Times(align)
+        self._times = None if align is None else _Times(align, self._wavs.keys())
         self.phones = [] if align is None else self._times.phones
 
     def piece(self, seconds: float, rng: np.random.Generator) -> Piece:
@@ -74,22 +79,45 @@ class Speech:
 
 
 class _Times:
-    """When which phone of an aligned set is spoken, from the mapped tables of its shards."""
+    """When which phone of an aligned set is spoken. The tables stay on disk; held are the places of `utterances`."""
 
-    def __init__(self, folder: Path):
-        shards = shard_folders(folder)
-        said, ends = ([Lines(shard / name, "stage 3 (alignment)") for shard in shards] for name in ("phones", "ends"))
-        self._places = [
-            {table.row(i)[0]: (table, i) for table in tables for i in range(len(table))} for tables in (said, ends)
-        ]
-        self.phones = sorted({phone for table in said for i in range(len(table)) for phone in table.row(i)[1].split()})
+    def __init__(self, folder: Path, utterances: Collection[str]):
+        self._files = Files(_not_opened)
+        self._said, self._ends = ({}, {})
+        self.phones: list[str] = []
+        known: set[str] = set()
+        for name, places in (("phones", self._said), ("ends", self._ends)):
+            for table in tables_of(need(folder / name, "3 (alignment)")):
+                for utterance, place, line in _lines_of(table, utterances):
+                    places[utterance] = place
+                    if name == "phones":
+                        known.update(line.split()[1:])
+        self.phones = sorted(phone.decode() for phone in known)
         self._index = {phone: i for i, phone in enumerate(self.phones)}
 
     def at(self, utterance: str, times: np.ndarray) -> np.ndarray:
         """(T,) seconds -> (T,) int64 indices of phones, or UNKNOWN."""
-        places = [index.get(utterance) for index in self._places]
-        if None in places:
+        if utterance not in self._said or utterance not in self._ends:
             return np.full(len(times), UNKNOWN)
-        said, ends = (table.row(row)[1].split() for table, row in places)
+        said, ends = (self._values(places[utterance]) for places in (self._said, self._ends))
         found = np.searchsorted(np.array(ends, dtype=np.float64), times, side="right")
         return np.array([*(self._index[phone] for phone in said), UNKNOWN])[found]
+
+    def _values(self, place: tuple[Path, int, int]) -> list[str]:
+        path, start, size = place
+        return self._files.read(path, size, start).decode().split()[1:]
+
+
+def _lines_of(table: Path, wanted: Collection[str]) -> Iterator[tuple[str, tuple[Path, int, int], bytes]]:
+    """Key, place (file, first byte, bytes) and content of the lines of these keys."""
+    start = 0
+    with open(table, "rb") as lines:
+        for line in lines:
+            key = line.partition(b" ")[0].decode()
+            if key in wanted:
+                yield key, (table, start, len(line)), line
+            start += len(line)
+
+
+def _not_opened(path: str, error: OSError) -> UserError:
+    return UserError(f"{path}: {error.strerror.lower()}; rerun stage 3 (alignment)")

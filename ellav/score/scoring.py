@@ -16,7 +16,7 @@ import soundfile
 from ellav.data.audio import read_wav
 from ellav.data.codes import CodesReader
 from ellav.data.journal import Journal
-from ellav.data.kaldi import DataFolder, invert, read_table
+from ellav.data.kaldi import read_table
 from ellav.data.outputs import naming, need, write_text, writing
 from ellav.data.parallel import parallel_map
 from ellav.data.rejected import Rejected, attempt, keep_good
@@ -249,34 +249,6 @@ def enroll(
                 np.savez(folder / "enrolled.npz", **arrays)
     with np.load(out / "enrolled.npz", allow_pickle=False) as arrays:
         return dict(arrays)
-
-
-def recordings_of(folders: list[Path], most: int = 10) -> list[Item]:
-    """At most `most` recordings of each speaker, evenly over its utterances.
-
-    The first folder is the training set. Of the others only the speakers that are not in it are taken,
-    with one recording more, since the scored one is left out of its own comparison.
-    """
-    items: list[Item] = []
-    known: set[str] = set()
-    for folder in folders:
-        data = DataFolder.read(folder)
-        wanted = most + bool(known)
-        for speaker, utterances in invert(data.speakers).items():
-            if speaker in known:
-                continue
-            places = np.linspace(0, len(utterances) - 1, min(wanted, len(utterances))).round().astype(int)
-            items += [Item(folder.name, utterances[i], speaker, "", data.wavs[utterances[i]]) for i in places]
-        known |= set(data.speakers.values())
-    return items
-
-
-def training_recordings(raw: Path, phones: Path) -> list[Item]:
-    """All recordings that stage 3 has phones of, in a random order. raw, phones: the training set's folders."""
-    data, symbols = DataFolder.read(raw), read_table(need(phones / "phones", "3 (phones and alignment)"))
-    ids = sorted(symbols.keys() & data.wavs.keys(), key=str.encode)
-    chosen = (ids[place] for place in np.random.default_rng(0).permutation(len(ids)))
-    return [Item(raw.name, id, data.speakers[id], "", data.wavs[id], phones=symbols[id]) for id in chosen]
 
 
 def _recordings(items: list[Item], sample_rate: int) -> Iterator[Scored]:

@@ -78,9 +78,9 @@ def said(root: Path) -> str:
     return (root.parent / "said").read_text()
 
 
-def run(root: Path, stage: int, *more: str, **settings) -> None:
-    """One stage to its end."""
-    assert start(root, stage, *more, **settings).wait(timeout=300) == 0, said(root)[-3000:]
+def run(root: Path, stage: int, *more: str, seconds: int = 300, **settings) -> None:
+    """One stage to its end, which may take so many seconds."""
+    assert start(root, stage, *more, **settings).wait(timeout=seconds) == 0, said(root)[-3000:]
 
 
 def begun(root: Path) -> dict[str, int]:

@@ -102,7 +102,7 @@ def test_libri_light_over_shards_is_what_it_is_here(slurm, tmp_path):
     settings = by_slurm(roots["slurm"], slurm)
 
     def run(root, first, last, **settings):
-        small.run(root, first, *where, "--stop-stage", str(last), options=LIGHT, **settings)
+        small.run(root, first, *where, "--stop-stage", str(last), options=LIGHT, seconds=3000, **settings)
 
     run(roots["local"], 1, 5)
     shutil.copytree(roots["local"] / "data", roots["slurm"] / "data")

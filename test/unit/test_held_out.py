@@ -111,7 +111,7 @@ def test_tables_that_do_not_fit_are_named_before_anything_is_written(
 
 def test_memory_does_not_grow_with_the_folder(tmp_path):
     peaks = []
-    for count in (2000, 16_000):
+    for count in (2000, 8000):
         data = tmp_path / str(count)
         data.mkdir()
         for name in TABLES:  # speakers in turn: those of no speaker are neighbours

@@ -3,18 +3,23 @@
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ellav.bin import fit_text
-from ellav.data.kaldi import invert, read_table, set_rows, some_rows, table_rows, write_table
+from ellav.data import speech
+from ellav.data.kaldi import DataFolder, invert, read_table, set_rows, some_rows, table_rows, write_table
 from ellav.data.shards import some_of
 from ellav.data.sorting import write_spk2utt
+from ellav.data.speech import Piece, Speech
 from ellav.errors import UserError
+from ellav.plugins.codecs import UNKNOWN
 from ellav.plugins.text import text
-from ellav.score import training_words
-from ellav.score.training_words import model_words
+from ellav.score import training_set
+from ellav.score.scoring import Item
+from ellav.score.training_set import model_words, recordings_of, training_recordings
 
 KEY = st.text(st.characters(exclude_categories=("Z", "C")), min_size=1, max_size=5)
 
@@ -81,16 +86,16 @@ def test_the_language_model_of_a_set_does_not_depend_on_its_shards(tmp_path, mon
     whole = model_of(spoken(tmp_path / "a", 90), tmp_path / "lm a")
     assert model_of(spoken(tmp_path / "b", 90, 4), tmp_path / "lm b") == whole
     assert "w7 W7\n" in whole["lexicon.txt"] and len(whole["lexicon.txt"].splitlines()) == 31
-    monkeypatch.setattr(training_words, "MOST", 10)
+    monkeypatch.setattr(training_set, "MOST", 10)
     some = model_of(tmp_path / "b", tmp_path / "lm c")
     assert 2 < len(some["lexicon.txt"].splitlines()) < 31  # of ten sentences
 
 
 def test_the_language_model_does_not_grow_with_the_set(tmp_path, monkeypatch):
-    monkeypatch.setattr(training_words, "MOST", 500)
+    monkeypatch.setattr(training_set, "MOST", 500)
     peaks = []
-    for count in (1000, 10_000):
-        phones = spoken(tmp_path / str(count), count, 5)
+    for count in (3000, 12_000):
+        phones = spoken(tmp_path / str(count), count)
         tracemalloc.start()
         model_of(phones, tmp_path / f"lm {count}")
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -126,3 +131,64 @@ def test_a_front_end_learns_from_so_many_sentences(tmp_path, monkeypatch, capsys
         fit_text.main(["--data", "raw", "--out", f"out{most}", "--text", "sentencepiece"])
     every = list(read_table("raw/text").values())
     assert seen == [every, some_of(every, 20)] and "sentencepiece, 20 sentences" in capsys.readouterr().out
+
+
+def recorded(root, count, shards=1):
+    """What stages 2 and 3 leave of `count` utterances, but for the recordings."""
+    tables = {"wav.scp": "x.flac", "utt2num_samples": "16000", "phones": "sp A B sp", "ends": "0.1 0.5 0.9 1.0"}
+    for name, value in tables.items():
+        in_shards(root, name, dict.fromkeys((f"u{n:06}" for n in range(count)), value), shards)
+    return root
+
+
+def test_a_codec_draws_from_so_many_utterances(tmp_path, monkeypatch):
+    monkeypatch.setattr(speech, "MOST", 300)
+    peaks = []
+    for count in (3000, 12_000):
+        folder = recorded(tmp_path / str(count), count)
+        tracemalloc.start()
+        made = Speech(folder, 16000, held_out=16, align=folder)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
+    cut = recorded(tmp_path / "cut", 12_000, 3)
+    other = Speech(cut, 16000, held_out=16, align=cut)
+    assert made.phones == other.phones == ["A", "B", "sp"] and made.held_out == other.held_out
+    assert all(int(utterance[1:]) % 40 == 0 for utterance in made.held_out) and len(made.held_out) == 16
+    piece = Piece(np.zeros(16000, np.float32), made.held_out[0], 0.0)
+    assert made.phones_in(piece, 5).tolist() == other.phones_in(piece, 5).tolist() == [0, 0, 1, 1, 2]
+    assert (made.phones_in(piece._replace(utterance="u000001"), 5) == UNKNOWN).all()
+
+
+SPEAKERS = st.dictionaries(KEY, st.sampled_from(["a", "b", "é"]), min_size=1, max_size=14)
+
+
+@settings(max_examples=50)
+@given(SPEAKERS, SPEAKERS, st.integers(1, 4), st.integers(1, 2))
+def test_recordings_of_speakers_are_those_of_whole_tables(tmp_path_factory, train, test, most, shards):
+    root, known, want = tmp_path_factory.mktemp("sets"), set(), []
+    for name, speakers in (("train", train), ("test", test)):
+        data = DataFolder({key: f"{name} {key}" for key in speakers}, dict.fromkeys(speakers, "x"), speakers)
+        for table, rows in (("wav.scp", data.wavs), ("text", data.text), ("utt2spk", speakers)):
+            in_shards(root / name, table, rows, min(shards, len(rows)))
+        of_each = invert({key: speakers[key] for key in sorted(speakers, key=str.encode)})
+        for speaker, own in of_each.items():
+            if speaker not in known:
+                wanted = min(len(own), most + bool(known))
+                places = np.linspace(0, len(own) - 1, wanted).round().astype(int)
+                want += [Item(name, own[i], speaker, "", data.wavs[own[i]]) for i in places]
+        known |= set(of_each)
+    assert recordings_of([root / "train", root / "test"], most) == want
+
+
+def test_a_scorer_learns_from_so_many_recordings(tmp_path, monkeypatch):
+    phones = spoken(tmp_path / "phones", 40, 3)
+    raw = tmp_path / "raw/train"
+    for name, value in (("wav.scp", "x.flac"), ("text", "X"), ("utt2spk", "u")):
+        in_shards(raw, name, dict.fromkeys((f"u{n:06}" for n in range(1, 40)), value), 2)  # one lacks its recording
+    every = training_recordings(raw, phones)
+    assert sorted(one.id for one in every) == [f"u{n:06}" for n in range(1, 40)]
+    assert [one.id for one in every] == [f"u{n + 1:06}" for n in np.random.default_rng(0).permutation(39)]
+    assert every[0] == Item("train", every[0].id, "u", "", "x.flac", phones=read_table(phones / "phones")[every[0].id])
+    monkeypatch.setattr(training_set, "MOST", 8)
+    assert sorted(one.id for one in training_recordings(raw, phones)) == [f"u{n:06}" for n in range(5, 40, 5)]
