@@ -14,15 +14,12 @@ from ellav.data.audio import read_wav
 from ellav.data.kaldi import DataFolder
 from ellav.data.outputs import fingerprint, naming, need, write_text, writing
 from ellav.data.shards import RECORD, shard_folders, some_of
-from ellav.data.speech import Speech
+from ellav.data.speech import MOST, Speech
 from ellav.errors import UserError
 from ellav.models.device import choose_device
 from ellav.plugins.codecs import codecs, learns_phones, load_codec
 from ellav.plugins.registry import is_outside
 from ellav.train.codec import HELD_OUT, STATE, train_codec
-
-MOST = 100_000
-"""Utterances that a codec draws from where a set is cut into shards: hundreds of hours."""
 
 
 def main(argv: list[str]) -> None:
@@ -36,7 +33,7 @@ def main(argv: list[str]) -> None:
         type=float,
         default=1.0,
         help="learn from at most so much, whole utterances at random; a codec that learns by gradient reads pieces of"
-        " all speech instead",
+        f" all speech instead, of {MOST} utterances at most",
     )
     made.add_argument(
         "--align", type=Path, help="the set's folder of stage 3, for a codec that learns which phones are spoken"

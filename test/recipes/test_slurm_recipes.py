@@ -86,12 +86,12 @@ LIGHT = (
     *("--train-config", "tiny.yaml", "--train-args", FEW, "--nar-args", FEW, "--inference-args", "--limit 4"),
     *("--scorers", "wer stability rtf", "--score-args", "--transcriber pocketsphinx"),
 )
-"""Of Libri-Light's recipe, for a corpus of four sentences a reader, of which Libriheavy makes two utterances."""
+"""Of Libri-Light's recipe, for a corpus of two utterances a reader."""
 
 
 def test_libri_light_over_shards_is_what_it_is_here(slurm, tmp_path):
     """Stages 2 to 5, and 9 of what was spoken here: a corpus with segments, and a codec that learns by gradient."""
-    spoken = miniature.speak(4)
+    spoken = miniature.speak(5)  # with these, the other sets have no phone that training lacks
     said = [one for one in spoken if one.reader != "84"] + [one for one in spoken if one.reader == "84"][:2]
     miniature.librilight(tmp_path / "light", said)
     miniature.libriheavy(tmp_path / "heavy", tmp_path / "light", said)
@@ -102,7 +102,7 @@ def test_libri_light_over_shards_is_what_it_is_here(slurm, tmp_path):
     settings = by_slurm(roots["slurm"], slurm)
 
     def run(root, first, last, **settings):
-        small.run(root, first, *where, "--stop-stage", str(last), options=LIGHT, seconds=3000, **settings)
+        small.run(root, first, *where, "--stop-stage", str(last), options=LIGHT, seconds=900, **settings)
 
     run(roots["local"], 1, 5)
     shutil.copytree(roots["local"] / "data", roots["slurm"] / "data")

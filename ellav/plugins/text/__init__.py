@@ -57,7 +57,7 @@ class TrainableTextFrontEnd(TextFrontEnd, Protocol):
     """A front end that learns from the text of the training set (`ellav fit-text`)."""
 
     def fit(self, sentences: list[str], folder: Path) -> dict[str, Path]:
-        """Learn, write files into `folder`, and return the options that name them.
+        """Learn, write files into `folder`, and return the options that name them. sentences: 100,000 at most.
 
         An option of the type Path names a file that a packed model carries along. What was
         named in the options already is kept: then nothing is learned, and {} comes back.
