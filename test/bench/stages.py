@@ -42,7 +42,12 @@ def main(argv: list[str] | None = None) -> list[dict]:
     made.add_argument("--speech", choices=SENTENCES, default="short", help="how long the recordings are")
     made.add_argument("--codec", default="rvq_mel", help="codec of stage 4, with its options: NAME KEY=VALUE ...")
     made.add_argument("--codec_conf", nargs="*", default=[], help="its options")
-    made.add_argument("--but", nargs="*", default=[], help="commands to leave out, and those that need what they make")
+    made.add_argument(
+        "--but",
+        nargs="*",
+        default=[],
+        help="commands to leave out, and those that need them; without format-wavs what needs text reads stage 1's",
+    )
     made.add_argument("--folder", type=Path, help="where to work; a temporary folder if left out")
     made.add_argument("--json", type=Path, help="write the figures there too")
     options = made.parse_args(argv)
@@ -90,12 +95,17 @@ def measure(root: Path, count: int, options: argparse.Namespace) -> list[dict]:
 def commands(root: Path, shards: int, options: argparse.Namespace) -> list[tuple[str, list[str]]]:
     """What tts.sh runs for one set, the training set."""
     data, dump, exp = root / "data/train", root / "dump", root / "exp"
-    made = [("data check", ["data", "check", "--data", data])]
+    halves = ["--held-out", dump / "held_out", "--rest", dump / "rest", "--utterances", "100"]
+    made = [
+        ("data check", ["data", "check", "--data", data]),
+        ("data split", ["data", "split", "--data", data, *halves]),
+    ]
     if shards > 1:
         cut = dump / "split/train"
         made.append(("data shards", ["data", "shards", "--data", data, "--out", cut, "--count", shards]))
         data = cut
-    raw, phones, align = dump / "raw/train", dump / "phones/train", dump / "align/train"
+    raw = data if "format-wavs" in options.but else dump / "raw/train"
+    phones, align = dump / "phones/train", dump / "align/train"
     codec, codes, bad = exp / "codec", dump / "codes/train", ["--max_rejected", "0.5"]
     conf = ["--codec_conf", *options.codec_conf] if options.codec_conf else []
     parts = ["--raw", dump / "raw", "--align", dump / "align", "--codes", dump / "codes", "--codec", codec]
