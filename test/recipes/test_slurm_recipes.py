@@ -82,7 +82,7 @@ FEW = "--train_conf max_steps=4"
 LIGHT = (
     *("--nj", "1", "--ngpu", "0", "--shards", "2", "--max-rejected", "0.5", "--local-data-opts", "--hours 1"),
     *("--valid-readers", "84", "--held-out-readers", "777", "--text_conf", "stress=false"),
-    *("--codec_conf", "codebooks=2", "size=64", "frames_seen=5000"),
+    *("--codec_conf", "codebooks=2", "size=64", "frames_seen=1000"),
     *("--train-config", "tiny.yaml", "--train-args", FEW, "--nar-args", FEW, "--inference-args", "--limit 4"),
     *("--scorers", "wer stability rtf", "--score-args", "--transcriber pocketsphinx"),
 )
