@@ -280,14 +280,14 @@ def test_a_person_speaks_and_changes_words(page, browser, voice, width):
     press(browser, "#part-0 .plot .word[data-word='3']")
     browser.until(f"{part()}.chosen === 3")
     press(browser, ".ellav-again")
-    browser.until(f"{part()}.sound !== {json.dumps(first['sound'])}")
+    again = browser.until(f"{part()}.sound !== {json.dumps(first['sound'])} && {part()}.sound")
     press(browser, ".ellav-stretch")
     assert "no word is chosen" in browser.until(f"{part()}.wrong")
     press(browser, ".ellav-words label:nth-of-type(2) input")
     write(browser, ".ellav-instead input, .ellav-instead textarea", "boat")
     press(browser, ".ellav-replace")
-    browser.until(f"{part()}.words === 'The boat boat Boat the boat'")
-    before = browser.run(part())
+    replaced = f"{part()}.words === 'The boat boat Boat the boat' && {part()}.sound !== {json.dumps(again)}"
+    before = browser.until(f"{replaced} && {part()}.seconds > 0 && {part()}")
     press(browser, ".ellav-words label:nth-of-type(2) input")
     press(browser, ".ellav-stretch")
     assert browser.until(f"{part()}.sound !== {json.dumps(before['sound'])} && {part()}.seconds") > before["seconds"]
