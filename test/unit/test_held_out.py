@@ -2,12 +2,12 @@
 
 import random
 import shutil
-import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tracing import peak_into
 
 from ellav.bin.main import main
 from ellav.data.checks import TABLES
@@ -118,10 +118,8 @@ def test_memory_does_not_grow_with_the_folder(tmp_path):
             lines = (f"{number:06} {'s' * (1 + number % 7) if name == 'utt2spk' else 'x'}\n" for number in range(count))
             (data / name).write_text("".join(lines))
         (tmp_path / f"{count} out").mkdir()
-        tracemalloc.start()
-        pool = pool_of(data, [])
-        write_part(data, tmp_path / f"{count} out", pool, draw(pool, 50, 0), held=False)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        with peak_into(peaks):
+            pool = pool_of(data, [])
+            write_part(data, tmp_path / f"{count} out", pool, draw(pool, 50, 0), held=False)
         assert len(read_table(tmp_path / f"{count} out/spk2utt")) == 7
     assert peaks[1] < 1.3 * peaks[0]

@@ -3,12 +3,12 @@
 import gzip
 import json
 import re
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
+from tracing import peak_into
 
 from ellav.bin.main import main
 from ellav.data.audio import read_recording
@@ -276,10 +276,9 @@ def test_a_sample_hears_a_minute_of_a_reader(corpus, asr):
 def test_no_recording_is_in_memory_as_a_whole(corpus):
     path = recording(corpus, "30", [[start, start + 9] for start in range(0, 290, 10)], seconds=300)
     whole = 300 * RATE * 4  # bytes, as float32
-    tracemalloc.start()
-    found = list(pieces(Recording("30-x", "30", str(path)), Lengths()))
-    _, span = found[14]
-    read = read_recording(str(path), *span)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert len(found) == 15 and len(read.wav) == round(span.seconds * RATE) and peak < whole / 4
+    peaks = []
+    with peak_into(peaks):
+        found = list(pieces(Recording("30-x", "30", str(path)), Lengths()))
+        _, span = found[14]
+        read = read_recording(str(path), *span)
+    assert len(found) == 15 and len(read.wav) == round(span.seconds * RATE) and peaks[0] < whole / 4

@@ -1,12 +1,12 @@
 """Data folders that are checked a line at a time: nothing is found otherwise than where all of it is in memory."""
 
 import tempfile
-import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tracing import peak_into
 
 from ellav.data.checks import check_in_memory, check_side_by_side, folder_faults, table_names
 from ellav.data.faults import Faults, UnsortedError, listing, rows_in_order, side_by_side
@@ -90,10 +90,8 @@ def test_memory_does_not_grow_with_the_folder(tmp_path, faulty):
         folder.mkdir()
         for name, value in (("wav.scp", tmp_path / "a.wav"), ("text", "X Y"), ("utt2spk", "s1" if faulty else "s")):
             (folder / name).write_text("".join(f"s-{number:06} {value}\n" for number in range(count)))
-        tracemalloc.start()
-        found = folder_faults(folder)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        with peak_into(peaks):
+            found = folder_faults(folder)
         assert len(found) == (count if faulty else 0)
     assert peaks[1] < 1.3 * peaks[0]
     assert len(listing(found, 5)) == (7 if faulty else 0)

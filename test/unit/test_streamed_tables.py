@@ -1,12 +1,12 @@
 """Tables read a line at a time, or some lines of them: what learns from text holds no more for a larger set."""
 
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tracing import peak_into
 
 from ellav.bin import fit_text
 from ellav.data import speech
@@ -96,10 +96,8 @@ def test_the_language_model_does_not_grow_with_the_set(tmp_path, monkeypatch):
     peaks = []
     for count in (3000, 12_000):
         phones = spoken(tmp_path / str(count), count)
-        tracemalloc.start()
-        model_of(phones, tmp_path / f"lm {count}")
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        with peak_into(peaks):
+            model_of(phones, tmp_path / f"lm {count}")
     assert peaks[1] < 1.3 * peaks[0]
 
 
@@ -146,10 +144,8 @@ def test_a_codec_draws_from_so_many_utterances(tmp_path, monkeypatch):
     peaks = []
     for count in (3000, 12_000):
         folder = recorded(tmp_path / str(count), count)
-        tracemalloc.start()
-        made = Speech(folder, 16000, held_out=16, align=folder)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        with peak_into(peaks):
+            made = Speech(folder, 16000, held_out=16, align=folder)
     assert peaks[1] < 1.3 * peaks[0]
     cut = recorded(tmp_path / "cut", 12_000, 3)
     other = Speech(cut, 16000, held_out=16, align=cut)
