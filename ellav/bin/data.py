@@ -199,9 +199,9 @@ def split(argv: list[str]) -> None:
     made.add_argument("--speakers", nargs="+", default=[], help="speakers to hold out")
     made.add_argument("--seed", type=int, default=0)
     options = parse(made, argv)
-    pool = pool_of(options.data, options.speakers)
     if not options.speakers and options.utterances is None:
         raise UserError("give --utterances N, --speakers NAMES, or both (N utterances of those speakers)")
+    pool = pool_of(options.data, options.speakers)
     count = pool.size if options.utterances is None else options.utterances
     if not 0 < count <= pool.size or count == pool.total:
         raise UserError(f"{options.data}: cannot hold out {count} of {pool.size} utterances ({pool.total} in all)")
