@@ -104,9 +104,7 @@ def main(argv: list[str]) -> None:
         list_prompts(bundle)
         return
     check_voice(options)
-    if options.best_of is not None and options.best_of < 1:
-        raise UserError(f"--best_of {options.best_of} is no number of readings; give 1 or more")
-    check_lengths(options)
+    check_numbers(options)
     if options.texts is not None:
         tasks, there = tasks_of(options, bundle)
         if not tasks:
@@ -149,11 +147,14 @@ def check_one(options: argparse.Namespace, bundle: Bundle) -> None:
     check_stream(options.stream, {f"--{name}": getattr(options, name) for name in names}, options.prompt)
 
 
-def check_lengths(options: argparse.Namespace) -> None:
-    """Refuse a rate that is none, a TextGrid that cannot be read, and what cannot be asked for beside one."""
-    from ellav.infer.asked import check_rate
+def check_numbers(options: argparse.Namespace) -> None:
+    """Refuse numbers that are none, a TextGrid that cannot be read, and what cannot be asked for beside one."""
+    from ellav.infer.asked import check_rate, check_readings, check_seed
     from ellav.infer.timing import read_timing
 
+    check_seed(options.seed, "--seed")
+    if options.best_of is not None:
+        check_readings(options.best_of, "--best-of")
     check_rate(options.rate, "--rate")
     if options.timing is None:
         return

@@ -11,9 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 
-import numpy as np
-
 from ellav.bin.synth_files import STDOUT
+from ellav.data.audio import as_pcm
 from ellav.text_files import decoded
 
 
@@ -37,7 +36,7 @@ def stream(voice, text: str | Iterator[str], options: argparse.Namespace, ready:
             for piece in voice.stream(text, options.prompt, options.prompt_text, options.seed, **kept):
                 first = time.perf_counter() - ready if first is None else first
                 samples += len(piece)
-                write_all(out, pcm(piece))
+                write_all(out, as_pcm(piece).tobytes())
         except BrokenPipeError:
             raise SystemExit(128 + signal.SIGPIPE) from None
     print(
@@ -45,11 +44,6 @@ def stream(voice, text: str | Iterator[str], options: argparse.Namespace, ready:
         f" {first or 0:.2f} s",
         file=sys.stderr,
     )
-
-
-def pcm(wav: np.ndarray) -> bytes:
-    """(samples,) float32 in [-1, 1] as signed 16-bit little-endian samples; what is louder is cut off."""
-    return np.clip(np.round(wav * 32768), -32768, 32767).astype("<i2").tobytes()
 
 
 def write_all(out, content: bytes) -> None:

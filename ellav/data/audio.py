@@ -235,8 +235,8 @@ def encoded_wav(
 ) -> bytes:
     """The content of the file that `write_wav` writes. kind: WAV, FLAC or OGG."""
     encoded = io.BytesIO()
-    if kind == "OGG":  # which keeps what is louder than full scale, for players to deal with
-        wav = np.clip(wav, -1, 1)
+    # Vorbis keeps what is louder than full scale, for players to deal with.
+    wav = np.clip(wav, -1, 1) if kind == "OGG" else as_pcm(wav)
     with soundfile.SoundFile(encoded, "w", sample_rate, 1, ENCODINGS[kind], format=kind) as file:
         for name, value in {"comment": comment, **(about or {})}.items():
             if value:
@@ -244,6 +244,14 @@ def encoded_wav(
         for first in range(0, len(wav), WRITTEN):
             file.write(wav[first : first + WRITTEN])
     return encoded.getvalue()
+
+
+def as_pcm(wav: np.ndarray) -> np.ndarray:
+    """(samples,) float32 in [-1, 1] as int16, from which reading gives the same again; what is louder is cut off.
+
+    (libsndfile rounds by another full scale for each of its formats.)
+    """
+    return np.clip(np.round(np.asarray(wav, np.float32) * 32768), -32768, 32767).astype("<i2")
 
 
 def resample(wav: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:

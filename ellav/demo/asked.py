@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ellav.errors import UserError
+from ellav.infer.asked import check_rate, check_seed
 from ellav.infer.bundle import check_text
 from ellav.infer.prompts import Heard
 from ellav.infer.recordings import Given
@@ -22,8 +22,6 @@ FIRST = "each model's first"
 
 AGREED = "The owner of this voice has agreed to it"
 """What has to be ticked for a recording."""
-
-HIGHEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -77,16 +75,9 @@ def text_of(asked: Asked, limits: Limits) -> str:
 
 
 def said_how(asked: Asked) -> dict:
-    """seed, rate and language, as `Synthesizer` takes them; raises UserError for a seed that is none."""
-    seed = asked.seed
-    if (
-        not isinstance(seed, (int, float))
-        or not math.isfinite(seed)
-        or seed != int(seed)
-        or not 0 <= seed <= HIGHEST_SEED
-    ):
-        raise UserError(f"the seed must be a whole number from 0 to {HIGHEST_SEED}")
-    return {"seed": int(seed), "rate": asked.rate, "language": asked.language or ""}
+    """seed, rate and language, as `Synthesizer` takes them; raises UserError for a seed or rate that is
+    none."""
+    return {"seed": check_seed(asked.seed), "rate": check_rate(asked.rate), "language": asked.language or ""}
 
 
 def recording_at(path: str | None, limits: Limits) -> Given:

@@ -9,9 +9,9 @@ from importlib.resources import files
 
 import gradio as gr
 
-from ellav.demo.asked import AGREED, HIGHEST_SEED, OWN, Asked, language_choices, voice_choices
+from ellav.demo.asked import AGREED, OWN, Asked, language_choices, voice_choices
 from ellav.demo.desk import Desk, Shown, line
-from ellav.infer.asked import FASTEST, SLOWEST
+from ellav.infer.asked import FASTEST, HIGHEST_SEED, SLOWEST
 
 HELLO = "The old sailor bought three green boats."
 

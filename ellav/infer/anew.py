@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ellav.errors import UserError
-from ellav.infer.asked import Edit, Kept, Request, check_rate
+from ellav.infer.asked import Edit, Kept, Request, check_rate, check_readings
 from ellav.infer.pacing import scaled
 from ellav.infer.pipeline import Speech
 from ellav.plugins.text import Phones
@@ -29,8 +29,7 @@ def check_edit(
         raise UserError("edit: say what is to be changed: text=, rate=, or again=True alone")
     if rate is not None:
         check_rate(rate)
-    if isinstance(readings, bool) or not isinstance(readings, int) or readings < 1:
-        raise UserError(f"edit: readings={readings!r} is no number of readings; give 1 or more")
+    check_readings(readings, "edit: readings")
 
 
 def part_of(sizes: Sequence[int], word: int) -> tuple[int, int]:

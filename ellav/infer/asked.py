@@ -13,6 +13,24 @@ from ellav.types import NONE, SILENCE, DecodingRequest
 SLOWEST, FASTEST = 0.5, 2.0
 """Rates that can be asked for. `docs/synthesis.md` has how well those from 0.6 to 1.6 are understood."""
 
+HIGHEST_SEED = 2**31 - 1
+
+MOST_READINGS = 100
+
+
+def check_seed(seed: object, what: str = "seed") -> int:
+    """`seed`, if it is a whole number from 0 to HIGHEST_SEED; raises UserError that calls it `what` otherwise."""
+    number = isinstance(seed, (int, float, np.integer, np.floating)) and not isinstance(seed, bool)
+    if not number or not np.isfinite(seed) or seed != int(seed) or not 0 <= seed <= HIGHEST_SEED:
+        raise UserError(f"{what}={seed!r} is no seed: a whole number from 0 to {HIGHEST_SEED}")
+    return int(seed)
+
+
+def check_readings(count: object, what: str) -> None:
+    """Raises UserError, which calls it `what`, where it is no number of readings."""
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_READINGS:
+        raise UserError(f"{what}={count!r} is no number of readings; give 1 to {MOST_READINGS}")
+
 
 def check_rate(rate: float, what: str = "rate") -> float:
     """`rate`, if it is a number from SLOWEST to FASTEST; raises UserError that calls it `what` otherwise."""

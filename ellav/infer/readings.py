@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ellav.errors import UserError
 from ellav.infer.pipeline import Pipeline, Reading, Speech
 from ellav.types import DecodingRequest
 
@@ -15,12 +14,6 @@ AUDIBLE = 0.005
 
 TRIES = 5
 """Seeds that a part is spoken with at most where it comes out silent: the one asked for, then the numbers after it."""
-
-
-def check_best_of(best_of: int | None) -> None:
-    """Raises UserError where it is no number of readings."""
-    if best_of is not None and (isinstance(best_of, bool) or not isinstance(best_of, int) or best_of < 1):
-        raise UserError(f"best_of={best_of!r} is no number of readings; give 1 or more")
 
 
 def speak_best(

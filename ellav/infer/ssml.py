@@ -7,11 +7,13 @@ own, is taken, and nothing is read that it names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from ellav.data.dataset import Tokens
 from ellav.errors import UserError, did_you_mean, one_line
 from ellav.infer.asked import FASTEST, SLOWEST
+from ellav.infer.chunks import strings
 from ellav.infer.marked import Piece
 from ellav.plugins.text.given_phones import given_phones
 
@@ -31,9 +33,33 @@ BREAK = 0.4
 """Seconds of a break that does not say how long it is."""
 
 
+PROLOG = re.compile(r"\s*(<\?xml[^>]*\?>\s*)?")
+
+
 def is_ssml(text: object) -> bool:
     """Whether a text is to be read as SSML."""
-    return isinstance(text, str) and re.match(r"\s*(<\?xml[^>]*\?>\s*)?<speak[\s>/]", text) is not None
+    return isinstance(text, str) and re.match(r"<speak[\s>/]", _after_prolog(text)) is not None
+
+
+def told_apart(pieces: Iterable[str]) -> tuple[bool, Iterator[str]]:
+    """Whether a text that comes in pieces is SSML, which is asked of as few of them as tell; and the whole of it, in
+    pieces. Raises UserError where one is no string."""
+    pieces, begun = strings(pieces), ""
+    for piece in pieces:
+        begun += piece
+        if not _may_become_ssml(begun):
+            break
+    return is_ssml(begun), chain([begun], pieces)
+
+
+def _may_become_ssml(begun: str) -> bool:
+    """Whether what comes next decides if a text is SSML."""
+    rest = _after_prolog(begun)
+    return "<speak".startswith(rest) or "<?xml".startswith(rest) or (rest.startswith("<?xml") and ">" not in rest)
+
+
+def _after_prolog(text: str) -> str:
+    return text[PROLOG.match(text).end() :]
 
 
 def read_ssml(text: str, phone_set: str, tokens: Tokens) -> list[Piece]:
@@ -66,15 +92,15 @@ def _check_known(root) -> None:
         tag = _name(element.tag)
         if tag not in TAGS:
             tags[tag] = None
-        elif unknown := [_name(name) for name in element.attrib if _name(name) not in TAGS[tag]]:
-            attributes[f"<{tag} {unknown[0]}>"] = None
-    if tags:
-        names = ", ".join(f"<{one_line(tag, 50)}>" for tag in tags)
-        close = did_you_mean(next(iter(tags)), TAGS) if len(tags) == 1 else ""
+        else:
+            for name in map(_name, element.attrib):
+                if name not in TAGS[tag]:
+                    attributes[f"<{tag} {one_line(name, 50)}>"] = None
+    wrong = [*(f"<{one_line(tag, 50)}>" for tag in tags), *attributes]
+    if wrong:
+        close = did_you_mean(next(iter(tags)), TAGS) if len(wrong) == len(tags) == 1 else ""
         known = ", ".join(f"<{' '.join([tag, *sorted(of)])}>" for tag, of in TAGS.items() if tag != "speak")
-        raise UserError(f"SSML: {names} not understood{close}; there are {known}")
-    if attributes:
-        raise UserError(f"SSML: {', '.join(attributes)} not understood; leave it out")
+        raise UserError(f"SSML: {', '.join(wrong)} not understood{close}; there are {known}")
 
 
 def _pieces(element, rate: float, phone_set: str, tokens: Tokens, level: int = 0) -> Iterator[Piece]:

@@ -15,7 +15,7 @@ import numpy as np
 from ellav.data.dataset import Tokens
 from ellav.errors import UserError
 from ellav.infer.anew import READINGS, check_edit, part_of, without_silence, word_anew
-from ellav.infer.asked import Request
+from ellav.infer.asked import Request, check_readings, check_seed
 from ellav.infer.bundle import read_bundle
 from ellav.infer.chunks import LEVELS
 from ellav.infer.editing import speak_edited
@@ -26,9 +26,10 @@ from ellav.infer.loading import check_codec, load_voice, longest_seen, packed_pl
 from ellav.infer.pacing import check_lengths, check_timed, timed
 from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised, spanned
 from ellav.infer.provenance import DEFAULT, Marking, about, model_name
-from ellav.infer.readings import check_best_of, speak_best, told_of_silence
+from ellav.infer.readings import speak_best, told_of_silence
 from ellav.infer.recordings import Sound, read_given
 from ellav.infer.requests import asked_of
+from ellav.infer.ssml import told_apart
 from ellav.infer.stream import Part, Windows, speak
 from ellav.infer.synthesis import SpokenPart, Synthesis, joined
 from ellav.infer.texts import TextReader
@@ -135,7 +136,9 @@ class Synthesizer:
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
-        check_best_of(best_of)
+        check_seed(seed)
+        if best_of is not None:
+            check_readings(best_of, "best_of")
         # With a prompt of the longest kind a quarter of what the model has seen is left for a part.
         most = self.longest / 4 / self.codec.frame_rate
         check_follow(follow, most, self.pipeline.engine.ordering)
@@ -206,9 +209,8 @@ class Synthesizer:
             raise UserError("edit: the ordering of this model keeps no times of phones")
         new = None if text is None else without_silence(self.reader.phones(text, part.request.language))
         asked = word_anew(part.request, part.speech, inside, new, rate)
-        seed = part.seed + again if seed is None else seed
+        seed = part.seed + again if seed is None else check_seed(seed)
         made, used = speak_edited(self.pipeline, part.prompt, asked, self.tokens, seed, readings)
-        made = replace(made, facts={**part.speech.facts, **made.facts})
         parts[number] = SpokenPart(replace(asked, edit=None), made, used, part.prompt)
         return self._marked(parts, speech.prompt, speech.remarks)
 
@@ -274,6 +276,7 @@ class Synthesizer:
         text may also be pieces of text as they come, words with the spaces between them for example. Where `grows`, a
         word is spoken when those behind it show how it is read; with any other model a sentence is spoken when what
         comes after it shows that it has ended, the rest when no more pieces come, and so is any at another rate than 1.
+        SSML is spoken when all of it is there.
         windows: their sizes. The other
         arguments are those of a call, which says the same in the same voice; but what is heard cannot be taken back,
         so a part that comes out silent stays so.
@@ -281,6 +284,7 @@ class Synthesizer:
         The prompt, and a text that is given whole, are checked before this returns; what there is to remark on is a
         PromptWarning. Closing the generator ends the decoding.
         """
+        check_seed(seed)
         check_lengths(rate, None, self.pipeline.engine.ordering)
         if isinstance(text, str):
             self.reader.check(text, language)
@@ -293,10 +297,8 @@ class Synthesizer:
             warnings.warn(remark, PromptWarning, stacklevel=2)
         if isinstance(text, str):
             parts = self._parts([text], heard.prompt, seed, rate, language)
-        elif self.grows and rate == 1:
-            parts = self._growing(text, heard.prompt, language)
         else:
-            parts = self._parts(self.reader.sentences(text, language), heard.prompt, seed, rate, language)
+            parts = self._coming(text, heard.prompt, seed, rate, language)
         return self.marking.pieces(speak(self.pipeline, parts, seed, windows or Windows()))
 
     @property
@@ -354,6 +356,15 @@ class Synthesizer:
             pauses = [*(one.pause for one in asked[:-1]), max(asked[-1].pause, LEVELS[0][1])]
             for one, pause in zip(asked, pauses, strict=True):
                 yield Part(self._decoding(next(number), one, heard, seed), pause)
+
+    def _coming(self, pieces: Iterable[str], heard: Utterance, seed: int, rate: float, language: str) -> Iterator[Part]:
+        """The parts of a text that comes in pieces."""
+        ssml, pieces = told_apart(pieces)
+        if self.grows and rate == 1 and not ssml:
+            yield from self._growing(pieces, heard, language)
+            return
+        texts = ["".join(pieces)] if ssml else self.reader.sentences(pieces, language)
+        yield from self._parts(texts, heard, seed, rate, language)
 
     def _growing(self, pieces: Iterable[str], heard: Utterance, language: str) -> Iterator[Part]:
         """The parts of a text that comes in pieces, each as it grows; raises UserError where there is nothing."""

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from ellav.data.audio import WRITTEN
+from ellav.data.audio import WRITTEN, as_pcm
 
 DEFAULT = "mp3"
 """What OpenAI's clients get without asking."""
@@ -83,9 +83,8 @@ class Encoder:
         """What can be sent now of (samples,) float32 that come next. last: no more come."""
         if self._resample is not None:
             wav = self._resample.resample_chunk(np.ascontiguousarray(wav, np.float32), last)
-        wav = np.clip(wav, -1, 1)  # what is louder Ogg would keep, for players to deal with
-        if self._file.subtype == "PCM_16":  # libsndfile rounds for each of its containers in another way
-            wav = np.clip(np.round(wav * 32768), -32768, 32767).astype(np.int16)
+        # What is louder Ogg would keep, for players to deal with.
+        wav = as_pcm(wav) if self._file.subtype == "PCM_16" else np.clip(wav, -1, 1)
         for first in range(0, len(wav), WRITTEN):
             self._file.write(wav[first : first + WRITTEN])
         if last:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from ellav.errors import printable
-from ellav.infer.asked import FASTEST, SLOWEST
+from ellav.infer.asked import FASTEST, HIGHEST_SEED, SLOWEST
 from ellav.serve.sounds import DEFAULT, FORMATS
 
 WRONG, DENIED, BUSY, FAILED = "invalid_request_error", "authentication_error", "rate_limit_error", "server_error"
@@ -37,7 +37,7 @@ class SpeechRequest(BaseModel):
         Field(description="audio: sent as it is made; sse: likewise, as events; left out: sent when all is made"),
     ] = None
     language: Annotated[str, Field(description="of the text, for a model of several languages")] = ""
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="another seed gives another reading")] = 0
+    seed: Annotated[int, Field(ge=0, le=HIGHEST_SEED, description="another seed gives another reading")] = 0
 
     @property
     def voice_name(self) -> str | None:

@@ -23,6 +23,7 @@ import httpx2
 import numpy as np
 import torch
 
+from ellav.data.audio import as_pcm
 from ellav.infer.synthesizer import Synthesizer
 
 TEXTS = (
@@ -103,14 +104,11 @@ def alone(model: Path | None) -> dict[Asked, bytes]:
     for number, text in enumerate(TEXTS):
         name = list(voice.prompts)[number % len(voice.prompts)]
         for seed in range(2):
-            wanted[Asked(text, name, seed, None)] = pcm(voice(text, name, seed=seed).wav)
-            wanted[Asked(text, name, seed, "audio")] = pcm(np.concatenate(list(voice.stream(text, name, seed=seed))))
+            wanted[Asked(text, name, seed, None)] = as_pcm(voice(text, name, seed=seed).wav).tobytes()
+            wanted[Asked(text, name, seed, "audio")] = as_pcm(
+                np.concatenate(list(voice.stream(text, name, seed=seed)))
+            ).tobytes()
     return wanted
-
-
-def pcm(wav: np.ndarray) -> bytes:
-    """(samples,) float32 as signed 16-bit samples."""
-    return np.clip(np.round(wav * 32768), -32768, 32767).astype("<i2").tobytes()
 
 
 def start(options: argparse.Namespace) -> tuple[subprocess.Popen, str]:

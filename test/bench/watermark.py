@@ -26,7 +26,7 @@ import numpy as np
 import soundfile
 import torch
 
-from ellav.data.audio import read_wav, resample
+from ellav.data.audio import as_pcm, read_wav, resample
 from ellav.errors import UserError
 from ellav.infer.provenance import DEFAULT
 from ellav.plugins.scorers import Scored, scorers
@@ -102,7 +102,7 @@ def pieces(wav: np.ndarray, count: int, seed: int) -> list[np.ndarray]:
 
 def sixteen_bits(wav: np.ndarray) -> np.ndarray:
     """As a file keeps it."""
-    return (np.clip(np.round(wav * 32768), -32768, 32767) / 32768).astype(np.float32)
+    return (as_pcm(wav) / 32768).astype(np.float32)
 
 
 def found(scores: list[float], mark: Watermark) -> str:

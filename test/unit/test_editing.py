@@ -142,11 +142,27 @@ def test_a_request_may_say_what_is_made_anew(speech, voice):  # noqa: F811
         (1, {"rate": 5}, "rate=5 is no rate"),
         (1, {"text": "..."}, "no English word"),
         (1, {"again": True, "readings": 0}, "readings=0 is no number of readings"),
+        (1, {"again": True, "seed": -1}, "seed=-1 is no seed"),
     ],
 )
 def test_edits_that_make_no_sense_are_refused(speech, word, change, said):
     with pytest.raises(UserError, match=said):
         speech.edit(word, **change)
+
+
+def test_facts_are_those_of_what_is_heard(speech, voice):  # noqa: F811
+    made = speech.edit(3, rate=0.6)
+    assert made.facts["frames"] == len(made.codes) != speech.facts["frames"]
+    assert made.facts["audio_seconds"] == pytest.approx(len(made.wav) / made.sample_rate, abs=0.03)
+    # Of decoding what is kept nothing is known.
+    assert not {"steps", "ar_seconds", "nar_seconds", "seconds"} & set(made.facts)
+
+
+def test_a_speech_is_shown_in_a_line(speech):
+    assert repr(speech) == (
+        f"<Synthesis: '{' '.join(speech.words)}', {len(speech.wav) / speech.sample_rate:.2f} s at 16000 Hz,"
+        f" prompt {speech.prompt!r}>"
+    )
 
 
 def test_phones_have_times_and_confidence(speech, voice):  # noqa: F811

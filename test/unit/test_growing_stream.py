@@ -12,10 +12,11 @@ from bundles import trained_folders, write_prompt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_stream import KINDS, pipeline, request_of
-from test_synth_stream import command, heard, pcm
+from test_synth_stream import command, heard
 
 from ellav import Synthesizer
 from ellav.bin.main import main
+from ellav.data.audio import as_pcm
 from ellav.errors import UserError
 from ellav.infer.engine import Engine
 from ellav.infer.stream import Part, Windows, speak
@@ -127,6 +128,11 @@ def test_a_word_is_spoken_before_its_sentence_has_ended(voice):
         np.testing.assert_array_equal(made, heard(voice.stream(cut, windows=Windows(0.1, 0.2, ahead=0))))
 
 
+def test_ssml_is_not_taken_for_words(voice):
+    text = "<speak>The old <break time='100ms'/> sailor.</speak>"
+    np.testing.assert_array_equal(heard(voice.stream(list(text))), heard(voice.stream(text)))
+
+
 def test_sentences_are_spoken_where_the_front_end_does_not_say_what_is_certain(voice, monkeypatch):
     asked = []
     monkeypatch.delattr(type(voice.text), "words_ahead")
@@ -168,6 +174,6 @@ def test_a_pipe_is_spoken_word_by_word(folder, voice):
     made.stdin.close()
     rest = made.stdout.read()
     assert made.wait(60) == 0, made.stderr.read()
-    assert first + rest == pcm(heard(voice.stream([TEXT])))
+    assert first + rest == as_pcm(heard(voice.stream([TEXT]))).tobytes()
     made.stdout.close()
     made.stderr.close()

@@ -13,7 +13,7 @@ from ellav.errors import UserError
 from ellav.infer.asked import Request
 from ellav.infer.marked import Piece, between, plain_text, read_marked
 from ellav.infer.silences import at_long_silences
-from ellav.infer.ssml import is_ssml, read_ssml
+from ellav.infer.ssml import is_ssml, read_ssml, told_apart
 from ellav.plugins.text import Phones
 from ellav.plugins.text.given_phones import given_phones
 from ellav.types import NONE
@@ -114,6 +114,24 @@ def test_ssml_is_told_by_its_beginning():
     assert not is_ssml("speak") and not is_ssml("<speaker>") and not is_ssml("a <speak>") and not is_ssml(None)
 
 
+@given(
+    st.sampled_from(["<speak>a, b</speak>", ' <?xml version="1.0"?>\n<speak>a</speak>', "<speaker> a", "<", "", " a b",
+                     "<?xml", "<speak/>", "<?xml?> a"]),
+    st.lists(st.integers(0, 40)),
+)  # fmt: skip
+def test_ssml_is_told_in_pieces_too(text, cuts):
+    ends = [0, *sorted(cuts), len(text)]
+    ssml, pieces = told_apart(text[start:end] for start, end in pairwise(ends) if start <= end)
+    assert ssml == is_ssml(text) and "".join(pieces) == text
+
+
+def test_no_more_pieces_are_asked_for_than_tell_ssml_from_text():
+    pieces = iter(["<", "spe", "ed> ", "rest"])
+    assert not told_apart(pieces)[0] and list(pieces) == ["rest"]
+    with pytest.raises(UserError, match="pieces of text must be strings"):
+        told_apart([1])
+
+
 def test_what_ssml_says():
     made = ssml('a <prosody rate="50%">b <prosody rate="1.5">c</prosody></prosody> d<break time="250ms"/>&amp;')
     assert told(made) == [Piece("a "), Piece("b ", 0.5), Piece("c", 0.75), Piece(" d"), Piece("", silence=0.25),
@@ -138,6 +156,10 @@ DEEP = "<prosody rate='1'>" * 40 + "a" + "</prosody>" * 40
     ("inside", "said"),
     [
         ("<audio src='x'/> <emphasis>a</emphasis>", "<audio>, <emphasis> not understood; there are <prosody rate>"),
+        (
+            "<loud/> <prosody speed='1' pich='2'>a</prosody> <break time='1s' tiem='2s'/>",
+            "SSML: <loud>, <prosody speed>, <prosody pich>, <break tiem> not understood; there are <prosody rate>",
+        ),
         ("<phonem ph='a'>a</phonem>", "<phonem> not understood (did you mean 'phoneme'?)"),
         ("<prosody pitch='high'>a</prosody>", "<prosody pitch> not understood"),
         ("<prosody rate='quick'>a</prosody>", "<prosody rate='quick'> is no rate; write 0.8"),

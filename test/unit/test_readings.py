@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from test_infer import crossed, pipeline
 
 from ellav.errors import UserError
+from ellav.infer.asked import check_readings, check_seed
 from ellav.infer.pipeline import Pipeline
-from ellav.infer.readings import check_best_of, ranked, speak_best, told_of_silence, was_forced
+from ellav.infer.readings import ranked, speak_best, told_of_silence, was_forced
 from ellav.infer.synthesis import _summed
 
 facts = st.fixed_dictionaries(
@@ -84,12 +85,18 @@ def test_silent_readings_are_passed_over_and_only_what_may_be_spoken_is_made_aud
         assert told == ([f"'A.' came out silent with {wanted[tuple(heard)]}"] if tuple(heard) in wanted else [])
 
 
-@pytest.mark.parametrize("wrong", [0, -1, True, 2.0, "3"])
+@pytest.mark.parametrize("wrong", [0, -1, 101, True, 2.0, "3", None])
 def test_what_is_no_number_of_readings_is_refused(wrong):
-    with pytest.raises(UserError, match="is no number of readings; give 1 or more"):
-        check_best_of(wrong)
-    check_best_of(None)
-    check_best_of(3)
+    with pytest.raises(UserError, match=f"best_of={wrong!r} is no number of readings; give 1 to 100"):
+        check_readings(wrong, "best_of")
+    check_readings(3, "best_of")
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, 2**31, float("nan"), float("inf"), True, None, "3"])
+def test_what_is_no_seed_is_refused(wrong):
+    with pytest.raises(UserError, match=f"seed={wrong!r} is no seed: a whole number from 0 to 2147483647"):
+        check_seed(wrong)
+    assert [check_seed(seed) for seed in (0, 3.0, np.int64(7), 2**31 - 1)] == [0, 3, 7, 2**31 - 1]
 
 
 def test_of_parts_it_is_the_mean_over_their_frames():

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from test_synth import LONG, SAID, folder, synth, voice  # noqa: F401
 
-from ellav.bin.synth_stream import pcm
+from ellav.data.audio import as_pcm
 from ellav.errors import UserError
 from ellav.infer import bundle
 from ellav.infer.prompts import PromptWarning
@@ -68,6 +68,14 @@ def test_text_may_come_in_pieces_and_what_is_complete_is_spoken_at_once(voice): 
     np.testing.assert_array_equal(made, heard(voice.stream([text])))
 
 
+def test_ssml_may_come_in_pieces_and_is_spoken_when_it_is_whole(voice):  # noqa: F811
+    text = '<speak>The <prosody rate="0.7">old sailor</prosody> bought three. The queen <break time="2s"/> too.</speak>'
+    made = heard(voice.stream(text))
+    np.testing.assert_array_equal(heard(voice.stream(list(text))), made)
+    with pytest.raises(UserError, match="SSML: <loud> not understood"):
+        list(voice.stream(["<speak><lo", "ud>The old</loud> sailor.</speak>"]))
+
+
 def test_a_sentence_that_cannot_be_spoken_is_named_when_its_turn_has_come(voice):  # noqa: F811
     pieces = voice.stream([f"{TEXT} ... \u041f\u0440\u0438\u0432\u0435\u0442. {TEXT}"])
     assert len(next(pieces))
@@ -106,7 +114,7 @@ def test_what_the_documentation_shows_works(folder, tmp_path, monkeypatch):  # n
 
 def test_samples_are_rounded_and_cut_off():
     wav = np.array([0, 0.5, -1, 1, 2, -2, 1 / 32768], np.float32)
-    assert np.frombuffer(pcm(wav), "<i2").tolist() == [0, 16384, -32768, 32767, 32767, -32768, 1]
+    assert as_pcm(wav).tolist() == [0, 16384, -32768, 32767, 32767, -32768, 1]
 
 
 def test_a_stream_goes_into_a_file_or_a_named_pipe(synth, voice, tmp_path):  # noqa: F811
@@ -114,7 +122,7 @@ def test_a_stream_goes_into_a_file_or_a_named_pipe(synth, voice, tmp_path):  # n
     assert (status, out) == (0, []) and len(err) == 2
     assert "16000 Hz, signed 16-bit little-endian, mono" in err[0] and "aplay -f S16_LE -r 16000" in err[0]
     content = (tmp_path / "a.pcm").read_bytes()
-    assert content == pcm(heard(voice.stream(TEXT)))
+    assert content == as_pcm(heard(voice.stream(TEXT))).tobytes()
     os.mkfifo(tmp_path / "pipe")
     read = []
     reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
@@ -133,7 +141,7 @@ def test_standard_output_holds_samples_alone_and_text_may_come_by_standard_input
     done = subprocess.run(command(folder), input=said, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
     right = Synthesizer(folder / "packed").stream(["The old sailor bought a boat.\nThe qu\u00e9en bought three."])
-    assert done.stdout == pcm(heard(right))
+    assert done.stdout == as_pcm(heard(right)).tobytes()
     assert b"Hz" in done.stderr and done.stderr.count(b"\n") == 2
 
 

@@ -170,7 +170,8 @@ def test_options_that_do_not_go_with_many_texts_are_refused(many, synth, texts, 
         ([f"--textgrid={tmp_path / 'a.TextGrid'}"], "speech", "--textgrid names no file beside --texts"),
         (["--prompt-text=Hm."], "speech", "without --prompt"),
         (["--prompt=nobody"], "speech", "nobody: no such file"),
-        (["--best-of=0"], "speech", "--best_of 0 is no number of readings"),
+        (["--best-of=0"], "speech", "--best-of=0 is no number of readings; give 1 to 100"),
+        (["--seed=-1"], "speech", "--seed=-1 is no seed"),
         ([], "file", "is a file; with --texts it names a folder"),
     ):
         status, _, err = many(*arguments, out=out)
