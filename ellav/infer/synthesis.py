@@ -61,11 +61,16 @@ class Synthesis:
     codes: np.ndarray
     prompt: str | None
     facts: dict
-    parts: list[SpokenPart] = field(default_factory=list, repr=False)
+    parts: list[SpokenPart] = field(default_factory=list)
     sure: np.ndarray | None = None
     remarks: list[str] = field(default_factory=list)
     about: dict[str, str] = field(default_factory=dict)
-    editor: Callable[..., Synthesis] | None = field(default=None, repr=False)
+    editor: Callable[..., Synthesis] | None = None
+
+    def __repr__(self) -> str:
+        said = " ".join(self.words[:12]) + (" ..." if len(self.words) > 12 else "")
+        seconds = len(self.wav) / self.sample_rate
+        return f"<Synthesis: {said!r}, {seconds:.2f} s at {self.sample_rate} Hz, prompt {self.prompt!r}>"
 
     @property
     def chunks(self) -> list[str]:

@@ -102,7 +102,7 @@ def test_a_timing_of_other_words_is_refused(voice, synth, tmp_path):  # noqa: F8
     status, _, err = synth(f"--timing={path}", text=TEXT)
     assert status == 1 and len(err) == 1 and "phone 2, 'DH' of 'THE', is 'AH0'" in err[0]
     for given, options, said in (
-        (tmp_path / "none.TextGrid", (), "no TextGrid that can be read"),
+        (tmp_path / "none.TextGrid", (), "none.TextGrid: not readable (no such file or directory)"),
         (path, ("--rate=0.8",), "--timing and --rate exclude each other"),
         (path, ("--stream=-",), "--stream and --timing exclude each other"),
     ):

@@ -95,11 +95,14 @@ def read_tier(path: Path, tier: str, speaker: str) -> list[Interval]:
         intervals = sorted(Interval(float(start), float(end), label.strip()) for start, end, label in entries)
     except UserError as error:
         raise AlignmentError(str(error)) from None
-    except Exception as error:  # its parser trips over a damaged file in many ways
-        raise AlignmentError(f"{path}: no TextGrid that can be read ({type(error).__name__}: {error})") from None
+    except OSError as error:
+        raise AlignmentError(f"{path}: not readable ({(error.strerror or str(error)).lower()})") from None
+    except Exception:  # its parser trips over a damaged file in many ways, none of which says where
+        raise AlignmentError(f"{path}: no TextGrid that can be read; is it one, and whole?") from None
     if len(own) != 1:
         there = ", ".join(repr(t["name"]) for t in tiers)
-        raise AlignmentError(f"{path}: no tier {tier!r} of {speaker!r}; its tiers: {there}")
+        whose = f" of {speaker!r}" if speaker else ""
+        raise AlignmentError(f"{path}: no tier {tier!r}{whose}; its tiers: {there or 'none'}")
     if own[0]["class"] != INTERVAL_TIER:
         raise AlignmentError(f"{path}: tier {own[0]['name']!r} has points, not intervals")
     return intervals
