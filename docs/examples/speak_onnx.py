@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import soundfile
 
-folder, out, *said = sys.argv[1:]
+folder, out, *said = sys.argv[1:] if len(sys.argv) > 2 else sys.exit(__doc__)
 model = json.loads(Path(folder, "model.json").read_text(encoding="utf-8"))
 nar, prompt, conf, decoder = model["nar"], model["prompts"][0], model["ordering"]["conf"], model["decoder"]["conf"]
 known = [conf.get(name) for name in ("global_advance", "silence", "phone_tokens")] == [True, "phone", True]
@@ -16,6 +16,8 @@ if not known or nar["text"] != "aligned" or model["languages"]:
     sys.exit(f"{folder}: this example knows the ordering interleaved, as it is by default, and aligned text alone")
 graphs = {name: onnxruntime.InferenceSession(Path(folder, f"{name}.onnx")) for name in ("ar", "nar", "codec")}
 number = {phone: i for i, phone in enumerate(model["phones"])}
+if not set(said) <= set(number):
+    sys.exit(f"{' '.join(said)}: not all among the phones of this model: {' '.join(number)}")
 heard, spoken = ([number[p] for p in phones] for phones in (prompt["phones"], said or model["prompts"][-1]["phones"]))
 codes, sampled, advance = np.array(prompt["codes"]), np.array(model["sampled"]), conf["local_advance"]
 bos, eop, first_code = (model["vocabulary"][name][0] for name in ("bos", "eop", "codes"))
@@ -51,10 +53,8 @@ rows = [row for phone, part in zip(heard, parts, strict=True) for row in (phone,
 logits, count = fed([*heard, *spoken, bos, *rows, spoken[0], *opened]), len(opened)
 made, durations = [], prompt["durations"].copy()
 for i, phone in enumerate(spoken):
-    more = 0 if spoken[i + 1 :] else advance
-    while count < model["most"][phone] + more:
-        if (chosen := drawn(logits, count < model["least"][phone] + more)) == eop:
-            break
+    more, most, least = 0 if spoken[i + 1 :] else advance, model["most"][phone], model["least"][phone]
+    while count - more < most and (chosen := drawn(logits, count - more < least)) != eop:
         made, count, logits = [*made, chosen - first_code], count + 1, fed([chosen])
     durations.append(count - more)
     if spoken[i + 1 :]:

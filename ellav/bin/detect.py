@@ -22,7 +22,7 @@ def main(argv: list[str]) -> None:
         " synthesized all the same.",
     )
     made.add_argument("files", nargs="+", metavar="FILE", help="recording in any format that libsndfile reads")
-    add_choice(made, "watermark", DEFAULT, "watermarks")
+    add_choice(made, "watermark", DEFAULT, "watermarks", several=False)
     debug = "--debug" in argv
     try:
         options = parse(made, argv)

@@ -32,11 +32,20 @@ def parser(command: str, summary: str) -> argparse.ArgumentParser:
     return made
 
 
-def add_choice(made: argparse.ArgumentParser, option: str, default: str | None, family: str) -> None:
-    """`--ordering NAME` with `--ordering_conf key=value ...`, for the plugins of a family."""
+def add_choice(
+    made: argparse.ArgumentParser, option: str, default: str | None, family: str, several: bool = True
+) -> None:
+    """`--ordering NAME` with `--ordering_conf key=value ...`, for the plugins of a family.
+
+    several: whether more than one pair may follow; not so where what follows may be a file."""
     made.add_argument(f"--{option}", default=default, metavar="NAME", help=f"one of `ellav plugins list` {family}")
     made.add_argument(
-        f"--{option}_conf", action="append", nargs="+", default=[], metavar="KEY=VALUE", help=f"options of --{option}"
+        f"--{option}_conf",
+        action="append",
+        nargs="+" if several else 1,
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"options of --{option}" if several else f"an option of --{option} (repeatable)",
     )
 
 

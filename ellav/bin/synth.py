@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ellav import machine
@@ -167,7 +168,8 @@ def check_numbers(options: argparse.Namespace) -> None:
 def speak_one(voice, text: str, options: argparse.Namespace, ready: float, loading: float) -> None:
     """Speak a text into its files. ready: when the voice was loaded. loading: seconds that this took."""
     kept = {name: getattr(options, name) for name in (*SPOKEN, "timing", "prompt_language")}
-    speech = voice(text, options.prompt, options.prompt_text, options.seed, **kept)
+    with at_work():
+        speech = voice(text, options.prompt, options.prompt_text, options.seed, **kept)
     tell(speech.remarks)
     write_speech(options.files, speech)
     length, seconds = len(speech.wav) / speech.sample_rate, time.perf_counter() - ready
@@ -179,6 +181,14 @@ def speak_one(voice, text: str, options: argparse.Namespace, ready: float, loadi
         f"{options.files.audio}: {length:.2f} s of speech{parts} in {seconds:.2f} s (after {loading:.1f} s to load)"
         f"{surest}, voice {speech.prompt or options.prompt}, model {voice.bundle.folder}"
     )
+
+
+def at_work() -> AbstractContextManager:
+    """What shows on a terminal that speech is being made, of which nobody knows how long it takes."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.status("speaking") if console.is_terminal else nullcontext()
 
 
 def read_text(given: str | None) -> str:

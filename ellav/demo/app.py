@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
-from gradio import processing_utils
+from gradio import processing_utils, queueing
+from gradio.route_utils import FnIndexInferError
+from starlette.routing import Mount
 
 from ellav.demo.desk import Desk, Stream, log
 from ellav.demo.page import STYLE, make_page
 from ellav.demo.worker import Worker
+from ellav.errors import one_line
 from ellav.serve.guard import Guard, Rules
 from ellav.serve.sounds import FORMATS, Encoder
 
@@ -49,6 +54,10 @@ def make_app(desk: Desk, notice: str, hosts: frozenset[str] | None = None) -> Gu
     gr.mount_gradio_app(app, page, path="/", max_file_size=desk.limits.bytes, ssr_mode=False, show_error=False, **STYLE)
     page.has_launched = True  # without it gradio takes whatever file of this machine a client names for an upload
     processing_utils.async_ssrf_protected_download = fetch_nothing
+    queueing.traceback = SimpleNamespace(print_exc=tell_refused)
+    for route in app.routes:
+        if isinstance(route, Mount):
+            route.app.add_exception_handler(FnIndexInferError, nothing_there)
     rules = Rules(hosts=hosts, body=FORMS, upload=desk.limits.bytes)
     return Guard(closed_in(app), rules, lambda route, status: None)
 
@@ -56,6 +65,21 @@ def make_app(desk: Desk, notice: str, hosts: frozenset[str] | None = None) -> Gu
 async def fetch_nothing(url: str, cache_dir: str) -> str:
     """Stands where gradio would fetch an address that a client names instead of sending a file."""
     raise gr.Error("send the recording itself, not its address")
+
+
+def tell_refused() -> None:
+    """Stands where gradio would print a traceback of what a program sent that no page would: a rate of 5, say.
+
+    What goes wrong in the desk is caught, and told at length, there.
+    """
+    error = sys.exc_info()[1]
+    log.warning("a request was refused: %s", one_line(error or "it was ended", 300))
+    log.debug("in full", exc_info=error)
+
+
+async def nothing_there(request: Request, error: Exception) -> Response:
+    """The answer to a call of a function that the page does not have."""
+    return Response("there is no such function; /gradio_api/info lists them", 404)
 
 
 async def pieces(worker: Worker, stream: Stream) -> AsyncIterator[bytes]:

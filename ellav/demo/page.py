@@ -11,7 +11,7 @@ import gradio as gr
 
 from ellav.demo.asked import AGREED, OWN, Asked, language_choices, voice_choices
 from ellav.demo.desk import Desk, Shown, line
-from ellav.infer.asked import FASTEST, HIGHEST_SEED, SLOWEST
+from ellav.infer.asked import FASTEST, SLOWEST
 
 HELLO = "The old sailor bought three green boats."
 
@@ -77,7 +77,7 @@ def _fields(desk: Desk) -> list:
         agreed = gr.Checkbox(label=AGREED, elem_id="agreed")
     with gr.Row():
         rate = gr.Slider(SLOWEST, FASTEST, 1.0, step=0.05, label="Rate", elem_id="rate")
-        seed = gr.Number(0, label="Seed", minimum=0, maximum=HIGHEST_SEED, precision=0, elem_id="seed")
+        seed = gr.Number(0, label="Seed", step=1, elem_id="seed")
     voice.change(
         lambda chosen: gr.update(visible=chosen == OWN), voice, own, queue=False, show_progress="hidden",
         api_visibility="private",

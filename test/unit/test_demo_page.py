@@ -106,6 +106,36 @@ def test_gradios_client_speaks_and_changes_a_word(client):
     assert 'role="alert"' in line and "unheard" in line
 
 
+@pytest.mark.parametrize(
+    ("changed", "told", "logged"),
+    [
+        ({"rate": 5}, "greater than maximum", True),
+        ({"rate": None}, '"error": null', True),
+        ({"rate": "x"}, '"error": null', True),
+        ({"voice": "nobody"}, "not in the list", True),
+        ({"seed": "x"}, "is no seed", False),
+        ({"seed": None}, "seed=None is no seed", False),
+        ({"seed": 1.5}, "seed=1.5 is no seed", False),
+        ({"seed": -1}, "seed=-1 is no seed", False),
+        ({"text": None}, "there is no text", False),
+    ],
+)
+def test_what_no_page_would_send_is_refused_in_a_line(page, caplog, capfd, changed, told, logged):
+    called = f"{page[0]}/gradio_api/call"
+    with caplog.at_level("WARNING", "ellav.demo"):
+        asked = httpx2.post(f"{called}/speak", json={"data": filled(**changed)}, timeout=60)
+        answer = httpx2.get(f"{called}/speak/{asked.json()['event_id']}", timeout=60).text
+    assert told in answer and "Traceback" not in "".join(capfd.readouterr())
+    lines = [record.getMessage() for record in caplog.records if record.name == "ellav.demo"]
+    assert len(lines) == logged and all(line.startswith("a request was refused: ") for line in lines)
+    assert not any("\n" in line for line in lines)
+
+
+def test_a_function_that_is_not_there_is_not_found(page):
+    answer = httpx2.post(f"{page[0]}/gradio_api/call/nothing", json={"data": []}, timeout=60)
+    assert answer.status_code == 404 and "there is no such function" in answer.text
+
+
 def test_a_stream_is_sent_as_it_is_made(client, page, voice):
     _, html, _ = client.predict(*filled(), api_name="/stream")
     (place,) = re.findall(r'src="(spoken/[^"]+)"', html)
@@ -214,13 +244,15 @@ def press(browser, selector):
 
 
 def press_until(browser, selector, script, seconds=15):
-    """Press, and again where nothing has come of it for so long: what is still loaded can move a button away."""
+    """Press, and again where nothing has come of it for so long: what is still loaded can move a button away.
+
+    Returns the value of the expression `script`, which is then one that counts as true."""
     for _ in range(4):
         press(browser, selector)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if browser.run(script):
-                return
+            if value := browser.run(script):
+                return value
             time.sleep(0.1)
     raise AssertionError(f"{selector} was pressed, and never {script}")
 
@@ -272,8 +304,7 @@ def test_a_person_speaks_and_changes_words(page, browser, voice, width):
     opened(browser, address, width)
     assert CONSENT in browser.run("document.body.innerText")
     write(browser, "#text textarea", TEXT)
-    press(browser, "#speak")
-    browser.until(f"{part()}.seconds > 0 && {part()}.image > 0")
+    press_until(browser, "#speak", f"{part()}.seconds > 0 && {part()}.image > 0")
     first = browser.run(part())
     assert first["words"] == first["drawn"] == "The old boat Boat the boat"
     assert first["seconds"] == pytest.approx(len(voice(TEXT).wav) / 16_000, abs=0.01) and "s of speech" in first["line"]
@@ -331,12 +362,11 @@ def test_a_person_speaks_into_the_microphone(page, browser, monkeypatch):
     press(browser, "#recording button.stop-button")
     heard = browser.until("document.querySelector('#transcript textarea').value")
     assert heard.startswith("The old boat of ") and 1 < float(heard.split()[-1]) < time.monotonic() - pressed
-    press(browser, "#speak")
-    assert "consent" in browser.until(f"{part()}.wrong")
+    assert "consent" in press_until(browser, "#speak", f"{part()}.wrong")
     write(browser, "#transcript textarea", "The old boat.")
     press(browser, "#agreed input")
-    press(browser, "#speak")
-    browser.until(f"{part()}.line.includes('the recording')")  # the browser's beeps are perhaps too short for a voice
+    # The browser's beeps are perhaps too short for a voice.
+    press_until(browser, "#speak", f"{part()}.line.includes('the recording')")
     nothing_is_wrong(browser, address)
 
 
@@ -346,13 +376,11 @@ def test_of_several_languages_one_is_chosen(tmp_path, quiet, browser):
         shown = "document.querySelector('#language input').value"
         assert browser.run(shown) == "es" and browser.run("document.querySelector('#language').offsetHeight > 0")
         write(browser, "#text textarea", "La mañana.")
-        press(browser, "#speak")
-        browser.until(f"{part()}.seconds > 0")
+        press_until(browser, "#speak", f"{part()}.seconds > 0")
         said = browser.run(part())["words"]
         choose(browser, "#language input", "en")
         assert browser.run(shown) == "en"
-        press(browser, "#speak")
-        assert "ñ" in browser.until(f"{part()}.wrong").casefold()
+        assert "ñ" in press_until(browser, "#speak", f"{part()}.wrong").casefold()
         assert browser.run(part())["words"] == said
         nothing_is_wrong(browser, address)
 
@@ -361,8 +389,7 @@ def test_two_models_are_heard_beside_each_other(packed, voice, browser, quiet):
     with served([voice, Synthesizer(packed, decoder="greedy")], ["one", "<other>"]) as (address, _):
         opened(browser, address)
         write(browser, "#text textarea", TEXT)
-        press(browser, "#speak")
-        browser.until(f"{part(1)}.seconds > 0")
+        press_until(browser, "#speak", f"{part(1)}.seconds > 0")
         one, other = browser.run(part(0)), browser.run(part(1))
         assert one["words"] == other["words"] and one["sound"] != other["sound"]
         assert "<other>" in browser.run("document.querySelector('#part-1').innerText")

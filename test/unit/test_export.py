@@ -234,6 +234,16 @@ def test_the_example_is_short_and_needs_little():
     assert imported - sys.stdlib_module_names == {"numpy", "onnxruntime", "soundfile"}
 
 
+def test_the_example_tells_what_it_was_not_given(export, tmp_path):
+    assert export()[0] == 0
+    for arguments, said in (
+        ((), "python speak_onnx.py FOLDER OUT.wav [PHONE ...]"),
+        (("onnx", "out.wav", "sp", "no", "q", "sp"), "sp no q sp: not all among the phones of this model: "),
+    ):
+        done = subprocess.run([sys.executable, EXAMPLE, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1 and said in done.stderr
+
+
 def test_a_codec_that_cannot_be_exported_is_told(export, tmp_path, monkeypatch):
     monkeypatch.delattr(RVQMel, "graph")
     status, out, _ = export()

@@ -159,6 +159,8 @@ def test_what_cannot_be_read_is_told_and_the_others_are_examined(tmp_path, capsy
     shown = capsys.readouterr()
     assert shown.out.count("\n") == 1 and "a.wav: not marked" in shown.out and "; no metadata" in shown.out
     assert [line.split(": ")[2].split(" (")[0] for line in shown.err.splitlines()] == ["not readable"] * 2
+    assert detect("--watermark-conf", "key=other", tmp_path / "a.wav") == 1  # the file is not taken for another pair
+    capsys.readouterr()
     assert detect(tmp_path / "a.wav", "--watermark=none") == 2
     assert "no plugin named 'none'" in capsys.readouterr().err
 
