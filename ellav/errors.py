@@ -36,6 +36,11 @@ def one_line(message: object, most: int | None = None) -> str:
     return printable(" ".join(str(message).split()))[:most]
 
 
+def option_of(name: str) -> str:
+    """The option whose value is the attribute `name`, as people write it: `--prompt-text` for `prompt_text`."""
+    return "--" + name.replace("_", "-")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` where a known name is close, otherwise nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)

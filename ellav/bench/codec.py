@@ -23,7 +23,7 @@ def ready_codec(name: str, conf: dict) -> Codec:
     sounds. One that cannot learn has the weights that its options name."""
     if (Path(name) / "codec.yaml").is_file():
         if conf:
-            raise UserError(f"--codec_conf is of a codec by its name; {name} has its own options")
+            raise UserError(f"--codec-conf is of a codec by its name; {name} has its own options")
         return load_codec(name)
     if Path(name).is_dir():
         raise UserError(f"{name}: no codec.yaml there; give a folder that `ellav fit-codec` wrote, or a codec's name")

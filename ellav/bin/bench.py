@@ -106,7 +106,7 @@ def codec(argv: list[str]) -> None:
         " nothing",
     )
     made.add_argument(
-        "--codec_conf",
+        "--codec-conf",
         action="append",
         nargs="+",
         default=[],

@@ -10,7 +10,7 @@ from ellav.bench.speech import PHONES, generated, request_of
 from ellav.bin.bench_options import ORDERING, PRESET, add_common, add_preset, check_counts, check_seconds
 from ellav.bin.options import add_choice, add_quantize, add_which, parse, parser
 from ellav.bin.synth import limit_threads
-from ellav.errors import UserError
+from ellav.errors import UserError, option_of
 from ellav.infer.protocols import add_options, requests_of
 
 COLUMNS = (
@@ -188,11 +188,11 @@ def _options(argv: list[str]) -> argparse.Namespace:
     if options.ar is None:
         given = next((name for name in OF_TRAINED if getattr(options, name) is not None), None)
         if given:
-            raise UserError(f"--{given} is of a trained model: give --ar too, or leave it out")
+            raise UserError(f"{option_of(given)} is of a trained model: give --ar too, or leave it out")
     else:
         given = next((name for name in OF_RANDOM if getattr(options, name) not in (None, {})), None)
         if given:
-            raise UserError(f"--{given} is of random weights: leave it out, or leave out --ar")
+            raise UserError(f"{option_of(given)} is of random weights: leave it out, or leave out --ar")
         if options.data is None or options.tokens is None:
             raise UserError("--ar needs --data and --tokens: the test set, and the token list of its training")
     return options

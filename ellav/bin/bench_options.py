@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ellav.bin.options import add_choice
-from ellav.errors import UserError
+from ellav.errors import UserError, option_of
 
 PRESET, ORDERING = "mini", "interleaved"
 
@@ -16,7 +16,7 @@ def add_preset(made: argparse.ArgumentParser, train_conf: bool = False) -> None:
     conf = {"model_conf": "kv_heads=1"} | ({"train_conf": "optimizer=adamw"} if train_conf else {})
     for name, example in conf.items():
         made.add_argument(
-            f"--{name}",
+            option_of(name),
             action="append",
             nargs="+",
             default=[],
@@ -43,7 +43,7 @@ def check_counts(options: argparse.Namespace, *names: str) -> None:
         given = getattr(options, name)
         for value in given if isinstance(given, list) else [given]:
             if value is not None and value < 1:
-                raise UserError(f"--{name} must be 1 or more, not {value}")
+                raise UserError(f"{option_of(name)} must be 1 or more, not {value}")
 
 
 def check_seconds(options: argparse.Namespace, *names: str) -> None:
@@ -51,4 +51,4 @@ def check_seconds(options: argparse.Namespace, *names: str) -> None:
     for name in names:
         value = getattr(options, name)
         if value is not None and not 0 < value <= 3600:
-            raise UserError(f"--{name} must be above 0 and at most 3600, not {value:g}")
+            raise UserError(f"{option_of(name)} must be above 0 and at most 3600, not {value:g}")

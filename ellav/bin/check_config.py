@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
     ):
         print(
             f"aligner {options.aligner} works on whole sets: stage 10 (pack) will want another one for prompts, "
-            "--prompt_aligner",
+            "--prompt-aligner",
             file=sys.stderr,
         )
     if options.text and options.aligner:

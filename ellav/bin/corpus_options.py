@@ -14,7 +14,7 @@ from ellav.data.corpora.librispeech import FORMS
 from ellav.data.corpora.pairing import Protocol
 from ellav.data.corpora.readers import RANDOM, choose, sample
 from ellav.data.corpora.sets import Plan
-from ellav.errors import UserError
+from ellav.errors import UserError, option_of
 
 
 def add_readers(made: argparse.ArgumentParser, held_out: str) -> None:
@@ -153,7 +153,7 @@ def check_numbers(options: argparse.Namespace) -> None:
         value = getattr(options, name, None)
         most = math.inf if "most" in name else sys.float_info.max
         if value is not None and not least <= value <= most:
-            raise UserError(f"--{name.replace('_', '-')} must be {least} or more, not {value:g}")
+            raise UserError(f"{option_of(name)} must be {least} or more, not {value:g}")
     if getattr(options, "least_confidence", 0) > 1:
         raise UserError(f"--least-confidence is 0 to 1, not {options.least_confidence:g}")
     for least, most in (
@@ -163,9 +163,7 @@ def check_numbers(options: argparse.Namespace) -> None:
     ):
         low, high = getattr(options, least), getattr(options, most)
         if low > high:
-            raise UserError(
-                f"--{least.replace('_', '-')} {low:g} is above --{most.replace('_', '-')} {high:g}: nothing is left"
-            )
+            raise UserError(f"{option_of(least)} {low:g} is above {option_of(most)} {high:g}: nothing is left")
     if options.prompt_seconds is not None and not (options.prompt_seconds == 0 or 1 <= options.prompt_seconds <= 60):
         raise UserError(f"--prompt-seconds is 1 to 60, or 0 for the whole prompt, not {options.prompt_seconds:g}")
     if getattr(options, "seen_utterances", 0) == 1:

@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--device", default=None, help="of such a codec: cpu or cuda; a GPU is used where there is one")
     made.add_argument("--seed", type=int, default=0, help="of the choice and of the training")
     made.add_argument(
-        "--codec_from",
+        "--codec-from",
         type=Path,
         metavar="DIR",
         help="learn nothing: take the codec of this packed model, or in this folder, as it is",
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> None:
         take(options)
         return
     if options.adapt:
-        raise UserError("--adapt needs --codec_from DIR, whose codec it adapts")
+        raise UserError("--adapt needs --codec-from DIR, whose codec it adapts")
     codec = codecs.create(options.codec, options.codec_conf)
     kept = codecs.described(options.codec, options.codec_conf)
     conf, plugin = kept["conf"], kept["record"]
@@ -124,7 +124,7 @@ def take(options: argparse.Namespace) -> None:
     given, out = options.codec_from, options.out
     source = next((place for place in (given / "codec", given) if (place / "codec.yaml").is_file()), None)
     if source is None:
-        raise UserError(f"--codec_from {given}: no packed model, and no folder with codec.yaml inside")
+        raise UserError(f"--codec-from {given}: no packed model, and no folder with codec.yaml inside")
     codec, described = load_codec(source), read_yaml(source / "codec.yaml")
     if options.adapt and not hasattr(codec, "adapt"):
         raise UserError(f"--adapt: codec {described['name']} can only be taken as it is; leave --adapt out")

@@ -31,9 +31,9 @@ def voices_of(speeds: list[float], warps: list[str]) -> list[Voice]:
             pitch, tract = map(float, warp_factors.split("x"))
         except ValueError:
             raise UserError(
-                f"--voice_warp_factors: {warp_factors!r} is not factors on F0 and formants, as 1.2x1.08"
+                f"--voice-warp-factors: {warp_factors!r} is not factors on F0 and formants, as 1.2x1.08"
             ) from None
         voices.add(Voice(pitch=pitch, tract=tract))
     if not all(0.5 <= factor <= 2 for voice in voices for factor in voice):
-        raise UserError("--speed_perturb_factors and --voice_warp_factors are 0.5 to 2; usual are 0.9 and 1.1")
+        raise UserError("--speed-perturb-factors and --voice-warp-factors are 0.5 to 2; usual are 0.9 and 1.1")
     return sorted(voices - {Voice()})

@@ -63,7 +63,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--out", type=Path, required=True, help="folder to write")
     made.add_argument("--sample-rate", type=int, default=16000, help="Hz")
     made.add_argument(
-        "--speed_perturb_factors",
+        "--speed-perturb-factors",
         type=float,
         nargs="*",
         default=[],
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> None:
         " speaker sp0.9-SPEAKER; the recordings as they are stay in the set, with or without a factor of 1",
     )
     made.add_argument(
-        "--voice_warp_factors",
+        "--voice-warp-factors",
         nargs="*",
         default=[],
         metavar="F0xFORMANTS",

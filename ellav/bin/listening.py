@@ -6,7 +6,7 @@ import argparse
 import ipaddress
 import socket
 
-from ellav.errors import UserError
+from ellav.errors import UserError, option_of
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -19,9 +19,9 @@ def add_listening(made: argparse.ArgumentParser, port: int) -> None:
 
 def add_limits(made: argparse.ArgumentParser, text: int) -> None:
     """Of texts and of recordings that are sent; text: characters if left out."""
-    made.add_argument("--text_limit", type=int, default=text, metavar="CHARACTERS", help="of a text")
-    made.add_argument("--upload_limit", type=float, default=10, metavar="MB", help="of a recording")
-    made.add_argument("--seconds_limit", type=float, default=30, metavar="SECONDS", help="of a recording")
+    made.add_argument("--text-limit", type=int, default=text, metavar="CHARACTERS", help="of a text")
+    made.add_argument("--upload-limit", type=float, default=10, metavar="MB", help="of a recording")
+    made.add_argument("--seconds-limit", type=float, default=30, metavar="SECONDS", help="of a recording")
 
 
 def check_listening(options: argparse.Namespace, least: dict[str, int], most: dict[str, float]) -> None:
@@ -31,10 +31,10 @@ def check_listening(options: argparse.Namespace, least: dict[str, int], most: di
     """
     for name, number in {**least, "text_limit": 1}.items():
         if getattr(options, name) < number:
-            raise UserError(f"--{name} must be {number} or more, not {getattr(options, name)}")
+            raise UserError(f"{option_of(name)} must be {number} or more, not {getattr(options, name)}")
     for name, number in {**most, "upload_limit": 1000, "seconds_limit": 600}.items():
         if not 0 < getattr(options, name) <= number:
-            raise UserError(f"--{name} must be above 0 and at most {number}, not {getattr(options, name):g}")
+            raise UserError(f"{option_of(name)} must be above 0 and at most {number}, not {getattr(options, name):g}")
     if not 0 <= options.port < 1 << 16:
         raise UserError(f"--port must be 0 to 65535, not {options.port}")
 

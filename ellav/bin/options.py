@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ellav.config import parse_pairs, read_yaml
-from ellav.errors import UserError, did_you_mean
+from ellav.errors import UserError, did_you_mean, option_of
 from ellav.infer.provenance import DEFAULT
 from ellav.plugins.registry import load_plugin, located
 from ellav.plugins.text.by_language import choice_of
@@ -14,7 +14,8 @@ from ellav.plugins.text.by_language import choice_of
 def parser(command: str, summary: str) -> argparse.ArgumentParser:
     """A parser with `--config`, `--plugin` and `--debug`.
 
-    Options may be written with dashes or underscores; `--config` gives their defaults.
+    Options are declared, and shown, with dashes. They may be written with underscores too; `--config` gives their
+    defaults.
     """
     made = argparse.ArgumentParser(
         prog=f"ellav {command}", description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -35,17 +36,18 @@ def parser(command: str, summary: str) -> argparse.ArgumentParser:
 def add_choice(
     made: argparse.ArgumentParser, option: str, default: str | None, family: str, several: bool = True
 ) -> None:
-    """`--ordering NAME` with `--ordering_conf key=value ...`, for the plugins of a family.
+    """`--ordering NAME` with `--ordering-conf key=value ...`, for the plugins of a family.
 
     several: whether more than one pair may follow; not so where what follows may be a file."""
-    made.add_argument(f"--{option}", default=default, metavar="NAME", help=f"one of `ellav plugins list` {family}")
+    shown = option_of(option)
+    made.add_argument(shown, default=default, metavar="NAME", help=f"one of `ellav plugins list` {family}")
     made.add_argument(
-        f"--{option}_conf",
+        f"{shown}-conf",
         action="append",
         nargs="+" if several else 1,
         default=[],
         metavar="KEY=VALUE",
-        help=f"options of --{option}" if several else f"an option of --{option} (repeatable)",
+        help=f"options of {shown}" if several else f"an option of {shown} (repeatable)",
     )
 
 
@@ -89,9 +91,9 @@ def add_dtype(made: argparse.ArgumentParser, default: str) -> None:
 
 
 def add_nar_temperature(made: argparse.ArgumentParser, default: float | None) -> None:
-    """`--nar_temperature`: how the codes of the NAR model become speech."""
+    """`--nar-temperature`: how the codes of the NAR model become speech."""
     made.add_argument(
-        "--nar_temperature",
+        "--nar-temperature",
         type=_temperature,
         default=default,
         help="0: the likeliest codes of the NAR model are spoken, as in the papers. Above, 0.3 for example: each frame"
@@ -101,9 +103,9 @@ def add_nar_temperature(made: argparse.ArgumentParser, default: float | None) ->
 
 
 def add_watermark(made: argparse.ArgumentParser) -> None:
-    """`--watermark`, and `--no_watermark`: how speech is marked; `watermark_of` reads them."""
+    """`--watermark`, and `--no-watermark`: how speech is marked; `watermark_of` reads them."""
     add_choice(made, "watermark", DEFAULT, "watermarks, by which `ellav detect` tells the speech")
-    made.add_argument("--no_watermark", action="store_true", help="do not mark the speech as synthesized")
+    made.add_argument("--no-watermark", action="store_true", help="do not mark the speech as synthesized")
 
 
 def watermark_of(options: argparse.Namespace) -> tuple[str | None, dict | None]:
@@ -123,8 +125,7 @@ def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
 
     `X_conf` becomes one dict: the file's, then the command line's on top.
     """
-    argv = [_underscores(a) for a in argv]
-    _accept_dashes(made)
+    argv = [_dashes(word) for word in argv]
     config_parser = argparse.ArgumentParser(add_help=False)
     config_parser.add_argument("--config", action="append", default=[])
     actions = {action.dest: action for action in made._actions}
@@ -206,16 +207,9 @@ def parse_bool(value: str) -> bool:
     return value == "true"
 
 
-def _underscores(argument: str) -> str:
-    if not argument.startswith("--"):
-        return argument
+def _dashes(argument: str) -> str:
+    """An option as it is declared; other words, such as a text that begins with dashes, stay as they are."""
     name, separator, value = argument.partition("=")
-    return "--" + name[2:].replace("-", "_") + separator + value
-
-
-def _accept_dashes(made: argparse.ArgumentParser) -> None:
-    for action in made._actions:
-        for option in list(action.option_strings):
-            name = _underscores(option)
-            if name != option:
-                made._option_string_actions[name] = action
+    if not name.startswith("--") or " " in name:
+        return argument
+    return name.replace("_", "-") + separator + value

@@ -54,10 +54,10 @@ def main(argv: list[str]) -> None:
         help="recording to build in (repeatable; first: default)",
     )
     made.add_argument(
-        "--prompt_text", action="append", default=[], metavar="TEXT", help="what the recording says, one for each"
+        "--prompt-text", action="append", default=[], metavar="TEXT", help="what the recording says, one for each"
     )
     made.add_argument(
-        "--prompt_language",
+        "--prompt-language",
         action="append",
         default=[],
         metavar="LANGUAGE",
@@ -85,14 +85,14 @@ def main(argv: list[str]) -> None:
     if not hasattr(aligner, "align"):
         raise UserError(
             f"aligner {aligner_name} aligns whole sets only, and a packed model must align its prompts; name one that"
-            f" takes phones of {front_end.phone_set} with --prompt_aligner"
+            f" takes phones of {front_end.phone_set} with --prompt-aligner"
         )
     aligner = aligners.create(aligner_name, aligner_conf)
     if not accepts(aligner, front_end.phone_set):
         raise UserError(
             f"aligner {aligner_name} takes phones of {', '.join(aligner.phone_sets)}, "
             f"text {options.text} makes {front_end.phone_set}: a prompt could not be aligned; name another one with"
-            " --prompt_aligner"
+            " --prompt-aligner"
         )
     decoders.create(options.decoder, options.decoder_conf)
     tokens = Tokens.read(options.tokens)

@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
         "--compare", action="append", type=Path, default=[], help="experiment to show beside (repeatable)"
     )
     made.add_argument("--utterances", type=int, default=6, help="of each test set to listen to")
-    made.add_argument("--max_megabytes", type=float, default=10.0, help="fewer utterances are shown to stay below it")
+    made.add_argument("--max-megabytes", type=float, default=10.0, help="fewer utterances are shown to stay below it")
     made.add_argument("--about", type=Path, help="file that says what the corpus is, for the top of the page")
     options = parse(made, argv)
     if options.utterances < 0:

@@ -42,24 +42,24 @@ def main(argv: list[str]) -> None:
         help="what must have been decoded; what is there of the other mode is scored beside it",
     )
     made.add_argument("--sets", nargs="+", required=True, help="test sets")
-    made.add_argument("--train_set", default="train", help="whose text and speakers are known")
+    made.add_argument("--train-set", default="train", help="whose text and speakers are known")
     made.add_argument("--raw", type=Path, default=Path("dump/raw"), help="folder of stage 2")
     made.add_argument("--phones", type=Path, default=Path("dump/phones"), help="folder of stage 3")
     made.add_argument("--codes", type=Path, default=Path("dump/codes"), help="folder of stage 4")
     made.add_argument("--codec", type=Path, default=Path("exp/codec"), help="the codec of stage 4")
     made.add_argument("--cache", type=Path, default=Path("exp/scores"), help="scores that all experiments share")
     made.add_argument("--lm", type=Path, default=Path("exp/lm"), help="where the language model goes")
-    made.add_argument("--lm_order", type=int, default=2, help="of its n-grams; 0: the transcriber's own model")
+    made.add_argument("--lm-order", type=int, default=2, help="of its n-grams; 0: the transcriber's own model")
     made.add_argument("--scorers", nargs="+", default=["wer", "similarity", "stability", "rtf"], metavar="NAME")
     made.add_argument(
-        "--scorer_conf", action="append", nargs="+", default=[], metavar="NAME.KEY=VALUE", help="options of a scorer"
+        "--scorer-conf", action="append", nargs="+", default=[], metavar="NAME.KEY=VALUE", help="options of a scorer"
     )
     add_choice(made, "transcriber", "pocketsphinx", "transcribers")
     made.add_argument("--recordings", type=int, default=10, help="recordings that stand for a speaker, at most")
     made.add_argument(
         "--compare", action="append", type=Path, default=[], help="experiment to show beside (repeatable)"
     )
-    made.add_argument("--command_line", default="", help="the command to name in the report")
+    made.add_argument("--command-line", default="", help="the command to name in the report")
     made.add_argument("--nj", type=int, default=1, help="processes")
     made.add_argument("--max-rejected", type=float, default=0.05, help="largest share of utterances that may fail")
     options = parse(made, argv)
@@ -180,7 +180,7 @@ def scorer_options(options) -> dict[str, dict]:
     for key, value in options.scorer_conf.items():
         name, dot, option = key.partition(".")
         if not dot or name not in given:
-            raise UserError(f"--scorer_conf {key}: write NAME.KEY=VALUE with one of {', '.join(given)}")
+            raise UserError(f"--scorer-conf {key}: write NAME.KEY=VALUE with one of {', '.join(given)}")
         given[name][option] = value
     for name in given:
         cls = scorers.get(name)

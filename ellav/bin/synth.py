@@ -24,7 +24,7 @@ from ellav.bin.synth_files import (
 from ellav.bin.synth_prompts import check_prompt, list_prompts
 from ellav.bin.synth_texts import SPOKEN, speak_tasks, tasks_of, tell
 from ellav.bin.voice_options import add_voice, check_voice, voice_of
-from ellav.errors import UserError
+from ellav.errors import UserError, option_of
 from ellav.infer.bundle import Bundle, read_bundle
 from ellav.text_files import decoded
 
@@ -42,17 +42,17 @@ def main(argv: list[str]) -> None:
     made.add_argument("--text", help="what to say; read from standard input if left out")
     made.add_argument("--prompt", help="recording of the voice, about 3 s, or NAME of a built-in prompt")
     made.add_argument(
-        "--prompt_text", help="what the recording says (a built-in prompt knows it); `auto` recognises it"
+        "--prompt-text", help="what the recording says (a built-in prompt knows it); `auto` recognises it"
     )
     made.add_argument(
         "--language", default="", help="of the text, for a model of several; the first of its `--text` if left out"
     )
     made.add_argument(
-        "--prompt_language",
+        "--prompt-language",
         default="",
         help="in which the recording speaks, --language if left out; a built-in prompt has its own",
     )
-    made.add_argument("--list_prompts", action="store_true", help="list the model's built-in prompts and end")
+    made.add_argument("--list-prompts", action="store_true", help="list the model's built-in prompts and end")
     made.add_argument("--out", type=Path, help=f"file to write, {OUT} if left out: {formats}; a folder with --texts")
     made.add_argument(
         "--texts",
@@ -75,7 +75,7 @@ def main(argv: list[str]) -> None:
         "--srt", **times, help="write the times of words as subtitles, into a file called after the audio if left out"
     )
     made.add_argument(
-        "--best_of",
+        "--best-of",
         type=int,
         metavar="N",
         help="make N readings, with the seeds from --seed on, and keep the one of which the models are surest",
@@ -97,7 +97,7 @@ def main(argv: list[str]) -> None:
         help="speak each phone as long as in this file, whose tier `phones` has the phones of the text",
     )
     made.add_argument("--seed", type=int, default=0, help="another seed gives another reading")
-    add_voice(made, "auto", "--prompt_text auto")
+    add_voice(made, "auto", "--prompt-text auto")
     options = parse(made, argv)
 
     bundle = read_bundle(options.model)
@@ -145,7 +145,7 @@ def check_one(options: argparse.Namespace, bundle: Bundle) -> None:
         check_files(options.files, options.prompt)
         return
     names = ("out", "textgrid", "srt", "best_of", "follow", "timing")
-    check_stream(options.stream, {f"--{name}": getattr(options, name) for name in names}, options.prompt)
+    check_stream(options.stream, {option_of(name): getattr(options, name) for name in names}, options.prompt)
 
 
 def check_numbers(options: argparse.Namespace) -> None:

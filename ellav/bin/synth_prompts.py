@@ -20,19 +20,19 @@ def list_prompts(bundle: Bundle) -> None:
 
 
 def check_prompt(bundle: Bundle, prompt: str | None, text: str | None, where: str = "--prompt") -> None:
-    """Refuse a prompt that cannot be used. text: what --prompt_text says. where: what the message calls the prompt."""
+    """Refuse a prompt that cannot be used. text: what --prompt-text says. where: what the message calls the prompt."""
     if prompt is None and text is not None:
-        raise UserError("--prompt_text without --prompt: name the recording that says it")
+        raise UserError("--prompt-text without --prompt: name the recording that says it")
     if text is not None and not text.strip():
-        raise UserError("--prompt_text is empty; give the words that the recording says")
+        raise UserError("--prompt-text is empty; give the words that the recording says")
     if prompt is None or (text is None and prompt in bundle.prompts):
         bundle.prompt(prompt)
     elif text is not None and prompt in bundle.prompts and not Path(prompt).exists():
-        raise UserError(f"{where} {prompt}: a built-in prompt knows its words; leave out --prompt_text")
+        raise UserError(f"{where} {prompt}: a built-in prompt knows its words; leave out --prompt-text")
     elif not Path(prompt).exists():
         built_in = f", and none of the built-in prompts ({', '.join(bundle.prompts)})" if bundle.prompts else ""
         raise UserError(f"{where} {prompt}: no such file{built_in}")
     elif text is None and transcript_beside(prompt) is None:
         needs = f"needs its transcript; write its words into {Path(prompt).with_suffix('.txt')}"
-        others = ", or give them with --prompt_text, or `auto`" if where == "--prompt" else ""
+        others = ", or give them with --prompt-text, or `auto`" if where == "--prompt" else ""
         raise UserError(f"{where} {prompt}: {needs}{others}")

@@ -82,12 +82,12 @@ def main(argv: list[str]) -> None:
         help="write only this shard of the sets, from 1; the list is there",
     )
     made.add_argument(
-        "--phones_from",
+        "--phones-from",
         type=Path,
         metavar="DIR",
         help="a packed model, or a folder of this stage, whose phones the list has too, however few are spoken here",
     )
-    made.add_argument("--list_only", action="store_true", help="write only the list and the statistics")
+    made.add_argument("--list-only", action="store_true", help="write only the list and the statistics")
     options = parse(made, argv)
     if options.train_set not in options.sets and options.shard is None:
         raise UserError(f"--train-set {options.train_set} is not among --sets {' '.join(options.sets)}")

@@ -22,7 +22,7 @@ CAUSES = {
     "stats": "other statistics (stage 5 has made them anew)",
     "codec": "another codec (stage 4 has made it anew)",
     "inputs": "other training data (stages 1 to 5 have made it anew)",
-    "languages": "other languages (utt2lang of the training set), or another --ar_conf language",
+    "languages": "other languages (utt2lang of the training set), or another --ar-conf language",
     "init_from": "another --init-from, or one that has changed",
 }
 """What a changed entry of config.yaml comes from, where its name does not say so."""
@@ -202,7 +202,7 @@ def _parser():
         ("ar", "options of model_conf or train_conf for the AR model only"),
         ("nar", "the same for the NAR model"),
     ):
-        made.add_argument(f"--{name}_conf", action="append", nargs="+", default=[], metavar="KEY=VALUE", help=what)
+        made.add_argument(f"--{name}-conf", action="append", nargs="+", default=[], metavar="KEY=VALUE", help=what)
     return made
 
 

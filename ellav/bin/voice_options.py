@@ -27,7 +27,7 @@ def add_voice(made: argparse.ArgumentParser, dtype: str, transcribed: str) -> No
 def check_voice(options: argparse.Namespace) -> None:
     """Refuse options of a decoder that is not named."""
     if options.decoder is None and options.decoder_conf:
-        raise UserError("--decoder_conf needs --decoder NAME beside it")
+        raise UserError("--decoder-conf needs --decoder NAME beside it")
 
 
 def voice_ready(options: argparse.Namespace) -> Synthesizer:

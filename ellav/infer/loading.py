@@ -90,7 +90,7 @@ def packed_plugin(registry: Registry, choice: dict, folder: Path):
     if registry is aligners and not hasattr(cls, "align"):
         raise UserError(
             f"{folder / 'model.yaml'}: aligner {choice['name']} runs a program or reads files and aligns no"
-            " prompt; a packed model has parts that run in process only; pack it again with --prompt_aligner"
+            " prompt; a packed model has parts that run in process only; pack it again with --prompt-aligner"
         )
     registry.warn_if_changed(choice["name"], choice.get("record"), str(folder))
     return registry.create(choice["name"], resolve_files(cls, choice["conf"], folder))

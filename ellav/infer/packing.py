@@ -61,11 +61,11 @@ def store_weights(source: Path, target: Path, dtype: str) -> None:
 
 
 def from_options(wavs: list[str], texts: list[str], languages: list[str]) -> list[Recording]:
-    """Recordings named by --prompt, --prompt_text and --prompt_language; called by their files' names."""
+    """Recordings named by --prompt, --prompt-text and --prompt-language; called by their files' names."""
     if len(wavs) != len(texts):
-        raise UserError(f"{len(wavs)} --prompt and {len(texts)} --prompt_text: give one text for each recording")
+        raise UserError(f"{len(wavs)} --prompt and {len(texts)} --prompt-text: give one text for each recording")
     if languages and len(languages) != len(wavs):
-        raise UserError(f"{len(wavs)} --prompt and {len(languages)} --prompt_language: give one for each, or none")
+        raise UserError(f"{len(wavs)} --prompt and {len(languages)} --prompt-language: give one for each, or none")
     given = zip(wavs, texts, languages or [""] * len(wavs), strict=True)
     made = [Recording(check_name(Path(w).stem), Path(w), _line(t), language=spoken) for w, t, spoken in given]
     for one in made:

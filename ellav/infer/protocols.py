@@ -20,7 +20,7 @@ from ellav.data.dataset import Dataset, Tokens
 from ellav.data.joins import part
 from ellav.data.kaldi import invert, read_table
 from ellav.data.shards import tables_of
-from ellav.errors import UserError
+from ellav.errors import UserError, option_of
 from ellav.infer.requests import continuation, cross_sentence
 from ellav.types import DecodingRequest, Utterance
 
@@ -58,17 +58,17 @@ def add_options(made: argparse.ArgumentParser) -> None:
         " the utterance's own beginning",
     )
     made.add_argument(
-        "--prompt_seconds",
+        "--prompt-seconds",
         type=float,
         help=f"length of the prompt: the beginning that is continued ({CONTINUED_SECONDS:g}), or at most so much of"
         " the beginning of the other utterance (all of it)",
     )
     made.add_argument(
-        "--least_seconds",
+        "--least-seconds",
         type=float,
         help=f"leave shorter utterances out ({LEAST_CONTINUED_SECONDS:g} in continuation, as in the papers)",
     )
-    made.add_argument("--most_seconds", type=float, help="leave longer utterances out")
+    made.add_argument("--most-seconds", type=float, help="leave longer utterances out")
     made.add_argument("--limit", type=int, help="decode only the first so many utterances")
 
 
@@ -77,7 +77,7 @@ def requests_of(dataset: Dataset, tokens: Tokens, options: argparse.Namespace) -
     rate = tokens.stats["frame_rate"]
     for name in ("prompt_seconds", "least_seconds", "most_seconds"):
         if getattr(options, name) is not None and getattr(options, name) <= 0:
-            raise UserError(f"--{name} must be above 0, not {getattr(options, name):g}")
+            raise UserError(f"{option_of(name)} must be above 0, not {getattr(options, name):g}")
     least = options.least_seconds
     if least is None:
         least = LEAST_CONTINUED_SECONDS if options.mode == "continuation" else 0.0

@@ -33,7 +33,7 @@ def begin_from(
     for name in SHAPE:
         ours, given = getattr(model.options, name), getattr(source.model.options, name)
         if ours != given:
-            raise UserError(f"--init-from {where}: has {name}={given}, not {ours}; give --model_conf {name}={given}")
+            raise UserError(f"--init-from {where}: has {name}={given}, not {ours}; give --model-conf {name}={given}")
     known = _symbols(source.model, source.ordering, theirs)
     wanted = _symbols(model, ordering, config)
     if not _same_codes(theirs["codec"], config["codec"]):

@@ -170,7 +170,7 @@ def test_wrong_parts_are_refused_before_the_first_stage(tmp_path, arguments, mes
 def test_an_aligner_of_whole_sets_asks_for_another_early(tmp_path):
     arguments = ["--aligner", "textgrid", "--aligner_conf", "folder=grids", "--dumpdir", tmp_path, "--stage", 3]
     done = run([MINI / "run.sh", *arguments], cwd=tmp_path)
-    assert "stage 10 (pack) will want another one for prompts, --prompt_aligner" in done.stderr
+    assert "stage 10 (pack) will want another one for prompts, --prompt-aligner" in done.stderr
     done = run([MINI / "run.sh", *arguments, "--prompt_aligner", "trained"], cwd=tmp_path)
     assert "stage 10" not in done.stderr
 

@@ -39,9 +39,9 @@ def test_it_shows_its_page_until_it_is_ended_and_leaves_nothing_behind(packed, t
     ("options", "said"),
     [
         (["--model=a", "--model=b", "--model=c"], "2 speak beside each other at most"),
-        (["--text-limit=0"], "--text_limit must be 1 or more"),
-        (["--upload-limit=0"], "--upload_limit must be above 0"),
-        (["--seconds-limit=601"], "--seconds_limit must be above 0 and at most 600"),
+        (["--text-limit=0"], "--text-limit must be 1 or more"),
+        (["--upload-limit=0"], "--upload-limit must be above 0"),
+        (["--seconds-limit=601"], "--seconds-limit must be above 0 and at most 600"),
         (["--port=70000"], "--port must be 0 to 65535"),
         (["--host=192.0.2.1"], "--host 192.0.2.1 --port 7860: "),
         (["--model=none"], "none: not a packed model"),

@@ -185,7 +185,7 @@ def test_without_a_network_it_says_what_to_fetch(monkeypatch, tmp_path):
     monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
     with pytest.raises(UserError) as caught:
         codecs.create("encodec").encode([])
-    for part in ("Network is unreachable", "encodec_24khz-d7cc33bc.th", "https://", "--codec_conf weights=PATH"):
+    for part in ("Network is unreachable", "encodec_24khz-d7cc33bc.th", "https://", "--codec-conf weights=PATH"):
         assert part in str(caught.value)
 
 

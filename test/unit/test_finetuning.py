@@ -97,7 +97,7 @@ def test_entries_that_no_speech_is_near_to_stay(given, root):
 
 
 def test_what_cannot_be_adapted_is_one_line(given, root, monkeypatch):
-    with pytest.raises(UserError, match="--adapt needs --codec_from DIR"):
+    with pytest.raises(UserError, match="--adapt needs --codec-from DIR"):
         fit_codec.main(["--data", f"{root}/raw/train", "--out", f"{root}/codec", "--adapt"])
     monkeypatch.delattr(RVQMel, "adapt")
     with pytest.raises(UserError, match="codec rvq_mel can only be taken as it is; leave --adapt out"):

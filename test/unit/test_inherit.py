@@ -75,7 +75,7 @@ def test_a_model_of_another_shape_or_none_is_one_line(tmp_path):
     config = with_codec(described("ar", "interleaved"))
     save(tmp_path / "ar", config)
     wider = config | {"model": config["model"] | {"ffn": 48}}
-    with pytest.raises(UserError, match=r"has ffn=\d+, not 48; give --model_conf ffn=\d+") as caught:
+    with pytest.raises(UserError, match=r"has ffn=\d+, not 48; give --model-conf ffn=\d+") as caught:
         begun(tmp_path / "ar", wider)
     assert "\n" not in str(caught.value)
     assert source_of(tmp_path, "ar").weights == tmp_path / "ar/averaged.safetensors"

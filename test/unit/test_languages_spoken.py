@@ -128,7 +128,7 @@ def test_a_prompt_of_no_such_language_is_refused_when_packing(tmp_path, capsys, 
     assert main(["pack", *made, "--prompt_language=de"]) == 1
     assert "language 'de' has not been learned" in capsys.readouterr().err
     assert main(["pack", *made, "--prompt_language=en", "--prompt_language=es"]) == 1
-    assert "1 --prompt and 2 --prompt_language: give one for each, or none" in capsys.readouterr().err
+    assert "1 --prompt and 2 --prompt-language: give one for each, or none" in capsys.readouterr().err
 
 
 def test_a_strangers_language_of_a_prompt_is_a_name(folder, tmp_path):

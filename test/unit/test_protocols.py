@@ -86,14 +86,14 @@ def test_each_is_spoken_after_the_one_before_and_the_first_after_the_last(capsys
 
 
 def test_a_prompt_may_be_cut_to_its_beginning():
-    (first, *_) = asked("--prompt_seconds", "3")
+    (first, *_) = asked("--prompt-seconds", "3")
     assert first.prompt == "a-3" and first.span == (0.2, 3.2)
     np.testing.assert_array_equal(first.decode.codes, SAID[2].codes[:150])
 
 
 @pytest.mark.parametrize("mode", ["cross-sentence", "continuation"])
 def test_length_has_two_bounds(mode, capsys):
-    chosen = [one.decode.id for one in asked("--mode", mode, "--least_seconds", "4.4", "--most_seconds", "5")]
+    chosen = [one.decode.id for one in asked("--mode", mode, "--least-seconds", "4.4", "--most-seconds", "5")]
     assert chosen == ["a-1", "c-1", "c-2"]
     assert f"3 of 6 utterances are decoded in mode {mode}" in capsys.readouterr().out
 
@@ -133,8 +133,8 @@ def test_parts_without_speech_and_lists_of_another_set_are_named(tmp_path):
     write_table(tmp_path / "targets", {"z": ""})
     with pytest.raises(UserError, match="targets: none of its utterances is in tokens/test"):
         asked("--raw", str(tmp_path))
-    with pytest.raises(UserError, match="--most_seconds must be above 0"):
-        asked("--most_seconds", "-1")
+    with pytest.raises(UserError, match="--most-seconds must be above 0"):
+        asked("--most-seconds", "-1")
 
 
 @given(st.integers(0, 50), st.data())

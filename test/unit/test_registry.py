@@ -157,7 +157,7 @@ def test_plugin_files_are_imported_once_and_their_faults_named(tmp_path):
 
 def options(argv):
     made = parser("test", "A test.")
-    made.add_argument("--batch_size", type=int, default=1)
+    made.add_argument("--batch-size", type=int, default=1)
     made.add_argument("--needed", required=True)
     add_choice(made, "ordering", "concat", "orderings")
     return parse(made, argv)

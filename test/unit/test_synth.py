@@ -255,10 +255,10 @@ def test_a_file_that_is_no_audio_is_refused(synth, tmp_path):
     ("arguments", "said"),
     [
         (["--prompt={slt}"], "needs its transcript"),
-        (["--prompt={slt}", "--prompt-text="], "--prompt_text is empty"),
+        (["--prompt={slt}", "--prompt-text="], "--prompt-text is empty"),
         (["--prompt={slt}", "--prompt-text=你好"], "你好"),
         (["--prompt=nobody"], "none of the built-in prompts (slt, awb)"),
-        (["--prompt=awb", "--prompt-text=Hm."], "leave out --prompt_text"),
+        (["--prompt=awb", "--prompt-text=Hm."], "leave out --prompt-text"),
         (["--prompt-text=Hm."], "without --prompt"),
         (["--prompt=no.wav", "--prompt-text=Hm."], "no such file"),
     ],

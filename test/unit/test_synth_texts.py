@@ -181,7 +181,7 @@ def test_options_that_do_not_go_with_many_texts_are_refused(many, synth, texts, 
     status, _, err = synth("--format=flac")
     assert status == 1 and "--format is for --texts" in err[0]
     status, _, err = synth("--stream=-", "--best-of=2", out=None)
-    assert status == 1 and "--stream and --best_of exclude each other" in err[0]
+    assert status == 1 and "--stream and --best-of exclude each other" in err[0]
     status, _, err = synth("--stream=-", "--follow=2", out=None)
     assert status == 1 and "--stream and --follow exclude each other" in err[0]
 
@@ -227,7 +227,7 @@ def test_a_transcript_beside_a_recording_is_its_words(synth, voice, folder, tmp_
     mine = Path(shutil.copy(folder / "slt.wav", tmp_path / "mine.wav"))
     assert transcript_beside(mine) is None
     status, _, err = synth(f"--prompt={mine}")
-    assert status == 1 and f"write its words into {tmp_path / 'mine.txt'}, or give them with --prompt_text" in err[0]
+    assert status == 1 and f"write its words into {tmp_path / 'mine.txt'}, or give them with --prompt-text" in err[0]
     (tmp_path / "mine.txt").write_text(f" {SAID.replace(' ', '   ', 1).replace(' ', chr(10))}\n")
     assert transcript_beside(str(mine)) == SAID
     assert synth(f"--prompt={mine}")[0] == 0

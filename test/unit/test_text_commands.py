@@ -189,7 +189,7 @@ def test_a_packed_model_carries_its_files_and_an_aligner_for_prompts(root, capsy
     prepare()
     for which in ("ar", "nar"):
         untrained(which, Tokens.read("tokens/list"))
-    with pytest.raises(UserError, match=r"textgrid aligns whole sets only.*sentencepiece with --prompt_aligner"):
+    with pytest.raises(UserError, match=r"textgrid aligns whole sets only.*sentencepiece with --prompt-aligner"):
         packing("--aligner_conf", "folder=grids")
     with pytest.raises(UserError, match="aligner pocketsphinx takes phones of arpabet-stress, arpabet"):
         packing("--prompt_aligner", "pocketsphinx")

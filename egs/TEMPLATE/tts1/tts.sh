@@ -119,7 +119,7 @@ Corpus
                        ('0.9 1.1'; none)
   --voice-warp-factors 'AxB'  copies with F0 A times as high and formants B times, by WORLD ('1.2x1.08 0.85x0.95'; none)
 
-Parts (ellav plugins list); options of each as --NAME_conf key=value ...
+Parts (ellav plugins list); options of each as --NAME-conf key=value ...
   --plugin FILE        import a plugin: file or module (repeatable)
   --text NAME          text front end (${text})
   --aligner NAME       (${aligner})

@@ -56,7 +56,7 @@ class SetAligner(Protocol):
     """Aligns a whole set at once, or reads alignments made elsewhere, by utterance id.
 
     It has `align_set` instead of `align`, so it cannot align a prompt at synthesis:
-    `ellav pack` then takes another one, `--prompt_aligner`.
+    `ellav pack` then takes another one, `--prompt-aligner`.
     """
 
     name: str

@@ -56,7 +56,7 @@ class MFA:
         if shutil.which(self.command[0]) is None:
             raise UserError(
                 f"aligner mfa: there is no program {self.command[0]!r}; install it with {INSTALLER}, or say how it is"
-                " called with --aligner_conf command="
+                " called with --aligner-conf command="
             )
         names = {utterance: f"u{number:07d}" for number, utterance in enumerate(recordings)}
         files: dict[str, list[Path]] = {}

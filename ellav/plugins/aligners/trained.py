@@ -91,7 +91,7 @@ class Trained:
         if self.model is None:
             raise UserError(
                 "aligner trained: no model; train one with `ellav fit-aligner` (stage 3), or name one with"
-                " --aligner_conf model=FILE"
+                " --aligner-conf model=FILE"
             )
         return load(self.model)
 

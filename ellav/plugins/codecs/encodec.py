@@ -206,7 +206,7 @@ def _download() -> tuple[dict[str, torch.Tensor], str]:
         reason = getattr(error, "reason", None) or error
         raise UserError(
             f"codec encodec: its weights cannot be downloaded ({reason}); fetch {url} where there is a network and "
-            "give the file: --codec_conf weights=PATH"
+            "give the file: --codec-conf weights=PATH"
         ) from None
 
 

@@ -107,7 +107,7 @@ class ISTFT:
         """The codec that makes the codes."""
         if self._coder is None:
             if not self.codec:
-                raise UserError("codec istft: speaks the codes of another codec: --codec_conf codec=FOLDER")
+                raise UserError("codec istft: speaks the codes of another codec: --codec-conf codec=FOLDER")
             self._coder = _with_vectors(Path(self.codec))
         return self._coder
 

@@ -253,7 +253,7 @@ def _read_config(folder: Path) -> dict:
 
 
 _REMEDY = (
-    "give a folder with config.json and model.safetensors of a codec (--codec_conf model=FOLDER), or rerun stage 4"
+    "give a folder with config.json and model.safetensors of a codec (--codec-conf model=FOLDER), or rerun stage 4"
 )
 
 
@@ -320,7 +320,7 @@ def _from_hub(name: str) -> Path:
     except Exception as error:  # the hub's client raises many kinds: no network, no such model, a full disk
         raise UserError(
             f"codec transformers: no folder {name} here, and the Hugging Face hub gives none: {one_line(error, 150)}. "
-            "Fetch config.json and model.safetensors where there is a network: --codec_conf model=FOLDER"
+            "Fetch config.json and model.safetensors where there is a network: --codec-conf model=FOLDER"
         ) from None
 
 

@@ -14,7 +14,7 @@ class ByLanguage:
     """The front end of each utterance's language, which `utt2lang` in the data folder names.
 
     languages: language -> `text`, the front end's name, and `text_conf`, its options; written as
-    `--text "en: g2p_en, es: espeak" --text_conf es.stress=false`. A front end that has an option `language` gets the
+    `--text "en: g2p_en, es: espeak" --text-conf es.stress=false`. A front end that has an option `language` gets the
     language's name where nothing else is said. A text of no known language is read as one of the first. The phones of
     the models are the union of all; phones that two languages share are one phone.
     """
@@ -59,7 +59,7 @@ class ByLanguage:
 
 
 def choice_of(given: str, conf: dict) -> tuple[str, dict]:
-    """Name and options of the front end that `--text` and `--text_conf` mean, where the former is a map.
+    """Name and options of the front end that `--text` and `--text-conf` mean, where the former is a map.
 
     Raises UserError where the map is none, or an option is of none of its languages.
     """
@@ -72,7 +72,7 @@ def choice_of(given: str, conf: dict) -> tuple[str, dict]:
     for key, value in conf.items():
         place, dot, option = key.partition(".")
         if not dot or place not in places:
-            raise UserError(f"--text_conf {key}: write LANGUAGE.KEY=VALUE with one of {', '.join(languages)}")
+            raise UserError(f"--text-conf {key}: write LANGUAGE.KEY=VALUE with one of {', '.join(languages)}")
         languages[places[place]]["text_conf"][option] = value
     return NAME, {"languages": languages}
 
@@ -89,4 +89,4 @@ def _made(language: str, part: dict) -> TextFrontEnd:
     try:
         return text.create(name, conf)
     except UserError as error:
-        raise UserError(f"language {language!r}: {error} (--text_conf {language}.KEY=VALUE)") from None
+        raise UserError(f"language {language!r}: {error} (--text-conf {language}.KEY=VALUE)") from None

@@ -50,7 +50,7 @@ class Lexicon:
         if self.fallback.phone_set != phone_set:
             raise UserError(
                 f"text lexicon: its phones are of the set {phone_set!r}, those of fallback {fallback} of"
-                f" {self.fallback.phone_set!r}; choose another fallback, or name the set with --text_conf phone_set="
+                f" {self.fallback.phone_set!r}; choose another fallback, or name the set with --text-conf phone_set="
             )
 
     def __call__(self, text: str) -> Phones:
@@ -68,7 +68,7 @@ class Lexicon:
         if self.fallback is None:
             raise UserError(
                 f"word {word!r} is not in {self.path}; add it, or name a plugin for such words with"
-                " --text_conf fallback=NAME"
+                " --text-conf fallback=NAME"
             )
         return [phone for phone in self.fallback(word).phones if phone != SILENCE]
 

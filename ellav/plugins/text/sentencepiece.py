@@ -106,7 +106,7 @@ class SentencePiece:
             if self.model is None:
                 raise UserError(
                     "text sentencepiece: no model; train one with `ellav fit-text` (stage 3), or name one with"
-                    " --text_conf model=FILE"
+                    " --text-conf model=FILE"
                 )
             try:
                 with open(self.model, "rb") as stream:

@@ -121,7 +121,7 @@ def find_weights(model: str | None) -> Path:
         if not folder.is_dir():
             raise UserError(
                 "transcriber whisper: there are no weights yet; name a size to take them from the Hugging Face hub "
-                "(--transcriber_conf model=base), or a folder, or run tools/installers/install_whisper.sh"
+                "(--transcriber-conf model=base), or a folder, or run tools/installers/install_whisper.sh"
             )
         return _checked(folder)
     if Path(model).expanduser().is_dir():

@@ -52,7 +52,7 @@ The contract of the family stands in ellav's `docs/plugins.md` and `ellav/plugin
 USES = {
     "text": "./run.sh --plugin {name}.py --text {name} --aligner trained",
     "scorers": './run.sh --stage 9 --plugin {name}.py --scorers "wer {name}"',
-    "transcribers": './run.sh --stage 9 --plugin {name}.py --score_args "--transcriber {name} --lm_order 0"',
+    "transcribers": './run.sh --stage 9 --plugin {name}.py --score-args "--transcriber {name} --lm-order 0"',
     "watermarks": 'ellav synth --plugin {name}.py --watermark {name} --text "Good morning." --out marked.wav',
 }
 
