@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 
 from ellav.config import parse_pairs, read_yaml
-from ellav.errors import UserError, did_you_mean, option_of
+from ellav.errors import UserError, did_you_mean, option_of, printable
 from ellav.infer.provenance import DEFAULT
 from ellav.plugins.registry import load_plugin, located
 from ellav.plugins.text.by_language import choice_of
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        """One line: argparse would print all the usage before it."""
+        self.exit(2, f"{self.prog}: error: {printable(message)}; see --help\n")
 
 
 def parser(command: str, summary: str) -> argparse.ArgumentParser:
@@ -17,9 +23,7 @@ def parser(command: str, summary: str) -> argparse.ArgumentParser:
     Options are declared, and shown, with dashes. They may be written with underscores too; `--config` gives their
     defaults.
     """
-    made = argparse.ArgumentParser(
-        prog=f"ellav {command}", description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    made = _Parser(prog=f"ellav {command}", description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     made.add_argument(
         "--config",
         action="append",
@@ -126,7 +130,7 @@ def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
     `X_conf` becomes one dict: the file's, then the command line's on top.
     """
     argv = [_dashes(word) for word in argv]
-    config_parser = argparse.ArgumentParser(add_help=False)
+    config_parser = _Parser(prog=made.prog, add_help=False)
     config_parser.add_argument("--config", action="append", default=[])
     actions = {action.dest: action for action in made._actions}
     confs: dict[str, dict] = {}
@@ -193,10 +197,11 @@ def _fitted(made: argparse.ArgumentParser, action: argparse.Action, value, path:
 
 
 def _parsed(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
+    _shorten_usage(made)
     options, rest = made.parse_known_args(argv)
     if rest:
         known = [option for action in made._actions for option in action.option_strings]
-        made.error(f"unknown argument {rest[0]!r}{did_you_mean(rest[0].partition('=')[0], known)}; see --help")
+        made.error(f"unknown argument {rest[0]!r}{did_you_mean(rest[0].partition('=')[0], known)}")
     return options
 
 
@@ -205,6 +210,17 @@ def parse_bool(value: str) -> bool:
     if value not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"must be true or false, not {value!r}")
     return value == "true"
+
+
+def _shorten_usage(made: argparse.ArgumentParser) -> None:
+    """Leave the options out of the usage: the list below it has them all. What has to be given is marked there."""
+    usage = made.formatter_class(f"{made.prog} [options]")
+    usage.add_usage(None, [action for action in made._actions if not action.option_strings], [], prefix="")
+    made.usage = usage.format_help().strip()
+    for action in made._actions:
+        if action.required and action.option_strings:
+            action.help = f"{action.help} (required)"
+            action.default = argparse.SUPPRESS  # help would add that it is None
 
 
 def _dashes(argument: str) -> str:
