@@ -23,7 +23,7 @@ def parser(command: str, summary: str) -> argparse.ArgumentParser:
     Options are declared, and shown, with dashes. They may be written with underscores too; `--config` gives their
     defaults.
     """
-    made = _Parser(prog=f"ellav {command}", description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    made = _Parser(prog=f"ellav {command}", description=summary)
     made.add_argument(
         "--config",
         action="append",
@@ -197,7 +197,7 @@ def _fitted(made: argparse.ArgumentParser, action: argparse.Action, value, path:
 
 
 def _parsed(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
-    _shorten_usage(made)
+    _shorten_help(made)
     options, rest = made.parse_known_args(argv)
     if rest:
         known = [option for action in made._actions for option in action.option_strings]
@@ -212,15 +212,17 @@ def parse_bool(value: str) -> bool:
     return value == "true"
 
 
-def _shorten_usage(made: argparse.ArgumentParser) -> None:
-    """Leave the options out of the usage: the list below it has them all. What has to be given is marked there."""
+def _shorten_help(made: argparse.ArgumentParser) -> None:
+    """Leave the options out of the usage: the list below it has them all. It says what has to be given, and defaults
+    that are something."""
     usage = made.formatter_class(f"{made.prog} [options]")
     usage.add_usage(None, [action for action in made._actions if not action.option_strings], [], prefix="")
     made.usage = usage.format_help().strip()
     for action in made._actions:
         if action.required and action.option_strings:
             action.help = f"{action.help} (required)"
-            action.default = argparse.SUPPRESS  # help would add that it is None
+        elif action.default not in (None, "", [], argparse.SUPPRESS) and action.default is not False:
+            action.help = f"{action.help or ''} (default: %(default)s)"
 
 
 def _dashes(argument: str) -> str:

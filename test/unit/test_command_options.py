@@ -56,6 +56,10 @@ def test_usage_names_what_is_no_option_and_help_what_has_to_be_given(capsys, mon
         ("plugins", " ACTION [FAMILY] [NAME]"),
     ):
         assert said(capsys, command, "--help")[1].startswith(f"usage: ellav {command} [options]{rest}\n")
+    shown = said(capsys, "synth", "--help")[1]
+    assert "another seed gives another reading (default: 0)" in shown and not re.search(
+        r"default: (None|\[\]|False|\))", shown
+    )
     assert "  --out DIR             folder of the trained model (required)\n" in said(capsys, "train", "--help")[1]
 
 
