@@ -55,7 +55,9 @@ def run_command(name: str, command: Callable[[], None], debug: bool = False) -> 
         return _fail(name, f"{fault}; --debug shows how it came there")
     except (Stopped, KeyboardInterrupt) as stop:
         number = stop.args[0] if stop.args else signal.SIGINT
-        print(f"{name}: stopped by {signal.Signals(number).name}; the same command goes on from here", file=sys.stderr)
+        print(
+            f"{name}: stopped by {signal.Signals(number).name}; the same command makes what is missing", file=sys.stderr
+        )
         return 128 + number
     finally:
         threading.excepthook, warnings.showwarning = hook, shown
@@ -90,9 +92,7 @@ def _of_system(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
     reason = (error.strerror or str(error)).lower()
     if is_full(error):
-        return (
-            f"{place}could not be written: {reason}; make room, then the same command goes on: what is complete is kept"
-        )
+        return f"{place}could not be written: {reason}; make room, then the same command makes what is missing"
     return f"{place}{reason}"
 
 

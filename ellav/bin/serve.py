@@ -16,6 +16,8 @@ from ellav.bin.voice_options import add_voice, check_voice, voice_ready
 from ellav.errors import UserError
 from ellav.infer.bundle import read_bundle
 
+MOST_SLOTS = 1024
+
 
 def main(argv: list[str]) -> None:
     """Parse options and serve until a signal comes."""
@@ -46,6 +48,8 @@ def check_options(options: argparse.Namespace) -> None:
     """Refuse what makes no sense, before anything is loaded."""
     least = {"slots": 1, "queue": 0, "drain": 0, "voices_limit": 0}
     check_listening(options, least, {"timeout": 86_400})
+    if options.slots > MOST_SLOTS:
+        raise UserError(f"--slots {options.slots}: {MOST_SLOTS} are spoken at once at most")
     check_voice(options)
 
 

@@ -109,12 +109,12 @@ def main(argv: list[str]) -> None:
     if options.texts is not None:
         tasks, there = tasks_of(options, bundle)
         if not tasks:
-            print(f"{options.out}: all {there} texts are there already")
+            print(f"{options.out}: {'the text is' if there == 1 else f'all {there} texts are'} there already")
             return
     else:
         check_one(options, bundle)
     # What is streamed may begin before all of the text is there.
-    as_it_comes = options.stream is not None and options.text is None and not sys.stdin.isatty()
+    as_it_comes = options.stream is not None and options.text is None and not nothing_comes()
     text = None if as_it_comes or options.texts is not None else read_text(options.text)
     limit_threads()
 
@@ -191,9 +191,14 @@ def at_work() -> AbstractContextManager:
     return console.status("speaking") if console.is_terminal else nullcontext()
 
 
+def nothing_comes() -> bool:
+    """Whether standard input is a terminal, or closed."""
+    return sys.stdin is None or sys.stdin.isatty()
+
+
 def read_text(given: str | None) -> str:
     """What to say, from the option or from standard input; raises UserError where it is empty."""
-    if given is None and sys.stdin.isatty():
+    if given is None and nothing_comes():
         raise UserError('nothing to say; give --text "..." or a file: ellav synth < speech.txt')
     # Python's own decoding lets through what is not UTF-8, as surrogates.
     text = decoded(sys.stdin.buffer.read(), "standard input", "FILE") if given is None else given

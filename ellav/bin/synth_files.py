@@ -61,6 +61,8 @@ def check_format(audio: Path) -> None:
     """Refuse an ending that names no format which can be written."""
     if str(audio) == STDOUT:
         raise UserError(f"--out {STDOUT}: to write into a pipe use --stream {STDOUT}")
+    if not audio.name or (audio.name.lower() in FORMATS and not audio.suffix):
+        raise UserError(f"--out {audio}: is the ending of a file without its name, for example speech.wav")
     if audio.suffix.lower() not in FORMATS:
         raise UserError(f"{audio}: must end in {', '.join(list(FORMATS)[:-1])} or {list(FORMATS)[-1]}")
 
@@ -77,6 +79,8 @@ def check_stream(stream: str, others: dict[str, object], prompt: str | None) -> 
         if given is not None:
             raise UserError(f"--stream and {option} exclude each other: a stream is samples and nothing else")
     if stream == STDOUT:
+        if sys.stdout is None:
+            raise UserError("--stream -: standard output is closed; pipe it into a player, or name a file")
         if sys.stdout.isatty():
             raise UserError("--stream -: standard output is a terminal; pipe it into a player, or name a file")
         return

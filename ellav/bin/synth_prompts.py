@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ellav.errors import UserError
 from ellav.infer.bundle import Bundle, prompt_seconds
-from ellav.infer.transcripts import transcript_beside
+from ellav.infer.transcripts import check_place, transcript_beside
 
 
 def list_prompts(bundle: Bundle) -> None:
@@ -27,12 +28,18 @@ def check_prompt(bundle: Bundle, prompt: str | None, text: str | None, where: st
         raise UserError("--prompt-text is empty; give the words that the recording says")
     if prompt is None or (text is None and prompt in bundle.prompts):
         bundle.prompt(prompt)
-    elif text is not None and prompt in bundle.prompts and not Path(prompt).exists():
+        return
+    check_place(prompt, where)
+    if text is not None and prompt in bundle.prompts and not os.path.exists(prompt):
         raise UserError(f"{where} {prompt}: a built-in prompt knows its words; leave out --prompt-text")
-    elif not Path(prompt).exists():
+    if not os.path.exists(prompt):
         built_in = f", and none of the built-in prompts ({', '.join(bundle.prompts)})" if bundle.prompts else ""
         raise UserError(f"{where} {prompt}: no such file{built_in}")
-    elif text is None and transcript_beside(prompt) is None:
+    try:
+        missing = text is None and transcript_beside(prompt) is None
+    except UserError as error:
+        raise UserError(f"{where} {prompt}: its transcript {error}") from None
+    if missing:
         needs = f"needs its transcript; write its words into {Path(prompt).with_suffix('.txt')}"
         others = ", or give them with --prompt-text, or `auto`" if where == "--prompt" else ""
         raise UserError(f"{where} {prompt}: {needs}{others}")

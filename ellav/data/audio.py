@@ -24,6 +24,7 @@ from ellav.errors import UserError, one_line
 FULL_SCALE = 0.99  # of 8-bit audio the highest value is 0.992
 SILENT = 1e-3  # a recording whose every sample is below this (-60 dB) holds no speech
 LEAST_RATE = 4000  # Hz
+HIGHEST_RATE = 1_000_000  # Hz; a header that says more is damaged, or made to cost memory
 STREAMED = 0x7FFFF000  # bytes; programs that write a WAV into a pipe announce at least this many
 UNKNOWN = 1 << 62  # frames; libsndfile says more than this of a FLAC that was written into a pipe
 BLOCK = 1 << 20  # frames that are read at once: what a header announces need not be there
@@ -95,7 +96,10 @@ def opened(source: Path | str | BinaryIO, name: object = None) -> Iterator[Sound
                 if stream.seekable():
                     stream.seek(0)
                 sound = io.BytesIO(stream.read())
-            yield stack.enter_context(SoundFile(sound, closefd=False))
+            file = stack.enter_context(SoundFile(sound, closefd=False))
+            if file.samplerate > HIGHEST_RATE:
+                raise UserError(f"{name}: a sample rate of {file.samplerate} Hz is none of a recording")
+            yield file
     except (UserError, MemoryError):
         raise
     except soundfile.LibsndfileError as error:

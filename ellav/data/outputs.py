@@ -128,7 +128,10 @@ def locked(out: Path, wait: bool = False) -> Iterator[None]:
 def _take(path: Path, out: Path, wait: bool):
     """The lock file, open and locked."""
     while True:
-        stream = open(path, "a+b", buffering=0)  # noqa: SIM115
+        try:
+            stream = open(path, "a+b", buffering=0)  # noqa: SIM115
+        except PermissionError as error:
+            raise UserError(f"{path.parent}: cannot be written: {error.strerror.lower()}; name another place") from None
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

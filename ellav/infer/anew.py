@@ -27,6 +27,8 @@ def check_edit(
                         f" ({words[-1]!r})")  # fmt: skip
     if again == (text is not None or rate is not None):
         raise UserError("edit: say what is to be changed: text=, rate=, or again=True alone")
+    if text is not None and not isinstance(text, str):
+        raise UserError(f"edit: text={text!r} should be a string")
     if rate is not None:
         check_rate(rate)
     check_readings(readings, "edit: readings")

@@ -17,11 +17,15 @@ HIGHEST_SEED = 2**31 - 1
 
 MOST_READINGS = 100
 
+LONGEST_SILENCE = 600.0
+"""Seconds of silence that are put in at one place at most."""
+
 
 def check_seed(seed: object, what: str = "seed") -> int:
     """`seed`, if it is a whole number from 0 to HIGHEST_SEED; raises UserError that calls it `what` otherwise."""
-    number = isinstance(seed, (int, float, np.integer, np.floating)) and not isinstance(seed, bool)
-    if not number or not np.isfinite(seed) or seed != int(seed) or not 0 <= seed <= HIGHEST_SEED:
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    whole = whole or (isinstance(seed, (float, np.floating)) and float(seed).is_integer())
+    if not whole or not 0 <= seed <= HIGHEST_SEED:
         raise UserError(f"{what}={seed!r} is no seed: a whole number from 0 to {HIGHEST_SEED}")
     return int(seed)
 
@@ -90,13 +94,32 @@ class Request:
     edit: Edit | None = None
 
     def __post_init__(self):
+        if not isinstance(self.said, Phones):
+            raise UserError(f"request: said={self.said!r} should be what `requests` made, or Phones")
         count = len(self.said.phones)
-        for name, kind in (("rate", np.float64), ("least", np.int32), ("most", np.int32)):
+        for name, kind, what in (("rate", np.float64, ""), ("least", np.int32, "whole "), ("most", np.int32, "whole ")):
             try:
-                given = np.broadcast_to(np.asarray(getattr(self, name), kind), count).copy()
-            except (TypeError, ValueError):
-                raise UserError(f"request: {name} should be a number, or one for each of {count} phones") from None
-            object.__setattr__(self, name, given)
+                given = np.broadcast_to(np.asarray(getattr(self, name), np.float64), count)
+                if kind is np.int32 and ((given != np.floor(given)) | (np.abs(given) >= 2**31)).any():
+                    raise ValueError
+            except (TypeError, ValueError, OverflowError):
+                raise UserError(
+                    f"request: {name} should be a {what}number, or one for each of {count} phones"
+                ) from None
+            object.__setattr__(self, name, given.astype(kind))
+        for name in ("text", "language"):
+            if not isinstance(getattr(self, name), str):
+                raise UserError(f"request: {name}={getattr(self, name)!r} should be a string")
+        for name in ("lead", "pause"):
+            seconds = getattr(self, name)
+            if not _is_time(seconds) or seconds > LONGEST_SILENCE:
+                told = f"{seconds:g}" if isinstance(seconds, (int, float)) else repr(seconds)
+                raise UserError(f"request: {name}={told} s of silence; it can be 0 to {LONGEST_SILENCE:g}")
+        span = self.prompt_span
+        if span is not None and not (
+            isinstance(span, (tuple, list)) and len(span) == 2 and all(map(_is_time, span)) and span[0] < span[1]
+        ):
+            raise UserError(f"request: prompt_span={span!r} should be two times of the prompt in seconds, or None")
         for rate in self.rate:
             check_rate(float(rate))
         silent = np.array([phone == SILENCE for phone in self.said.phones], bool)
@@ -140,4 +163,11 @@ def bounded(decoding: DecodingRequest, asked: Request, paced: np.ndarray | None 
     np.copyto(own[1], np.maximum(own[0], own[1]))
     np.copyto(own[1], asked.most, where=asked.most != NONE)
     np.copyto(own[0], np.minimum(own[0], own[1]))
-    return replace(decoding, least=least, most=most, max_frames=max(decoding.max_frames, int(own[1].sum())))
+    longest = decoding.max_frames + int(own[0].sum(dtype=np.int64))
+    return replace(decoding, least=least, most=most, max_frames=longest)
+
+
+def _is_time(given: object) -> bool:
+    """Whether it is a number of seconds, 0 or more."""
+    number = isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
+    return number and 0 <= given < np.inf

@@ -74,6 +74,8 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
             "no pretrained model came with this copy of ellav (ellav/pretrained/mini is empty);"
             " train one with egs/mini/tts1/run.sh and name it with --model egs/mini/tts1/exp/interleaved/packed"
         )
+    if not isinstance(folder, (str, os.PathLike, type(None))):
+        raise UserError(f"a {type(folder).__name__} is no packed model; give the name of its folder")
     folder = PRETRAINED if folder is None else Path(folder)
     if not (folder / "model.yaml").exists():
         raise UserError(f"{folder}: not a packed model (no model.yaml); make one with `ellav pack`")

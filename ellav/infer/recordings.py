@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import os
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from ellav.data.audio import LEAST_RATE, read_all
+from ellav.data.audio import HIGHEST_RATE, LEAST_RATE, read_all
 from ellav.errors import UserError
 
 MOST_CHANNELS = 16
@@ -51,7 +50,11 @@ def read_given(prompt: Sound, rate: int | None = None) -> Given:
     if hasattr(prompt, "read"):
         name = getattr(prompt, "name", None)
         name = name if isinstance(name, str) else "prompt"
-        if isinstance(prompt.read(0), str):
+        try:
+            as_text = isinstance(prompt.read(0), str)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{name}: cannot be read: {error}") from None
+        if as_text:
             raise UserError(f"{name}: is open as text; open it with open({name!r}, 'rb')")
         return _of_file(prompt, name)
     if isinstance(prompt, Tensor):
@@ -64,7 +67,7 @@ def read_given(prompt: Sound, rate: int | None = None) -> Given:
         )
     if rate is None:
         raise UserError("prompt: samples need their rate in Hz: prompt_rate=16000, for example")
-    if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not LEAST_RATE <= rate < math.inf:
+    if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not LEAST_RATE <= rate <= HIGHEST_RATE:
         raise UserError(f"prompt: prompt_rate {rate!r} is no rate of speech; give its Hz, at least {LEAST_RATE}")
     if rate != int(rate):
         raise UserError(f"prompt: prompt_rate {rate!r} is not whole; give its Hz")

@@ -1,6 +1,6 @@
 """SSML, the part of it that ellav understands: how fast words are spoken, breaks, phones, and letters one by one.
 
-A text is SSML where it begins with `<speak`. It may come from a stranger: no document type, and so no entity of its
+A text is SSML where its first tag is `<speak`. It may come from a stranger: no document type, and so no entity of its
 own, is taken, and nothing is read that it names.
 """
 
@@ -33,12 +33,13 @@ BREAK = 0.4
 """Seconds of a break that does not say how long it is."""
 
 
-PROLOG = re.compile(r"\s*(<\?xml[^>]*\?>\s*)?")
+_BEFORE = re.compile(r"\s*(?:(?:<\?xml[^>]*\?>|<!--.*?-->|<!DOCTYPE[^<>\[]*(?:\[[^\]]*\]\s*)?>)\s*)*", re.DOTALL)
+"""What may stand before the first tag; a document type, too, so that it is refused as what it is."""
 
 
 def is_ssml(text: object) -> bool:
     """Whether a text is to be read as SSML."""
-    return isinstance(text, str) and re.match(r"<speak[\s>/]", _after_prolog(text)) is not None
+    return isinstance(text, str) and re.match(r"<speak[\s>/]", _at_first_tag(text)) is not None
 
 
 def told_apart(pieces: Iterable[str]) -> tuple[bool, Iterator[str]]:
@@ -54,12 +55,14 @@ def told_apart(pieces: Iterable[str]) -> tuple[bool, Iterator[str]]:
 
 def _may_become_ssml(begun: str) -> bool:
     """Whether what comes next decides if a text is SSML."""
-    rest = _after_prolog(begun)
-    return "<speak".startswith(rest) or "<?xml".startswith(rest) or (rest.startswith("<?xml") and ">" not in rest)
+    rest = _at_first_tag(begun)
+    if any(one.startswith(rest) for one in ("<speak", "<?xml", "<!--", "<!DOCTYPE")):
+        return True
+    return rest.startswith(("<!--", "<!DOCTYPE")) or (rest.startswith("<?xml") and ">" not in rest)
 
 
-def _after_prolog(text: str) -> str:
-    return text[PROLOG.match(text).end() :]
+def _at_first_tag(text: str) -> str:
+    return text[_BEFORE.match(text).end() :]
 
 
 def read_ssml(text: str, phone_set: str, tokens: Tokens) -> list[Piece]:

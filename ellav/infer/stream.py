@@ -39,8 +39,8 @@ class Windows:
     def __post_init__(self):
         for field in fields(self):
             value, least = getattr(self, field.name), 0.0 if field.name in ("context", "ahead") else 0.01
-            if not least <= value <= 60:
-                raise UserError(f"windows: {field.name}={value:g} s is not between {least:g} and 60")
+            if not isinstance(value, (int, float)) or not least <= value <= 60:
+                raise UserError(f"windows: {field.name}={value!r} is no number of seconds from {least:g} to 60")
 
     def in_frames(self, frame_rate: float) -> tuple[int, int, int, int]:
         """first, hop, context, ahead; windows have one frame at least, and none is shorter than the first."""

@@ -33,7 +33,7 @@ from ellav.infer.ssml import told_apart
 from ellav.infer.stream import Part, Windows, speak
 from ellav.infer.synthesis import SpokenPart, Synthesis, joined
 from ellav.infer.texts import TextReader
-from ellav.infer.transcripts import transcript_beside
+from ellav.infer.transcripts import check_place, transcript_beside
 from ellav.models.device import choose_device
 from ellav.models.model_config import prompt_bounds
 from ellav.plugins.aligners import aligners
@@ -234,7 +234,9 @@ class Synthesizer:
                 raise UserError("the prompt has been read already, with its words; leave out prompt_text")
             return prompt
         named = isinstance(prompt, (str, os.PathLike))
-        is_file, known = named and Path(prompt).exists(), named and str(prompt) in self.prompts
+        is_file, known = named and os.path.exists(prompt), named and str(prompt) in self.prompts
+        if named and not known:
+            check_place(prompt, "prompt")
         if prompt is None or (known and (prompt_text is None or not is_file)):
             if prompt_text is not None and known:
                 raise UserError(f"{prompt}: a built-in prompt knows its words; leave out prompt_text")
@@ -246,14 +248,14 @@ class Synthesizer:
         if prompt_text is None:
             if named and not is_file:
                 self.bundle.prompt(str(prompt))  # which says that there is no such prompt
-            where = prompt if named else "prompt"
-            raise UserError(f"{where}: its transcript is needed too: the words that are said in it, or {AUTO!r}")
+            given = read_given(prompt, prompt_rate)  # says so where that is no recording at all
+            raise UserError(f"{given.name}: its transcript is needed too: the words that are said in it, or {AUTO!r}")
         if not isinstance(prompt_text, str) or not prompt_text.strip():
             raise UserError("prompt_text is empty; give the words that the recording says")
         given, remarks = read_given(prompt, prompt_rate), []  # once: what comes through a pipe does so once
         if prompt_text == AUTO:
             prompt_text = self.transcribe(given)
-            remarks.append(f'heard in {given.name}: "{prompt_text}"; mend it with prompt_text')
+            remarks.append(f'heard in {given.name}: "{prompt_text}"; where that is wrong, give its words')
         return Heard(self.prompt(given, prompt_text, language=prompt_language), None, remarks)
 
     def stream(
@@ -285,6 +287,8 @@ class Synthesizer:
         PromptWarning. Closing the generator ends the decoding.
         """
         check_seed(seed)
+        if not isinstance(windows, (Windows, type(None))):
+            raise UserError(f"windows={windows!r} should be ellav.infer.stream.Windows(...)")
         check_lengths(rate, None, self.pipeline.engine.ordering)
         if isinstance(text, str):
             self.reader.check(text, language)

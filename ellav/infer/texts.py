@@ -22,6 +22,9 @@ from ellav.infer.timing import with_timing
 from ellav.plugins.text import Phones
 from ellav.types import NONE
 
+SLOWLY = 4
+"""A part can be asked to last so many times as long as the longest sequence of the training."""
+
 
 class TextReader:
     """Reads texts for one model. longest: frames that it has seen at once, prompt included. breaks: whether it can be
@@ -62,12 +65,15 @@ class TextReader:
             made = self.requests(text, behind, rate, language)
             if timing is None:
                 return made
-            return with_timing(made, timing, self.tokens.stats["frame_rate"], self.longest_silence)
+            made = with_timing(made, timing, self.tokens.stats["frame_rate"], self.longest_silence)
+            self._check_lasting(made)
+            return made
         given = [text] if isinstance(text, Request) else list(text) if isinstance(text, Sequence) else []
         if not given or not all(isinstance(one, Request) for one in given):
             raise UserError("the text is empty; give at least one word, as a string, or requests")
         if rate != 1 or timing is not None:
             raise UserError("requests say themselves how long phones last; leave out rate and timing")
+        self._check_lasting(given)
         most = self.most_phones(behind)
         for one in given:
             if len(one.phones) > most and len(one.said.words) > 1:
@@ -145,6 +151,16 @@ class TextReader:
             request = Request(chunk.text, said, marked.rate, frames, frames, language, pause=chunk.pause)
             found += at_long_silences(request, self.longest_silence, self.tokens.stats["frame_rate"])
         return found
+
+    def _check_lasting(self, asked: Sequence[Request]) -> None:
+        """Raises UserError where phones are to last far longer than the model has ever spoken."""
+        for one in asked:
+            frames, rate = int(np.maximum(one.least, 0).sum(dtype=np.int64)), self.tokens.stats["frame_rate"]
+            if frames > SLOWLY * self.longest:
+                raise UserError(
+                    f"request {one.text!r}: its phones are to last {frames / rate:.0f} s in all; this model has spoken"
+                    f" {self.longest / rate:.0f} s at once, and can be asked for {SLOWLY * self.longest / rate:.0f}"
+                )
 
     def _known(self, said: Phones, where: str) -> Phones:
         return with_known_phones(said, self.text, self.tokens, where)

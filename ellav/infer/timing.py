@@ -25,6 +25,8 @@ TIER = "phones"
 
 def read_timing(path: os.PathLike | str) -> list[Interval]:
     """The intervals of the tier `phones`. Raises UserError where there are none."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise UserError(f"timing: a {type(path).__name__} is no TextGrid; give a file's name")
     if find_spec("praatio") is None:
         raise UserError("timing: reading a TextGrid needs praatio; pip install 'ellav[align]'")
     try:
@@ -68,6 +70,9 @@ def with_timing(
     for request in requests:
         end = begin + len(request.phones)
         timed = replace(request.lasting(durations[begin:end]), pause=0.0)
-        made += at_long_silences(timed, longest_silence, frame_rate)
+        try:
+            made += at_long_silences(timed, longest_silence, frame_rate)
+        except UserError as error:
+            raise UserError(f"timing: {path}: {error}") from None
         begin = end
     return made

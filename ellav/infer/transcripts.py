@@ -11,6 +11,14 @@ from ellav.text_files import read_text
 MOST_BYTES = 100_000
 
 
+def check_place(recording: Path | str, where: str) -> None:
+    """Refuse what names no file. where: what the message calls it."""
+    if not str(recording).strip():
+        raise UserError(f"{where} is empty; name a recording, or a built-in prompt")
+    if os.path.isdir(recording):
+        raise UserError(f"{where} {recording}: is a folder; name a recording, or a built-in prompt")
+
+
 def transcript_beside(recording: Path | str) -> str | None:
     """The words that a recording's transcript says, None where there is none.
 

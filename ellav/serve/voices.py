@@ -75,7 +75,9 @@ class Voices:
     def expect(self, name: str) -> None:
         """Keep a place for a voice that is being read until `add` or `give_up`; UserError where there is none."""
         check_name(name)
-        if name == DEFAULT or name in self.names or name in self._coming:
+        if name == DEFAULT or name in self.built_in:
+            raise UserError(f"voice {name!r} is the model's own; take another name")
+        if name in self.names or name in self._coming:
             raise UserError(f"voice {name!r} is there already; take another name, or DELETE it first")
         if len(self._brought) + len(self._coming) >= self.limits.number:
             raise UserError(f"{self.limits.number} voices are kept at most; DELETE one first")

@@ -43,7 +43,7 @@ def test_sigterm_ends_a_stage_cleanly(whole, copy, stage, name):
     process.terminate()  # the script alone: it passes the signal on
     assert process.wait(timeout=30) == 143
     said = small.said(root)
-    assert "stopped by SIGTERM; the same command goes on from here" in said and f"--stage {stage} goes on" in said
+    assert "stopped by SIGTERM; the same command makes what is missing" in said and f"--stage {stage} goes on" in said
     assert "Traceback" not in said and not processes_of(process.pid)
     small.run(root, stage)
     assert checksums(root) == checksums(whole.root)

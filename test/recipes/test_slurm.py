@@ -125,7 +125,7 @@ def test_never_starting_and_interrupted(cluster):
     assert status == 130 and len(err) == 3
     assert err[1:] == [
         f"log/x.JOB.log: job {submitted()} cancelled",
-        "ellav jobs: stopped by SIGINT; the same command goes on from here",
+        "ellav jobs: stopped by SIGINT; the same command makes what is missing",
     ]
     assert answer("squeue", "--noheader") == ""
     control("partitionname=main", "state=up")

@@ -114,6 +114,24 @@ def test_a_timing_of_other_words_is_refused(voice, synth, tmp_path):  # noqa: F8
     assert status == 1 and len(err) == 1 and "--rate=2.5 is no rate" in err[0]
 
 
+def test_nothing_is_asked_to_last_for_ever(voice, synth, tmp_path):  # noqa: F811
+    speech = voice("A boat.")
+    for phone, frames, said in (
+        (speech.symbols.index("OW1"), 5000, " s in all; this model has spoken"),
+        (len(speech.symbols) - 1, 10**6, "s of silence; it can be 0 to 600"),
+    ):
+        durations = speech.durations.copy()
+        durations[phone] = frames
+        path = grid(tmp_path / "long.TextGrid", speech, durations)
+        status, _, err = synth(f"--timing={path}", text="A boat.")
+        assert status == 1 and len(err) == 1 and said in err[0]
+    (one,) = voice.requests("A boat.")
+    with pytest.raises(UserError, match="its phones are to last"):
+        voice(Request(one.text, one.said, least=100_000))
+    loose = voice(Request(one.text, one.said, most=100_000))  # more than it will ever use
+    assert len(loose.codes) < 500
+
+
 def test_requests_are_what_a_call_makes_of_a_text_and_may_be_changed(voice):  # noqa: F811
     text = " ".join([TEXT] * 6)
     asked = voice.requests(text, rate=0.9)

@@ -92,7 +92,7 @@ def test_a_signal_ends_the_job_too(number):
         assert process.poll() is None
     process.send_signal(number)
     assert process.wait(timeout=30) == 128 + number
-    assert "the same command goes on from here" in process.stderr.read()
+    assert "the same command makes what is missing" in process.stderr.read()
     pid, said = Path("x.1.log").read_text().splitlines()
     assert said == "ended" and not Path(f"/proc/{pid}").exists() and not Path("x.2.log").exists()
 

@@ -111,12 +111,15 @@ def test_ssml_is_told_by_its_beginning():
     assert (
         is_ssml("<speak>a</speak>") and is_ssml(' <?xml version="1.0"?>\n<speak version="1.1">') and is_ssml("<speak/>")
     )
+    assert is_ssml('<?xml version="1.0"?><!DOCTYPE speak [<!ENTITY a "b">]><!-- x --> <speak>&a;</speak>')
     assert not is_ssml("speak") and not is_ssml("<speaker>") and not is_ssml("a <speak>") and not is_ssml(None)
 
 
 @given(
     st.sampled_from(["<speak>a, b</speak>", ' <?xml version="1.0"?>\n<speak>a</speak>', "<speaker> a", "<", "", " a b",
-                     "<?xml", "<speak/>", "<?xml?> a"]),
+                     "<?xml", "<speak/>", "<?xml?> a", "<!-- a > b -->\n<speak>a</speak>", "<!-- a",
+                     "<!DOCTYPE a> <speak>a</speak>",
+                     '<!DOCTYPE speak [<!ENTITY a "b">]><speak>&a;</speak>', "<!-- a --> b", "<!DOC"]),
     st.lists(st.integers(0, 40)),
 )  # fmt: skip
 def test_ssml_is_told_in_pieces_too(text, cuts):

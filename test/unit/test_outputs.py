@@ -250,7 +250,7 @@ def test_a_signal_ends_the_workers_too_without_a_traceback(tmp_path, number):
     os.killpg(process.pid, number)
     error = process.communicate(timeout=30)[1]
     assert process.returncode == 128 + number and gone(pids)
-    assert error == f"mapping: stopped by {number.name}; the same command goes on from here\n"
+    assert error == f"mapping: stopped by {number.name}; the same command makes what is missing\n"
 
 
 def test_a_killed_worker_is_an_error_and_no_endless_waiting(tmp_path):

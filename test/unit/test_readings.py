@@ -92,7 +92,7 @@ def test_what_is_no_number_of_readings_is_refused(wrong):
     check_readings(3, "best_of")
 
 
-@pytest.mark.parametrize("wrong", [-1, 1.5, 2**31, float("nan"), float("inf"), True, None, "3"])
+@pytest.mark.parametrize("wrong", [-1, 1.5, 2**31, 10**30, float("nan"), float("inf"), True, None, "3"])
 def test_what_is_no_seed_is_refused(wrong):
     with pytest.raises(UserError, match=f"seed={wrong!r} is no seed: a whole number from 0 to 2147483647"):
         check_seed(wrong)

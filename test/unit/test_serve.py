@@ -267,7 +267,7 @@ def test_recordings_that_are_none_are_refused(client, packed):
         (bring(client, zeros.getvalue()), "is longer than 30 s"),
         (bring(client, good[:5000] + b"\0" * 5000), ""),
         (bring(client, good, name="../me"), "a name has letters"),
-        (bring(client, good, name="default"), "there already"),
+        (bring(client, good, name="default"), "is the model's own; take another name"),
         (bring(client, good, text="zebra"), "zebra"),
         (bring(client, good, text=" "), "text is missing"),
         (client.post("/v1/voices", data={"name": "a", "text": "b", "file": "c"}, files={}), "send a form"),

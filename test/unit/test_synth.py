@@ -261,6 +261,9 @@ def test_a_file_that_is_no_audio_is_refused(synth, tmp_path):
         (["--prompt=awb", "--prompt-text=Hm."], "leave out --prompt-text"),
         (["--prompt-text=Hm."], "without --prompt"),
         (["--prompt=no.wav", "--prompt-text=Hm."], "no such file"),
+        (["--prompt="], "--prompt is empty; name a recording"),
+        (["--prompt=."], "--prompt .: is a folder; name a recording"),
+        (["--prompt=/", "--prompt-text=Hm."], "--prompt /: is a folder; name a recording"),
     ],
 )
 def test_a_prompt_without_its_transcript_or_the_reverse_is_refused(synth, folder, arguments, said):
@@ -419,7 +422,7 @@ def test_the_same_part_is_not_said_alike_but_the_same_text_is(voice):
 def test_a_transcript_is_recognised_on_demand_and_shown(synth, folder, tmp_path):
     status, out, err = synth(f"--prompt={folder / 'slt.wav'}", "--prompt-text=auto")
     assert status == 0 and len(out) == 1
-    assert "heard in" in err[0] and "THREE GREEN" in err[0] and "mend it with prompt_text" in err[0]
+    assert "heard in" in err[0] and "THREE GREEN" in err[0] and "where that is wrong, give its words" in err[0]
     prompt = write_prompt(tmp_path / "silence.wav", SILENT)
     status, _, err = synth(f"--prompt={prompt}", "--prompt-text=auto")
     assert status == 1 and len(err) == 1 and "no words are recognised" in err[0]

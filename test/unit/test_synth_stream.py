@@ -40,7 +40,7 @@ def test_a_stream_says_what_a_call_says(voice):  # noqa: F811
 def test_a_prompt_of_ones_own_is_taken(voice, folder):  # noqa: F811
     given = {"prompt": folder / "awb.wav", "prompt_text": SAID}
     assert len(heard(voice.stream(TEXT, **given))) == len(voice(TEXT, **given).wav)
-    with pytest.warns(PromptWarning, match="heard in .*THREE GREEN.*mend it with prompt_text"):
+    with pytest.warns(PromptWarning, match="heard in .*THREE GREEN.*where that is wrong, give its words"):
         voice.stream(TEXT, folder / "slt.wav", "auto")
 
 

@@ -94,7 +94,7 @@ def test_an_interrupted_run_goes_on(many, tmp_path, monkeypatch):
 
     monkeypatch.setattr(synth_texts, "write_speech", interrupted)
     status, _, err = many()
-    assert status == 130 and "the same command goes on from here" in err[-1]
+    assert status == 130 and "the same command makes what is missing" in err[-1]
     assert sorted(path.name for path in (tmp_path / "speech").iterdir()) == sorted(written)
     monkeypatch.undo()
     status, out, _ = many()

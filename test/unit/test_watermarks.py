@@ -159,6 +159,11 @@ def test_what_cannot_be_read_is_told_and_the_others_are_examined(tmp_path, capsy
     shown = capsys.readouterr()
     assert shown.out.count("\n") == 1 and "a.wav: not marked" in shown.out and "; no metadata" in shown.out
     assert [line.split(": ")[2].split(" (")[0] for line in shown.err.splitlines()] == ["not readable"] * 2
+    header = bytearray((tmp_path / "a.wav").read_bytes())
+    header[24:28] = (2_000_000_000).to_bytes(4, "little")
+    (tmp_path / "fast.wav").write_bytes(header)
+    assert detect(tmp_path / "fast.wav") == 2
+    assert "a sample rate of 2000000000 Hz is none of a recording" in capsys.readouterr().err
     assert detect("--watermark-conf", "key=other", tmp_path / "a.wav") == 1  # the file is not taken for another pair
     capsys.readouterr()
     assert detect(tmp_path / "a.wav", "--watermark=none") == 2
