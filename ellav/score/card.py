@@ -62,9 +62,11 @@ def _use(prompts: list[Recording], needed: dict[str, dict]) -> str:
     own = '--prompt me.wav --prompt-text "What I say in it."'
     modules = list(dict.fromkeys(record["module"] for record in needed.values()))
     speak = " ".join(["ellav synth --model .", *(f"--plugin {shlex.quote(module)}" for module in modules)])
-    lines = [f'{speak} --text "Good morning." --out hello.wav{"" if prompts else " " + own}']
+    # What a prompt says is in a language that the model speaks, and short enough.
+    said = shlex.quote(min((one.text for one in prompts), key=len)) if prompts else '"Good morning."'
+    lines = [f"{speak} --text {said} --out hello.wav{'' if prompts else ' ' + own}"]
     if prompts:
-        lines.append(f'{speak} --text "Good morning." {own} --out hello.wav')
+        lines.append(f"{speak} --text {said} {own} --out hello.wav")
     text = "## Use\n\nIn this folder:\n\n```sh\n" + "\n".join(lines) + "\n```"
     if needed:
         text += "\n\nThese parts are plugins, whose code does not come with the model:\n"

@@ -22,6 +22,7 @@ from ellav.bin.synth import read_text
 from ellav.data.kaldi import DataFolder
 from ellav.errors import UserError
 from ellav.infer import bundle
+from ellav.infer.packing import Recording
 from ellav.infer.prompts import PromptWarning
 from ellav.score.card import _use, plugins_of
 
@@ -171,6 +172,16 @@ def test_the_card_names_the_plugins_that_are_needed():
     assert "ellav synth --model . --plugin 'my plugin.py' --text" in text
     assert "- ordering `mine`: `my plugin.py` 2, SHA-256 `ab12`" in text
     assert "plugin" not in _use([], {})
+
+
+def test_the_card_proposes_a_sentence_of_a_language_that_the_model_speaks():
+    prompts = [
+        Recording(name, Path(f"{name}.wav"), text) for name, text in (("a", "El rey d'Oro vino."), ("b", "Sí, señor."))
+    ]
+    first, second = _use(prompts, {}).splitlines()[5:7]
+    assert first == "ellav synth --model . --text 'Sí, señor.' --out hello.wav"
+    assert second.startswith("ellav synth --model . --text 'Sí, señor.' --prompt me.wav --prompt-text ")
+    assert "--text 'El rey d'\"'\"'Oro vino.' --out" in _use(prompts[:1], {})
 
 
 def test_the_card_shows_the_figures_of_the_experiment(folder, tmp_path):

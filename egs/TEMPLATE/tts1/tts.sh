@@ -581,14 +581,20 @@ fi
 log "Successfully finished. [elapsed=${SECONDS}s]"
 
 # Lines to paste in any folder: the whole path of ellav where the caller's shell does not find this one.
+# The first argument is what is said, as a shell reads it.
 hello() {
-    local program=ellav
+    local program=ellav says=$1
+    shift
     [ "${on_path}" = "${ELLAV_VENV}/bin/ellav" ] || program=${ELLAV_VENV}/bin/ellav
-    printf '  %q synth%s --text "Hello, this is my voice." --out hello.wav\n' "${program}" "$([ $# -eq 0 ] || printf ' %q' "$@")"
+    printf '  %q synth%s %s\n' "${program}" "$([ $# -eq 0 ] || printf ' %q' "$@")" "${says}"
 }
 if runs 10 && [ -e "${exp}/packed/model.yaml" ]; then
-    printf 'Hear what was trained here:\n%s\n' "$(hello --model "$(realpath "${exp}/packed")" "${plugins[@]}")"
+    english='--text "Hello, this is my voice." --out hello.wav'
+    # The model card has a sentence in a language that the model speaks.
+    says=$(sed -n 's/^ellav synth .* \(--text .* --out hello\.wav.*\)/\1/p' "${exp}/packed/README.md" 2> /dev/null | head -n 1) || true
+    printf 'Hear what was trained here:\n%s\n' \
+        "$(hello "${says:-${english}}" --model "$(realpath "${exp}/packed")" "${plugins[@]}")"
     if [ -e "${ELLAV_ROOT}/ellav/pretrained/mini/model.yaml" ]; then
-        printf 'Hear the model that comes with ellav:\n%s\n' "$(hello)"
+        printf 'Hear the model that comes with ellav:\n%s\n' "$(hello "${english}")"
     fi
 fi
