@@ -23,9 +23,7 @@ LONGEST_SILENCE = 600.0
 
 def check_seed(seed: object, what: str = "seed") -> int:
     """`seed`, if it is a whole number from 0 to HIGHEST_SEED; raises UserError that calls it `what` otherwise."""
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    whole = whole or (isinstance(seed, (float, np.floating)) and float(seed).is_integer())
-    if not whole or not 0 <= seed <= HIGHEST_SEED:
+    if not _is_number(seed) or not 0 <= seed <= HIGHEST_SEED or seed != int(seed):
         raise UserError(f"{what}={seed!r} is no seed: a whole number from 0 to {HIGHEST_SEED}")
     return int(seed)
 
@@ -38,8 +36,7 @@ def check_readings(count: object, what: str) -> None:
 
 def check_rate(rate: float, what: str = "rate") -> float:
     """`rate`, if it is a number from SLOWEST to FASTEST; raises UserError that calls it `what` otherwise."""
-    number = isinstance(rate, (int, float, np.integer, np.floating)) and not isinstance(rate, bool)
-    if not number or not SLOWEST <= rate <= FASTEST:
+    if not _is_number(rate) or not SLOWEST <= rate <= FASTEST:
         raise UserError(
             f"{what}={rate!r} is no rate: a number from {SLOWEST:g} (slow) to {FASTEST:g}, 1 is as it comes"
         )
@@ -96,30 +93,40 @@ class Request:
     def __post_init__(self):
         if not isinstance(self.said, Phones):
             raise UserError(f"request: said={self.said!r} should be what `requests` made, or Phones")
-        count = len(self.said.phones)
-        for name, kind, what in (("rate", np.float64, ""), ("least", np.int32, "whole "), ("most", np.int32, "whole ")):
-            try:
-                given = np.broadcast_to(np.asarray(getattr(self, name), np.float64), count)
-                if kind is np.int32 and ((given != np.floor(given)) | (np.abs(given) >= 2**31)).any():
-                    raise ValueError
-            except (TypeError, ValueError, OverflowError):
-                raise UserError(
-                    f"request: {name} should be a {what}number, or one for each of {count} phones"
-                ) from None
-            object.__setattr__(self, name, given.astype(kind))
+        for name, kind in (("rate", np.float64), ("least", np.int32), ("most", np.int32)):
+            object.__setattr__(self, name, self._row(name, kind))
         for name in ("text", "language"):
             if not isinstance(getattr(self, name), str):
                 raise UserError(f"request: {name}={getattr(self, name)!r} should be a string")
+        self._check_times()
+        self._check_lengths()
+
+    def _row(self, name: str, kind: type) -> np.ndarray:
+        """(N,) of what was given for each phone, or for all."""
+        count, whole = len(self.said.phones), kind is np.int32
+        try:
+            given = np.broadcast_to(np.asarray(getattr(self, name), np.float64), count)
+            if whole and ((given != np.floor(given)) | (np.abs(given) >= 2**31)).any():
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
+            number = "whole number" if whole else "number"
+            raise UserError(f"request: {name} should be a {number}, or one for each of {count} phones") from None
+        return given.astype(kind)
+
+    def _check_times(self) -> None:
         for name in ("lead", "pause"):
             seconds = getattr(self, name)
-            if not _is_time(seconds) or seconds > LONGEST_SILENCE:
-                told = f"{seconds:g}" if isinstance(seconds, (int, float)) else repr(seconds)
+            if not _is_number(seconds) or not 0 <= seconds <= LONGEST_SILENCE:
+                told = f"{seconds:g}" if _is_number(seconds) else repr(seconds)
                 raise UserError(f"request: {name}={told} s of silence; it can be 0 to {LONGEST_SILENCE:g}")
         span = self.prompt_span
-        if span is not None and not (
-            isinstance(span, (tuple, list)) and len(span) == 2 and all(map(_is_time, span)) and span[0] < span[1]
-        ):
+        if span is None:
+            return
+        two = isinstance(span, (tuple, list)) and len(span) == 2 and all(map(_is_number, span))
+        if not two or not 0 <= span[0] < span[1] < np.inf:
             raise UserError(f"request: prompt_span={span!r} should be two times of the prompt in seconds, or None")
+
+    def _check_lengths(self) -> None:
         for rate in self.rate:
             check_rate(float(rate))
         silent = np.array([phone == SILENCE for phone in self.said.phones], bool)
@@ -167,7 +174,5 @@ def bounded(decoding: DecodingRequest, asked: Request, paced: np.ndarray | None 
     return replace(decoding, least=least, most=most, max_frames=longest)
 
 
-def _is_time(given: object) -> bool:
-    """Whether it is a number of seconds, 0 or more."""
-    number = isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
-    return number and 0 <= given < np.inf
+def _is_number(given: object) -> bool:
+    return isinstance(given, (int, float, np.integer, np.floating)) and not isinstance(given, bool)
