@@ -22,7 +22,7 @@ def main() -> None:
     """Each number of utterances in a process of its own, whose largest memory is its own."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--utterances", type=int, nargs="+", default=[100_000, 1_000_000])
-    made.add_argument("--per_shard", type=int, default=100_000)
+    made.add_argument("--per-shard", type=int, default=100_000)
     made.add_argument("--folder", help="where the tables are written (a temporary folder)")
     options = made.parse_args()
     if options.folder:

@@ -198,7 +198,7 @@ def main() -> None:
     made.add_argument("--codec", type=Path, help="codec folder, trained on other speech")
     made.add_argument("--model", type=Path, help="packed model")
     made.add_argument("--lm", type=Path, help="language model of the packed model's corpus, for its words")
-    made.add_argument("--own_prompts", type=Path, help="data folder of the model's corpus, for comparison")
+    made.add_argument("--own-prompts", type=Path, help="data folder of the model's corpus, for comparison")
     made.add_argument("--limit", type=int, default=30, help="readers that are measured on")
     made.add_argument("--out", type=Path, required=True, help="Markdown file to write")
     made.add_argument("--json", type=Path, help="write the figures here too")

@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> list[dict]:
     made.add_argument("--per-shard", type=int, default=100_000, help="utterances of a shard, at most")
     made.add_argument("--speech", choices=SENTENCES, default="short", help="how long the recordings are")
     made.add_argument("--codec", default="rvq_mel", help="codec of stage 4, with its options: NAME KEY=VALUE ...")
-    made.add_argument("--codec_conf", nargs="*", default=[], help="its options")
+    made.add_argument("--codec-conf", nargs="*", default=[], help="its options")
     made.add_argument(
         "--but",
         nargs="*",
@@ -70,7 +70,7 @@ def measure(root: Path, count: int, options: argparse.Namespace) -> list[dict]:
     seconds = generate(root, count, SENTENCES[options.speech])
     shards = -(-count // options.per_shard)
     rows = []
-    for name, words in commands(root, shards, options):
+    for name, words in commands(root, count, shards, options):
         if name.split()[0] in options.but:
             continue
         before = size_of(root)
@@ -92,10 +92,10 @@ def measure(root: Path, count: int, options: argparse.Namespace) -> list[dict]:
     return rows
 
 
-def commands(root: Path, shards: int, options: argparse.Namespace) -> list[tuple[str, list[str]]]:
+def commands(root: Path, count: int, shards: int, options: argparse.Namespace) -> list[tuple[str, list[str]]]:
     """What tts.sh runs for one set, the training set."""
     data, dump, exp = root / "data/train", root / "dump", root / "exp"
-    halves = ["--held-out", dump / "held_out", "--rest", dump / "rest", "--utterances", "100"]
+    halves = ["--held-out", dump / "held_out", "--rest", dump / "rest", "--utterances", min(100, count // 2)]
     made = [
         ("data check", ["data", "check", "--data", data]),
         ("data split", ["data", "split", "--data", data, *halves]),
