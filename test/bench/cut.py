@@ -30,7 +30,7 @@ def main() -> None:
         return
     for count in options.utterances:
         with tempfile.TemporaryDirectory() as folder:
-            words = ["--utterances", str(count), "--per_shard", str(options.per_shard), "--folder", folder]
+            words = ["--utterances", str(count), "--per-shard", str(options.per_shard), "--folder", folder]
             subprocess.run([sys.executable, __file__, *words], check=True)
 
 

@@ -2,7 +2,7 @@
 
     cd egs/mini/tts1
     python ../../../test/bench/human_speech.py --data DIR --codec exp/codec --model exp/interleaved/packed \
-        --lm exp/lm/lm.arpa --own_prompts dump/raw/test_seen --out human_speech.md
+        --lm exp/lm/lm.arpa --own-prompts dump/raw/test_seen --out human_speech.md
 
 DIR holds one recording of each of many readers, READER-ANYTHING.flac. It needs no transcripts: where
 text is needed, it is what pocketsphinx recognises, errors included. What is left out of --codec,
