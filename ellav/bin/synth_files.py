@@ -61,7 +61,7 @@ def check_format(audio: Path) -> None:
     """Refuse an ending that names no format which can be written."""
     if str(audio) == STDOUT:
         raise UserError(f"--out {STDOUT}: to write into a pipe use --stream {STDOUT}")
-    if not audio.name or (audio.name.lower() in FORMATS and not audio.suffix):
+    if not audio.name or audio.name.lower() in FORMATS:
         raise UserError(f"--out {audio}: is the ending of a file without its name, for example speech.wav")
     if audio.suffix.lower() not in FORMATS:
         raise UserError(f"{audio}: must end in {', '.join(list(FORMATS)[:-1])} or {list(FORMATS)[-1]}")

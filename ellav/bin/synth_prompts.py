@@ -30,9 +30,9 @@ def check_prompt(bundle: Bundle, prompt: str | None, text: str | None, where: st
         bundle.prompt(prompt)
         return
     check_place(prompt, where)
-    if text is not None and prompt in bundle.prompts and not os.path.exists(prompt):
-        raise UserError(f"{where} {prompt}: a built-in prompt knows its words; leave out --prompt-text")
     if not os.path.exists(prompt):
+        if prompt in bundle.prompts:
+            raise UserError(f"{where} {prompt}: a built-in prompt knows its words; leave out --prompt-text")
         built_in = f", and none of the built-in prompts ({', '.join(bundle.prompts)})" if bundle.prompts else ""
         raise UserError(f"{where} {prompt}: no such file{built_in}")
     try:

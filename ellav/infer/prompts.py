@@ -114,19 +114,20 @@ class PromptReader:
 def spanned(prompt: Utterance, span: tuple[float, float] | None, frame_rate: float, shortest: float) -> Utterance:
     """A prompt from one second of it to another, None for all of it: the phones whose middle lies between them.
 
-    Raises UserError where these are no times of it, or what lies between them is shorter than `shortest` seconds.
+    span: as a Request has it, two times in order. Raises UserError where the prompt ends before, or what lies between
+    them is shorter than `shortest` seconds.
     """
     if span is None:
         return prompt
     length = prompt.frames / frame_rate
     try:
-        start, end = map(float, span)
-        if not 0 <= start < end <= length + 0.05:
+        start, end = span
+        if end > length + 0.05:
             raise ValueError("no such times")
         inside, _ = part(prompt, round(start * frame_rate), round(end * frame_rate))
         if inside.frames < shortest * frame_rate:
             raise ValueError(f"{inside.frames / frame_rate:.2f} s are too short, at least {shortest:g} are needed")
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise UserError(f"prompt_span={span!r} of a prompt of {length:.2f} s: {error}") from None
     return inside
 
