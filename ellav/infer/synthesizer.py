@@ -136,7 +136,7 @@ class Synthesizer:
         UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
-        check_seed(seed)
+        seed = check_seed(seed)
         if best_of is not None:
             check_readings(best_of, "best_of")
         # With a prompt of the longest kind a quarter of what the model has seen is left for a part.
@@ -286,7 +286,7 @@ class Synthesizer:
         The prompt, and a text that is given whole, are checked before this returns; what there is to remark on is a
         PromptWarning. Closing the generator ends the decoding.
         """
-        check_seed(seed)
+        seed = check_seed(seed)
         if not isinstance(windows, (Windows, type(None))):
             raise UserError(f"windows={windows!r} should be ellav.infer.stream.Windows(...)")
         check_lengths(rate, None, self.pipeline.engine.ordering)
