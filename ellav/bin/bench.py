@@ -142,7 +142,9 @@ def stream(argv: list[str]) -> None:
         "Measure how soon a packed model is heard and whether it keeps up, beside the same text spoken in one piece."
         " The model and its default prompt are ready beforehand.",
     )
-    made.add_argument("--model", type=Path, help="made by `ellav pack`; the one that comes with ellav if left out")
+    made.add_argument(
+        "--model", type=Path, help="made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)"
+    )
     made.add_argument("--text", default=TEXT, help="what is said")
     add_quantize(made)
     add_common(made)

@@ -28,8 +28,8 @@ def main(argv: list[str]) -> None:
         "--model",
         type=Path,
         action="append",
-        help="model made by `ellav pack`; given twice, both speak beside each other; the one that comes with ellav if"
-        " left out",
+        help="model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out); given twice,"
+        " both speak beside each other",
     )
     add_listening(made, 7860)
     add_limits(made, 1000)

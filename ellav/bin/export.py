@@ -17,7 +17,9 @@ def main(argv: list[str]) -> None:
         " check that onnxruntime computes what torch does.",
     )
     made.add_argument(
-        "--model", type=Path, help="model made by `ellav pack`; the one that comes with ellav if left out"
+        "--model",
+        type=Path,
+        help="model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)",
     )
     made.add_argument("--out", type=Path, required=True, help="output folder")
     options = parse(made, argv)

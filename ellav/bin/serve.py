@@ -23,7 +23,9 @@ def main(argv: list[str]) -> None:
     """Parse options and serve until a signal comes."""
     made = parser("serve", "Speak over HTTP, as OpenAI's clients ask for it: POST /v1/audio/speech.")
     made.add_argument(
-        "--model", type=Path, help="model made by `ellav pack`; the one that comes with ellav if left out"
+        "--model",
+        type=Path,
+        help="model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)",
     )
     add_listening(made, 8000)
     made.add_argument("--token-file", type=Path, metavar="FILE", help="its first line has to be shown as the API key")

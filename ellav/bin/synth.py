@@ -37,7 +37,9 @@ def main(argv: list[str]) -> None:
     formats = ", ".join(f"{ending} ({encoding})" for ending, encoding in FORMATS.items())
     made = parser("synth", "Speak a text in the voice of a prompt.")
     made.add_argument(
-        "--model", type=Path, help="model made by `ellav pack`; the one that comes with ellav if left out"
+        "--model",
+        type=Path,
+        help="model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)",
     )
     made.add_argument("--text", help="what to say; read from standard input if left out")
     made.add_argument("--prompt", help="recording of the voice, about 3 s, or NAME of a built-in prompt")

@@ -67,7 +67,8 @@ class Bundle:
 def read_bundle(folder: Path | str | None = None) -> Bundle:
     """The packed model in `folder`, or the one that comes with ellav.
 
-    Raises UserError where there is none, and how to get one.
+    folder: may also be the name of a model that comes with ellav, such as mini, where no file here is called so. Raises
+    UserError where there is none, and how to get one.
     """
     if folder is None and not (PRETRAINED / "model.yaml").exists():
         raise UserError(
@@ -76,9 +77,12 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
         )
     if not isinstance(folder, (str, os.PathLike, type(None))):
         raise UserError(f"a {type(folder).__name__} is no packed model; give the name of its folder")
-    folder = PRETRAINED if folder is None else Path(folder)
+    folder = PRETRAINED if folder is None else _folder_of(Path(folder))
     if not (folder / "model.yaml").exists():
-        raise UserError(f"{folder}: not a packed model (no model.yaml); make one with `ellav pack`")
+        raise UserError(
+            f"{folder}: not a packed model (no model.yaml); make one with `ellav pack`, or name one that comes with"
+            f" ellav: {', '.join(names_of_pretrained()) or 'none in this copy'}"
+        )
     check_files(folder)
     where = folder / "model.yaml"
     model = read_yaml(where)
@@ -100,6 +104,16 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     for part in _PARTS:
         check_described(model[part], f"{where}: {part}")
     return Bundle(folder, model, _prompts(folder, model.get("prompts") or []))
+
+
+def names_of_pretrained() -> list[str]:
+    """The models that came with this copy of ellav."""
+    return sorted(path.parent.name for path in PRETRAINED.parent.glob("*/model.yaml"))
+
+
+def _folder_of(given: Path) -> Path:
+    """What is meant by a folder, or by the name of a model that comes with ellav."""
+    return PRETRAINED.with_name(given.name) if not given.exists() and str(given) in names_of_pretrained() else given
 
 
 def _of_each(which: object, where: Path) -> dict[str, str]:

@@ -102,6 +102,17 @@ def test_without_a_model_the_pretrained_one_speaks(synth, folder, monkeypatch, t
     assert "no pretrained model" in err[0] and "egs/mini/tts1/run.sh" in err[0]
 
 
+def test_a_model_that_comes_with_ellav_has_a_name(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(bundle, "PRETRAINED", folder / "mini")
+    monkeypatch.chdir(tmp_path)
+    assert bundle.read_bundle("packed").folder == folder / "packed"
+    with pytest.raises(UserError, match=r"mini: not a packed model .*, or name one that comes with ellav: packed$"):
+        bundle.read_bundle("mini")
+    (tmp_path / "packed").mkdir()  # a folder that is there is meant
+    with pytest.raises(UserError, match="not a packed model"):
+        bundle.read_bundle("packed")
+
+
 def test_the_default_lies_inside_the_package_and_is_carried_by_an_installed_one():
     import configparser
 
