@@ -55,6 +55,7 @@ def _train(options) -> None:
     from ellav.train.config import TrainConfig
     from ellav.train.objectives import ARObjective, NARObjective
     from ellav.train.resolve import reads_durations, split_conf
+    from ellav.train.soft_codes import targets_of
     from ellav.train.trainer import Trainer
 
     own = options.ar_conf if options.kind == "ar" else options.nar_conf
@@ -108,7 +109,9 @@ def _train(options) -> None:
     if options.kind == "ar":
         objective = ARObjective(model, ordering)
     else:
-        objective = NARObjective(model, (round(rate * config.prompt_least), round(rate * config.prompt_most)))
+        soft = targets_of(speaking, model.codebooks, config.soft_codes)
+        bounds = (round(rate * config.prompt_least), round(rate * config.prompt_most))
+        objective = NARObjective(model, bounds, config.level_power, soft)
     longest = config.max_frames or 2 * int(tokens.stats["max_frames"])
 
     def batches(data, seed: int, rank: int, world: int) -> Batches:

@@ -26,6 +26,10 @@ class TrainConfig:
 
     code_vectors: embeddings of codes begin as what the codec's quantiser adds up for them, where the codec tells
     (`ellav.plugins.codecs.VectorCodec`), instead of at random.
+    level_power: codebook l of a NAR model's 1, 2, ... is trained in proportion to l ** -level_power; 0: all alike, as
+    VALL-E's; 1: the first ones, which carry the most, more often.
+    soft_codes: over how many codes of like sound the target of a NAR model is spread (a perplexity; 1: the code alone),
+    where the codec tells vectors; validation looks at the code alone.
 
     Steps: optimizer, learning rate `lr` at its peak after `warmup` steps, then falling
     linearly to final_lr * lr; or trapezoid: falling in the last `decay` share only.
@@ -49,6 +53,8 @@ class TrainConfig:
     prompt_least: float = NAR_PROMPT[0]
     prompt_most: float = NAR_PROMPT[1]
     code_vectors: bool = True
+    level_power: float = 0.0
+    soft_codes: float = 1.0
     optimizer: Literal["adamw", "muon"] = "adamw"
     lr: float = 2e-3
     muon_lr: float = 0.02
@@ -77,6 +83,10 @@ class TrainConfig:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience must be positive, not {self.patience}")
+        if not 0 <= self.level_power <= 10:
+            raise ValueError(f"level_power must be from 0 to 10, not {self.level_power}")
+        if not self.soft_codes >= 1:
+            raise ValueError(f"soft_codes must be at least 1, not {self.soft_codes}")
         if not 0 < self.prompt_least <= self.prompt_most:
             raise ValueError("0 < prompt_least <= prompt_most must hold")
 

@@ -157,17 +157,22 @@ class Levelled:
 class NARObjective(nn.Module):
     """One random further codebook an utterance, after a prompt that is its own beginning.
 
-    prompt: the least and the most frames of the prompt; never more than half the utterance.
+    prompt: the least and the most frames of the prompt; never more than half the utterance. level_power: the codebook
+    after l - 1 other ones of the model is drawn in proportion to l ** -level_power. soft: (Q, size, size), what
+    is learned for each code, as `ellav.train.soft_codes.soft_codes` tells it, or None for the code alone.
     """
 
-    def __init__(self, model: NARModel, prompt: tuple[int, int]):
+    def __init__(self, model: NARModel, prompt: tuple[int, int], level_power: float = 0.0, soft: Tensor | None = None):
         super().__init__()
         self.model, self.prompt = model, prompt
+        shares = np.arange(1.0, model.codebooks - model.known + 1) ** -level_power
+        self.reach = np.cumsum(shares / shares.sum())[:-1]  # a number from 0 to 1 draws the codebook
+        self.register_buffer("soft", soft, persistent=False)
 
     def arrange(self, utterance: Utterance, rng: np.random.Generator) -> Levelled:
         model, frames = self.model, utterance.frames
         prompt = min(int(rng.integers(self.prompt[0], self.prompt[1] + 1)), frames // 2)
-        codebook = int(rng.integers(model.known, model.codebooks))
+        codebook = model.known + int(np.searchsorted(self.reach, rng.random(), side="right"))
         made = model.rows(utterance.phones, utterance.durations, utterance.codes, prompt, codebook)
         rows = np.arange(made.first + prompt, len(made))
         targets = utterance.codes[prompt:, codebook].astype(np.int64)
@@ -206,7 +211,7 @@ class NARObjective(nn.Module):
             if codebook < self.model.known or not (measure or len(rows)):
                 continue
             logits = self.model.logits(rows, codebook).float()
-            losses.append(F.cross_entropy(logits, targets, reduction="sum"))
+            losses.append(self._loss(logits, targets, codebook))
             if measure:
                 real = targets >= 0
                 hits = (ranks(logits.detach(), targets) < 10) & real
@@ -216,6 +221,13 @@ class NARObjective(nn.Module):
         if measure:
             figures["loss"] = (loss.detach(), torch.tensor(float(batch.targets), device=loss.device))
         return loss, figures
+
+    def _loss(self, logits: Tensor, targets: Tensor, codebook: int) -> Tensor:
+        """Sum over the rows (n, size) with targets (n,), -100 where there is none."""
+        if self.soft is None or not self.training:
+            return F.cross_entropy(logits, targets, reduction="sum")
+        wanted = self.soft[codebook][targets.clamp(min=0)] * (targets >= 0)[:, None]  # (n, size)
+        return F.cross_entropy(logits, wanted, reduction="sum")
 
 
 def ranks(logits: Tensor, targets: Tensor) -> Tensor:

@@ -123,10 +123,14 @@ class Judge:
         self.voices = [self.embed(wav, RATE) for wav in recorded]
 
     def __call__(self, wavs: list[np.ndarray]) -> tuple[str, str]:
+        cosines = [self.embed(wav, RATE) @ voice for wav, voice in zip(wavs, self.voices, strict=True)]
+        return self.words(wavs), f"{np.mean(cosines):.3f}"
+
+    def words(self, wavs: list[np.ndarray]) -> str:
+        """Heard otherwise than they should be, %."""
         scored = [Scored("", "", text, wav, RATE) for text, wav in zip(self.texts, wavs, strict=True)]
         errors, words = np.sum([self.wer.score(one)["wer"] for one in scored], axis=0)
-        cosines = [self.embed(wav, RATE) @ voice for wav, voice in zip(wavs, self.voices, strict=True)]
-        return f"{errors / words:.1f}", f"{np.mean(cosines):.3f}"
+        return f"{errors / words:.1f}"
 
 
 if __name__ == "__main__":
