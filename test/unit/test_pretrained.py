@@ -1,7 +1,5 @@
 """The models that come with ellav: small enough, whole, and able to speak."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
