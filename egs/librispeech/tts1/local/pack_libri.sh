@@ -5,7 +5,7 @@ set -euo pipefail
 
 out=${1:?local/pack_libri.sh FOLDER}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# shellcheck source=path.sh
+# shellcheck source=../path.sh
 . ./path.sh
 prompts=()
 while IFS='|' read -r utterance says; do
