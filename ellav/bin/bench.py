@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ellav.bin.bench_decode import main as decode
 from ellav.bin.bench_options import ORDERING, PRESET, add_common, add_preset, check_counts, check_seconds
-from ellav.bin.options import add_quantize, parse, parser
+from ellav.bin.options import add_model, add_quantize, parse, parser
 from ellav.bin.synth import limit_threads
 from ellav.errors import UserError
 
@@ -142,9 +141,7 @@ def stream(argv: list[str]) -> None:
         "Measure how soon a packed model is heard and whether it keeps up, beside the same text spoken in one piece."
         " The model and its default prompt are ready beforehand.",
     )
-    made.add_argument(
-        "--model", type=Path, help="made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)"
-    )
+    add_model(made)
     made.add_argument("--text", default=TEXT, help="what is said")
     add_quantize(made)
     add_common(made)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from ellav.bin.listening import add_limits, add_listening, check_listening, hosts_of, listen, url_of
-from ellav.bin.options import parse, parser
+from ellav.bin.options import MODEL, parse, parser
 from ellav.bin.run_command import Stopped
 from ellav.bin.synth import limit_threads
 from ellav.bin.voice_options import add_voice, check_voice, voice_ready
@@ -28,8 +28,7 @@ def main(argv: list[str]) -> None:
         "--model",
         type=Path,
         action="append",
-        help="model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out); given twice,"
-        " both speak beside each other",
+        help=f"{MODEL}; given twice, both speak beside each other",
     )
     add_listening(made, 7860)
     add_limits(made, 1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ellav.bin.options import parse, parser
+from ellav.bin.options import add_model, parse, parser
 from ellav.bin.synth import limit_threads
 from ellav.infer.bundle import read_bundle
 
@@ -16,11 +16,7 @@ def main(argv: list[str]) -> None:
         "Write a packed model as ONNX graphs and a JSON file with all that a program needs to speak with them, and"
         " check that onnxruntime computes what torch does.",
     )
-    made.add_argument(
-        "--model",
-        type=Path,
-        help="model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)",
-    )
+    add_model(made)
     made.add_argument("--out", type=Path, required=True, help="output folder")
     options = parse(made, argv)
     bundle = read_bundle(options.model)

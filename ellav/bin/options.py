@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ellav.config import parse_pairs, read_yaml
 from ellav.errors import UserError, did_you_mean, option_of, printable
 from ellav.infer.provenance import DEFAULT
 from ellav.plugins.registry import load_plugin, located
 from ellav.plugins.text.by_language import choice_of
+
+MODEL = "model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)"
+"""What --model says in help."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,6 +65,11 @@ def add_jobs(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--shard", type=int, default=None, metavar="K", help="of a set that is cut into shards only this one, from 1"
     )
+
+
+def add_model(made: argparse.ArgumentParser) -> None:
+    """The option --model: a packed model's folder or name, None for the one that speaks where none is named."""
+    made.add_argument("--model", type=Path, help=MODEL)
 
 
 def add_which(made: argparse.ArgumentParser) -> None:

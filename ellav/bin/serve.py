@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ellav.bin.listening import add_limits, add_listening, check_listening, hosts_of, listen, url_of
-from ellav.bin.options import parse, parser
+from ellav.bin.options import add_model, parse, parser
 from ellav.bin.run_command import Stopped
 from ellav.bin.synth import limit_threads
 from ellav.bin.voice_options import add_voice, check_voice, voice_ready
@@ -22,11 +22,7 @@ MOST_SLOTS = 1024
 def main(argv: list[str]) -> None:
     """Parse options and serve until a signal comes."""
     made = parser("serve", "Speak over HTTP, as OpenAI's clients ask for it: POST /v1/audio/speech.")
-    made.add_argument(
-        "--model",
-        type=Path,
-        help="model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)",
-    )
+    add_model(made)
     add_listening(made, 8000)
     made.add_argument("--token-file", type=Path, metavar="FILE", help="its first line has to be shown as the API key")
     made.add_argument("--slots", type=int, default=16, help="requests that are spoken at once")

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ellav import machine
-from ellav.bin.options import parse, parser
+from ellav.bin.options import add_model, parse, parser
 from ellav.bin.synth_files import (
     BESIDE,
     FORMATS,
@@ -36,11 +36,7 @@ def main(argv: list[str]) -> None:
     began = time.perf_counter()
     formats = ", ".join(f"{ending} ({encoding})" for ending, encoding in FORMATS.items())
     made = parser("synth", "Speak a text in the voice of a prompt.")
-    made.add_argument(
-        "--model",
-        type=Path,
-        help="model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)",
-    )
+    add_model(made)
     made.add_argument("--text", help="what to say; read from standard input if left out")
     made.add_argument("--prompt", help="recording of the voice, about 3 s, or NAME of a built-in prompt")
     made.add_argument(

@@ -29,6 +29,7 @@ from lost_words import RATE, Judge, nar_input
 from ellav.bin import train
 from ellav.data.audio import read_wav, resample
 from ellav.data.dataset import Dataset, Tokens
+from ellav.data.index import OPTIONAL, TABLES
 from ellav.data.joins import cut
 from ellav.data.kaldi import read_table
 from ellav.models.nar import Mixing, NARInput, NARModel
@@ -36,18 +37,6 @@ from ellav.models.trained import choose_weights, load_trained
 from ellav.plugins.codecs import load_codec
 from ellav.plugins.codecs.code_vectors import sums_of_vectors
 from ellav.score.results import markdown
-
-TABLES = (
-    "phones",
-    "word_of_phone",
-    "durations",
-    "codes.scp",
-    "text",
-    "utt2num_frames",
-    "utt2spk",
-    "utt2lang",
-    "pauses",
-)
 
 
 def main() -> None:
@@ -101,7 +90,7 @@ def some_readers(data: Path, count: int, out: Path) -> Path:
         partial = out.with_name(out.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        for table in TABLES:
+        for table in (*TABLES, *OPTIONAL):
             if (data / table).exists():
                 with (
                     open(data / table, encoding="utf-8") as lines,
@@ -130,10 +119,11 @@ class Work:
             ]
             self.pairs.append((cut(data[int(rng.choice(others))], prompt), data[i]))
         wavs = read_table(options.dump / "raw" / options.set / "wav.scp")
-        self.recorded = [read_wav(wavs[target.id], RATE) for _, target in self.pairs]
-        self.judge = Judge([data.text(i) for i in fitting[: options.limit]], self.recorded)
-        if options.no_words:
-            self.judge.wer = None
+        recorded = [read_wav(wavs[target.id], RATE) for _, target in self.pairs]
+        self.judge, self.listens = (
+            Judge([data.text(i) for i in fitting[: options.limit]], recorded),
+            not options.no_words,
+        )
         names = [target.speaker for _, target in self.pairs]
         self.another = [
             next(j for j in range(i + 1, i + len(names)) if names[j % len(names)] != names[i]) % len(names)
@@ -156,7 +146,7 @@ class Work:
             ]
             told = [some[len(item.prompt) :] for some, item in zip(told, items, strict=True)]
             wavs = [resample(wav, self.codec.sample_rate, RATE) for wav in self.codec.decode_vectors(told)]
-            words = self.judge.words(wavs) if self.judge.wer else "–"
+            words = self.judge.words(wavs) if self.listens else "–"
             voices = [self.judge.embed(wav, RATE) for wav in wavs]
             own, other = (
                 np.mean([voices[i] @ self.judge.voices[j] for i, j in enumerate(which)])
