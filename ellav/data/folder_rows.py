@@ -9,6 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from ellav.data.checks import TABLES
+from ellav.data.copies import COPIES
 from ellav.data.faults import side_by_side
 from ellav.data.kaldi import odd_utterance, table_rows
 from ellav.data.shards import tables_of
@@ -30,6 +31,18 @@ def utterances(data: Path) -> Iterator[tuple[str, dict[str, str]]]:
     for name in TABLES[1:]:
         if name in first:
             raise odd_utterance(data, name, *first[name], counts[name])
+
+
+def originals(data: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """`utterances` without the copies in other voices and at other speeds that stage 2 made of them."""
+    table = data / COPIES
+    copies = (copy for copy, _ in in_order(table)) if table.exists() or tables_of(table) else iter(())
+    copy = next(copies, None)
+    for utterance, row in utterances(data):
+        while copy is not None and copy < utterance:
+            copy = next(copies, None)
+        if utterance != copy:
+            yield utterance, row
 
 
 def in_order(table: Path) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ellav.data.folder_rows import utterances
+from ellav.data.folder_rows import originals, utterances
 from ellav.data.kaldi import some_rows
 from ellav.data.language_model import write_language_model
 from ellav.data.outputs import need
@@ -21,7 +21,7 @@ larger one."""
 
 
 def recordings_of(folders: list[Path], most: int = 10) -> list[Item]:
-    """At most `most` recordings of each speaker, evenly over its utterances.
+    """At most `most` recordings of each speaker, evenly over its utterances; copies that stage 2 made are no recordings.
 
     The first folder is the training set. Of the others only the speakers that are not in it are taken,
     with one recording more, since the scored one is left out of its own comparison.
@@ -29,7 +29,7 @@ def recordings_of(folders: list[Path], most: int = 10) -> list[Item]:
     items: list[Item] = []
     known: set[str] = set()
     for folder in folders:
-        counts = Counter(row["utt2spk"] for _, row in utterances(folder))
+        counts = Counter(row["utt2spk"] for _, row in originals(folder))
         if not counts:
             raise UserError(f"{folder}: no utterances")
         wanted = most + bool(known)
@@ -40,7 +40,7 @@ def recordings_of(folders: list[Path], most: int = 10) -> list[Item]:
         }
         chosen: dict[str, list[Item]] = {speaker: [] for speaker in places}
         seen: Counter[str] = Counter()
-        for id, row in utterances(folder):
+        for id, row in originals(folder):
             speaker = row["utt2spk"]
             if seen[speaker] in places.get(speaker, ()):
                 chosen[speaker].append(Item(folder.name, id, speaker, "", row["wav.scp"]))

@@ -160,13 +160,18 @@ SPEAKERS = st.dictionaries(KEY, st.sampled_from(["a", "b", "é"]), min_size=1, m
 
 
 @settings(max_examples=50)
-@given(SPEAKERS, SPEAKERS, st.integers(1, 4), st.integers(1, 2))
-def test_recordings_of_speakers_are_those_of_whole_tables(tmp_path_factory, train, test, most, shards):
+@given(SPEAKERS, SPEAKERS, st.integers(1, 4), st.integers(1, 2), st.sets(KEY, max_size=6))
+def test_recordings_of_speakers_are_those_of_whole_tables(tmp_path_factory, train, test, most, shards, copies):
     root, known, want = tmp_path_factory.mktemp("sets"), set(), []
+    copies -= train.keys()
+    if copies:
+        in_shards(root / "train", "utt2original", dict.fromkeys(copies, min(train)), min(shards, len(copies)))
     for name, speakers in (("train", train), ("test", test)):
         data = DataFolder({key: f"{name} {key}" for key in speakers}, dict.fromkeys(speakers, "x"), speakers)
+        more = copies if name == "train" else ()
         for table, rows in (("wav.scp", data.wavs), ("text", data.text), ("utt2spk", speakers)):
-            in_shards(root / name, table, rows, min(shards, len(rows)))
+            written = rows | dict.fromkeys(more, "a")
+            in_shards(root / name, table, written, min(shards, len(written)))
         of_each = invert({key: speakers[key] for key in sorted(speakers, key=str.encode)})
         for speaker, own in of_each.items():
             if speaker not in known:
