@@ -181,12 +181,17 @@ def graphics(driver: subprocess.Popen | None) -> list[Item]:
 
 
 def pretrained(folder: Path = PRETRAINED) -> Item:
-    """Whether `ellav synth` can speak without a model of one's own."""
+    """Whether `ellav synth` can speak without a model of one's own, and the models beside the one that does so."""
     if (folder / "model.yaml").exists():
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        return Item("Models", "pretrained", f"{folder} ({_size(size)})")
+        others = sorted(path.parent for path in folder.parent.glob("*/model.yaml") if path.parent != folder)
+        named = (f"{one.name} ({_size(_bytes(one))})" for one in (folder, *others))
+        return Item("Models", "pretrained", f"{', '.join(named)} in {folder.parent}")
     advice = "for `ellav synth` without --model; train one with egs/mini/tts1/run.sh, or take a complete checkout"
     return Item("Models", "pretrained", "missing", "missing", advice)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def environment(variables) -> list[Item]:

@@ -147,7 +147,8 @@ def speak_tasks(voice, tasks: Sequence[Task], there: int, options: argparse.Name
     texts = "1 text" if made == 1 else f"{made} texts"
     print(f"{options.out}: {texts}, {length:.2f} s of speech in {seconds:.2f} s{before}")
     if failed:
-        raise UserError(f"{failed} of {len(tasks)} texts were not spoken, see above; the same command tries them again")
+        share = f"{failed} of {len(tasks)} texts were" if len(tasks) > 1 else "the text was"
+        raise UserError(f"{share} not spoken, see above; the same command tries again")
 
 
 def hear(voice, prompt: str | None, options: argparse.Namespace, heard: dict):

@@ -1,6 +1,7 @@
 """`ellav doctor` on machines that the tests make up, and on this one."""
 
 import json
+import re
 import time
 
 import pytest
@@ -157,10 +158,14 @@ def test_the_environment_keeps_addresses_to_itself():
 
 
 def test_the_pretrained_model_is_there_or_how_to_get_it_is_said(tmp_path):
-    absent = doctor.pretrained(tmp_path)
+    absent = doctor.pretrained(tmp_path / "own")
     assert absent.state == "missing" and "egs/mini/tts1/run.sh" in absent.advice
-    (tmp_path / "model.yaml").write_text("x")
-    assert doctor.pretrained(tmp_path).state == "ok"
+    for name in ("another", "own", "empty"):
+        (tmp_path / name).mkdir()
+    for name in ("another", "own"):
+        (tmp_path / name / "model.yaml").write_text("x" * 1000)
+    found = doctor.pretrained(tmp_path / "own")
+    assert found.state == "ok" and re.fullmatch(r"own \(.+\), another \(.+\) in .+", found.value)
 
 
 def test_this_machine_is_well_and_quickly_examined(capsys):

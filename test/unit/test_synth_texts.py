@@ -114,7 +114,7 @@ def test_what_cannot_be_spoken_is_told_in_a_line_and_the_others_are_made(many, t
     assert status == 1 and "speech: 1 text, " in out[0] and len(err) == 5
     for line, number, said in zip(err, (1, 2, 4, 5), ("Привет", "silent", "...", "silent"), strict=False):
         assert line.startswith(f"ellav synth: {lines}:{number}: '") and said in line
-    assert err[4] == "ellav synth: 4 of 5 texts were not spoken, see above; the same command tries them again"
+    assert err[4] == "ellav synth: 4 of 5 texts were not spoken, see above; the same command tries again"
     assert sorted(path.name for path in (tmp_path / "speech").iterdir()) == ["c.srt", "c.wav"]
 
 
