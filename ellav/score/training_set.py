@@ -21,7 +21,7 @@ larger one."""
 
 
 def recordings_of(folders: list[Path], most: int = 10) -> list[Item]:
-    """At most `most` recordings of each speaker, evenly over its utterances; copies that stage 2 made are no recordings.
+    """At most `most` recordings of each speaker, evenly over its utterances, without the copies that stage 2 made.
 
     The first folder is the training set. Of the others only the speakers that are not in it are taken,
     with one recording more, since the scored one is left out of its own comparison.

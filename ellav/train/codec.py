@@ -16,12 +16,15 @@ from ellav.models.limits import multiplies_bfloat16
 from ellav.plugins.codecs import LearnedCodec, learns_phones
 from ellav.train.checkpoint import STATE, load_state, save_state
 from ellav.train.log import Log
+from ellav.train.optimizers import codec_optimizers
 from ellav.train.precision import set_threads
 
 __all__ = ["HELD_OUT", "STATE", "train_codec"]
 
 HELD_OUT = 32
 """Utterances that are never trained on; the middle of each is for the validation loss."""
+_FIRST = 96
+"""Pieces of which a codec takes its means before the first step."""
 _WARMUP, _SAVE_EVERY, _LOG_EVERY, _VALID_EVERY, _SAMPLES = 100, 200, 25, 500, 2
 
 
@@ -39,33 +42,35 @@ def train_codec(codec: LearnedCodec, speech: Speech, folder: Path, seed: int = 0
     if learns_phones(codec):
         codec.expect_phones(len(speech.phones))
     network = codec.network.to(device).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=plan.lr, betas=(0.9, 0.98), weight_decay=0.01)
     state = load_state(folder)
+    fast = device != "cpu" or multiplies_bfloat16() if state is None else state["bfloat16"]
+    optimizers = codec_optimizers(network, plan, torch.bfloat16 if fast else torch.float32)
     if state is None:
         first = np.random.default_rng([seed, 0])
-        codec.begin([speech.piece(plan.seconds, first).wav for _ in range(4 * plan.batch)])
+        codec.begin([speech.piece(plan.seconds, first).wav for _ in range(_FIRST)])
         done, before = 0, 0.0
-        fast = device != "cpu" or multiplies_bfloat16()
     else:
         network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        done, before, fast = state["step"], state["seconds"], state["bfloat16"]
+        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        done, before = state["step"], state["seconds"]
     held_out = _tensors(codec, speech, speech.held_out_pieces(plan.seconds))
     log, figures = Log(folder, "train codec", done, "frames"), {}
     frames = plan.batch * plan.seconds * codec.frame_rate  # a step
     begun = lapped = time.monotonic()
     try:
         for step, batch in enumerate(_batches(codec, speech, seed, done, steps), done):
-            for group in optimizer.param_groups:
-                group["lr"] = plan.lr * min(1, (step + 1) / _WARMUP) * (1 - step / steps)
+            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+                group["lr"] = group["peak"] * min(1, (step + 1) / _WARMUP) * (1 - step / steps)
             rng = torch.Generator(device).manual_seed(seed * 1_000_003 + step)
             with torch.autocast(device, torch.bfloat16, enabled=fast):
                 wavs, *phones = (some.to(device) for some in batch)
                 loss, parts = codec.loss(wavs, rng, *phones)
-            optimizer.zero_grad()
+            network.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
+            for optimizer in optimizers:
+                optimizer.step()
             last, now = step + 1 == steps, time.monotonic()
             passed = before + now - begun
             if (step + 1) % _LOG_EVERY == 0 or last:
@@ -81,7 +86,10 @@ def train_codec(codec: LearnedCodec, speech: Speech, folder: Path, seed: int = 0
                 _add_samples(log, codec, held_out[0][:_SAMPLES].numpy(), step + 1)
             if (step + 1) % _SAVE_EVERY == 0 and not last:
                 log.flush()
-                state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+                state = {
+                    "network": network.state_dict(),
+                    "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                }
                 save_state({**state, "step": step + 1, "seconds": passed, "bfloat16": fast}, folder)
     finally:
         log.close()

@@ -1,11 +1,15 @@
-"""Optimizers: AdamW, or Muon for the matrices of the blocks with AdamW for the rest."""
+"""Optimizers: AdamW, or Muon for the matrices inside a network with AdamW for the rest."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from ellav.plugins.codecs import CodecTraining
 from ellav.train.config import TrainConfig
+
+INNER = 128
+"""Rows and columns that a matrix of a codec has at least, for Muon to learn it: those at its ends are narrower."""
 
 
 def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -24,6 +28,21 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
     else:
         groups.append({"params": matrices, "weight_decay": config.weight_decay, "peak": config.lr})
     made.append(torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True))
+    return made
+
+
+def codec_optimizers(network: nn.Module, plan: CodecTraining, dtype: torch.dtype) -> list[torch.optim.Optimizer]:
+    """The optimizers that together cover a codec's parameters; each group holds its `peak` rate. dtype: of Muon's
+    products."""
+    inner = [p for p in network.parameters() if plan.muon_lr > 0 and p.ndim == 2 and min(p.shape) >= INNER]
+    chosen = {id(p) for p in inner}
+    others = [p for p in network.parameters() if id(p) not in chosen]
+    groups = [{"params": others, "peak": plan.lr}]
+    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=plan.lr, betas=(0.9, 0.98), weight_decay=0.01)]
+    if inner:
+        muon = Muon(inner, plan.muon_lr, 0.01)
+        muon.dtype = dtype
+        made.append(muon)
     return made
 
 

@@ -14,12 +14,13 @@ from ellav.bin.main import main
 from ellav.data.kaldi import DataFolder, write_table
 from ellav.data.speech import Piece, Speech
 from ellav.errors import UserError
-from ellav.plugins.codecs import UNKNOWN, codecs, load_codec
+from ellav.plugins.codecs import UNKNOWN, CodecTraining, codecs, load_codec
 from ellav.plugins.codecs.rvq_conv import WEIGHTS
 from ellav.plugins.codecs.rvq_conv_net import ResidualVQ, SplitRVQ
 from ellav.testing import check_codec
 from ellav.testing.codec import sound
 from ellav.train import codec as training
+from ellav.train import optimizers
 
 RATE = 16000
 SMALL = {"codebooks": 3, "size": 16, "phone_loss": 0, "dimensions": 8, "width": 16, "blocks": 1, "mel_bins": 20,
@@ -77,8 +78,10 @@ def test_it_learns_and_more_codebooks_say_more(speech, tmp_path):
     assert not (tmp_path / "codec" / training.STATE).exists()
 
 
-def test_an_interrupted_training_goes_on_as_if_nothing_had_been(speech, tmp_path, monkeypatch):
+@pytest.mark.parametrize("least", [4, 10_000])  # with Muon and without
+def test_an_interrupted_training_goes_on_as_if_nothing_had_been(speech, tmp_path, monkeypatch, least):
     monkeypatch.setattr(training, "_SAVE_EVERY", 5)
+    monkeypatch.setattr(optimizers, "INNER", least)
     assert fit(speech, tmp_path / "whole", "frames_seen=2000") == 0  # 20 steps
 
     begin, calls = training.torch.nn.utils.clip_grad_norm_, []
@@ -98,6 +101,18 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_been(speech, tmp_path
     assert (tmp_path / "whole" / WEIGHTS).read_bytes() == (tmp_path / "parts" / WEIGHTS).read_bytes()
     figures = [(tmp_path / name / "losses.tsv").read_text().splitlines()[-1].split("\t") for name in ("whole", "parts")]
     assert figures[0][0] == figures[1][0] and figures[0][2:] == figures[1][2:]
+
+
+def test_every_weight_has_one_optimizer(monkeypatch):
+    network = codecs.create("rvq_conv", SMALL).network
+    for least, kinds in ((10_000, ["AdamW"]), (8, ["AdamW", "Muon"])):
+        monkeypatch.setattr(optimizers, "INNER", least)
+        for muon_lr in (0, 0.02):
+            made = optimizers.codec_optimizers(network, CodecTraining(1, 1, 1.0, 1e-3, muon_lr), torch.float32)
+            assert [type(one).__name__ for one in made] == (kinds if muon_lr else ["AdamW"])
+            given = [p for one in made for group in one.param_groups for p in group["params"]]
+            assert sorted(map(id, given)) == sorted(map(id, network.parameters()))
+            assert [group["peak"] for one in made for group in one.param_groups] == [1e-3, 0.02][: len(made)]
 
 
 def test_pieces_are_of_the_utterances_and_those_held_out_are_not_read(speech):

@@ -99,13 +99,14 @@ class GraphCodec(Codec, Protocol):
 
 @dataclass(frozen=True)
 class CodecTraining:
-    """How a codec is trained: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the
-    learning rate at its peak."""
+    """How a codec is trained: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, AdamW's
+    learning rate at its peak; muon_lr, that of the matrices inside the network, which Muon learns, or 0: AdamW does."""
 
     frames_seen: int
     batch: int
     seconds: float
     lr: float
+    muon_lr: float = 0.0
 
 
 class LearnedCodec(Codec, Protocol):

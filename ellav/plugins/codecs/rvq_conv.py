@@ -37,7 +37,8 @@ class RVQConv:
     in frequency and time. floor_db: level below full scale under which spectra are cut off.
 
     Training: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the learning rate at its
-    peak; commitment, weight of that loss.
+    peak; muon_lr, that of the matrices inside the network, which Muon learns (0: AdamW learns them too); commitment,
+    weight of that loss.
 
     phone_loss: codebook 1 stands beside the residual quantiser of the others and also learns to tell which phone is
     spoken, by one linear map (weight of that cross-entropy; after Mimi, arXiv 2410.00037, and PAST, arXiv 2505.14470).
@@ -64,9 +65,10 @@ class RVQConv:
         window_ms: float = 32.0,
         floor_db: float = -100.0,
         frames_seen: int = 8_000_000,
-        batch: int = 24,
+        batch: int = 8,
         seconds: float = 2.0,
         lr: float = 1.5e-3,
+        muon_lr: float = 0.02,
         commitment: float = 0.25,
         phone_loss: float = 0.3,
         first_size: int | None = None,
@@ -84,6 +86,7 @@ class RVQConv:
             ("batch", batch, 1, 10_000),
             ("seconds", seconds, 0.2, 60),
             ("lr", lr, 1e-9, 1),
+            ("muon_lr", muon_lr, 0, 1),
             ("commitment", commitment, 0, 100),
             ("phone_loss", phone_loss, 0, 100),
             ("first_size", first_size or 2, 2, size if phone_loss else 32_768),
@@ -95,7 +98,7 @@ class RVQConv:
         self.sample_rate, self.frame_rate, self.codebooks, self.size = sample_rate, frame_rate, codebooks, size
         first_size = first_size or max(2, size // 2)
         self.first_size = first_size if phone_loss else size
-        self.training = CodecTraining(frames_seen, batch, seconds, lr)
+        self.training = CodecTraining(frames_seen, batch, seconds, lr, muon_lr)
         self.device = "cpu"
         self.commitment, self.phone_loss, self.learns_phones = commitment, phone_loss, phone_loss > 0
         with torch.random.fork_rng():
