@@ -64,7 +64,7 @@ class RVQConv:
         mel_bins: int = 80,
         window_ms: float = 32.0,
         floor_db: float = -100.0,
-        frames_seen: int = 8_000_000,
+        frames_seen: int = 5_000_000,
         batch: int = 8,
         seconds: float = 2.0,
         lr: float = 1.5e-3,
