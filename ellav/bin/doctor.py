@@ -15,7 +15,7 @@ from pathlib import Path
 from ellav import machine
 from ellav.bin.options import parse, parser
 from ellav.errors import UserError
-from ellav.infer.bundle import PRETRAINED
+from ellav.infer.bundle import PRETRAINED, names_of_pretrained
 from ellav.installed import Item, dependencies, programs, requirements
 from ellav.version import __version__
 
@@ -183,8 +183,8 @@ def graphics(driver: subprocess.Popen | None) -> list[Item]:
 def pretrained(folder: Path = PRETRAINED) -> Item:
     """Whether `ellav synth` can speak without a model of one's own, and the models beside the one that does so."""
     if (folder / "model.yaml").exists():
-        others = sorted(path.parent for path in folder.parent.glob("*/model.yaml") if path.parent != folder)
-        named = (f"{one.name} ({_size(_bytes(one))})" for one in (folder, *others))
+        names = sorted(names_of_pretrained(folder.parent), key=lambda name: name != folder.name)
+        named = (f"{name} ({_size(_bytes(folder.with_name(name)))})" for name in names)
         return Item("Models", "pretrained", f"{', '.join(named)} in {folder.parent}")
     advice = "for `ellav synth` without --model; train one with egs/mini/tts1/run.sh, or take a complete checkout"
     return Item("Models", "pretrained", "missing", "missing", advice)

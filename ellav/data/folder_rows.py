@@ -36,13 +36,10 @@ def utterances(data: Path) -> Iterator[tuple[str, dict[str, str]]]:
 def originals(data: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """`utterances` without the copies in other voices and at other speeds that stage 2 made of them."""
     table = data / COPIES
-    copies = (copy for copy, _ in in_order(table)) if table.exists() or tables_of(table) else iter(())
-    copy = next(copies, None)
-    for utterance, row in utterances(data):
-        while copy is not None and copy < utterance:
-            copy = next(copies, None)
-        if utterance != copy:
-            yield utterance, row
+    copies = in_order(table) if table.exists() or tables_of(table) else iter(())
+    for utterance, found in side_by_side({"row": utterances(data), COPIES: copies}):
+        if "row" in found and COPIES not in found:
+            yield utterance, found["row"]
 
 
 def in_order(table: Path) -> Iterator[tuple[str, str]]:

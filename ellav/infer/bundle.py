@@ -106,9 +106,9 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     return Bundle(folder, model, _prompts(folder, model.get("prompts") or []))
 
 
-def names_of_pretrained() -> list[str]:
-    """The models that came with this copy of ellav."""
-    return sorted(path.parent.name for path in PRETRAINED.parent.glob("*/model.yaml"))
+def names_of_pretrained(where: Path | None = None) -> list[str]:
+    """The models that came with this copy of ellav, or those that lie in the folder `where`."""
+    return sorted(path.parent.name for path in (where or PRETRAINED.parent).glob("*/model.yaml"))
 
 
 def _folder_of(given: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -19,8 +21,7 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
     """
     named = dict(model.named_parameters())
     matrices = [p for n, p in named.items() if ".blocks." in n and p.ndim == 2 and "by_level" not in n]
-    chosen = {id(p) for p in matrices}
-    others = [p for p in named.values() if id(p) not in chosen]
+    others = _without(matrices, named.values())
     groups = [{"params": others, "weight_decay": 0.0, "peak": config.lr}]
     made: list[torch.optim.Optimizer] = []
     if config.optimizer == "muon":
@@ -35,15 +36,18 @@ def codec_optimizers(network: nn.Module, plan: CodecTraining, dtype: torch.dtype
     """The optimizers that together cover a codec's parameters; each group holds its `peak` rate. dtype: of Muon's
     products."""
     inner = [p for p in network.parameters() if plan.muon_lr > 0 and p.ndim == 2 and min(p.shape) >= INNER]
-    chosen = {id(p) for p in inner}
-    others = [p for p in network.parameters() if id(p) not in chosen]
-    groups = [{"params": others, "peak": plan.lr}]
+    groups = [{"params": _without(inner, network.parameters()), "peak": plan.lr}]
     made: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=plan.lr, betas=(0.9, 0.98), weight_decay=0.01)]
     if inner:
         muon = Muon(inner, plan.muon_lr, 0.01)
         muon.dtype = dtype
         made.append(muon)
     return made
+
+
+def _without(chosen: list[Tensor], parameters: Iterable[Tensor]) -> list[Tensor]:
+    ids = {id(p) for p in chosen}
+    return [p for p in parameters if id(p) not in ids]
 
 
 class Muon(torch.optim.Optimizer):

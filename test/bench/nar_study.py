@@ -120,10 +120,8 @@ class Work:
             self.pairs.append((cut(data[int(rng.choice(others))], prompt), data[i]))
         wavs = read_table(options.dump / "raw" / options.set / "wav.scp")
         recorded = [read_wav(wavs[target.id], RATE) for _, target in self.pairs]
-        self.judge, self.listens = (
-            Judge([data.text(i) for i in fitting[: options.limit]], recorded),
-            not options.no_words,
-        )
+        self.judge = Judge([data.text(i) for i in fitting[: options.limit]], recorded)
+        self.listens = not options.no_words
         names = [target.speaker for _, target in self.pairs]
         self.another = [
             next(j for j in range(i + 1, i + len(names)) if names[j % len(names)] != names[i]) % len(names)
