@@ -12,7 +12,7 @@ folder, out, *said = sys.argv[1:] if len(sys.argv) > 2 else sys.exit(__doc__)
 model = json.loads(Path(folder, "model.json").read_text(encoding="utf-8"))
 nar, prompt, conf, decoder = model["nar"], model["prompts"][0], model["ordering"]["conf"], model["decoder"]["conf"]
 known = [conf.get(name) for name in ("global_advance", "silence", "phone_tokens")] == [True, "phone", True]
-if not known or nar["text"] != "aligned" or model["languages"]:
+if not known or model["ordering"]["codebooks"] > 1 or nar["text"] != "aligned" or model["languages"]:
     sys.exit(f"{folder}: this example knows the ordering interleaved, as it is by default, and aligned text alone")
 graphs = {name: onnxruntime.InferenceSession(Path(folder, f"{name}.onnx")) for name in ("ar", "nar", "codec")}
 number = {phone: i for i, phone in enumerate(model["phones"])}

@@ -52,6 +52,7 @@ def description(voice: Synthesizer, exported: bool) -> dict:
         "decoder": _choice(decoders, voice.bundle.model["decoder"]),
         "ar": {
             "file": "ar.onnx",
+            "depth": None if model.depth is None else "depth.onnx",
             "cache": [options.layers, 2, options.groups, options.width // options.heads],
             "text_attention": options.text_attention,
             "longest": voice.longest,

@@ -11,7 +11,7 @@ import torch
 from ellav.data.outputs import RECORD, read_record, write_text, writing
 from ellav.errors import UserError
 from ellav.export.description import description
-from ellav.export.networks import ARRows, NARLevel
+from ellav.export.networks import ARDepth, ARRows, NARLevel
 from ellav.export.parity import compare
 from ellav.export.writing import check_packages, write_graph
 from ellav.infer.bundle import Bundle
@@ -67,7 +67,7 @@ def write(voice: Synthesizer, folder: Path) -> torch.nn.Module | None:
 
 
 def write_ar(model: ARModel, path: Path) -> None:
-    """See `ARRows`."""
+    """See `ARRows`, and for a model with depth `ARDepth`, as depth.onnx beside the other."""
     o = model.options
     example = {
         "ids": torch.zeros(3, model.streams, dtype=torch.int64),
@@ -77,6 +77,9 @@ def write_ar(model: ARModel, path: Path) -> None:
     }
     growing = {"ids": "rows", "positions": "rows", "sees": "rows", "cache": "before"}
     write_graph(ARRows(model), example, growing, ["logits", "entries"], path)
+    if model.depth is not None:
+        ids = torch.zeros(1, dtype=torch.int64)
+        write_graph(ARDepth(model), {"ids": ids}, {"ids": "streams"}, ["added"], path.with_name("depth.onnx"))
 
 
 def write_nar(model: NARModel, path: Path) -> None:

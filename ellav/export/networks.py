@@ -39,6 +39,18 @@ class ARRows(nn.Module):
         return self.model.logits(rows[-1]), torch.stack(entries, dim=1)
 
 
+class ARDepth(nn.Module):
+    """What the ids drawn first in a row say of the next one."""
+
+    def __init__(self, model: ARModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """(s,) int64 ids of the first streams -> (O,), what is added to the logits of the next stream."""
+        return self.model.after(ids)
+
+
 class NARLevel(nn.Module):
     """One codebook of an utterance, from its phones, its prompt and the codebooks before."""
 

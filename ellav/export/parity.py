@@ -15,7 +15,7 @@ from ellav.models.ar import ARModel
 from ellav.models.nar import NARInput, NARModel
 from ellav.plugins.orderings import Ordering
 from ellav.testing.drive import drive
-from ellav.types import DecodingRequest, DecodingScript
+from ellav.types import NONE, DecodingRequest, DecodingScript
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -42,6 +42,7 @@ class ARGraph:
 
     def __init__(self, path: Path, model: ARModel, ordering: Ordering):
         self.model, self.ordering, self._session = model, ordering, session(path)
+        self._depth = None if model.depth is None else session(path.with_name("depth.onnx"))
         self._sampled = model.sampled.numpy()
         options = model.options
         self._entry = (options.layers, 2, options.groups, options.width // options.heads)
@@ -81,7 +82,14 @@ class ARGraph:
             self._cache = np.concatenate([self._cache, entries])
             self._said.append(logits)
             self._at.append(len(rows) - 1)
-            return self._sampled[np.where(allowed[:, self._sampled], logits, -np.inf).argmax(-1)]
+            ids = np.empty(len(logits), np.int64)
+            for s, scores in enumerate(logits):
+                if s and self._depth is not None:
+                    scores = scores + self._depth.run(None, {"ids": ids[:s]})[0]
+                held = script.hold[segment, s]
+                likeliest = self._sampled[np.where(allowed[s, self._sampled], scores, -np.inf).argmax()]
+                ids[s] = likeliest if held == NONE else held
+            return ids
 
         return choose
 

@@ -129,7 +129,7 @@ def row_log_probabilities(engine: Engine, utterances: Sequence[Utterance]) -> li
     )
     model = engine.model
     hidden = model(ids, positions, [len(one) for one in rows], [one.prefix_len for one in rows])
-    logits = model.logits(hidden).float().log_softmax(-1)  # (R, S, O)
+    logits = model.logits(hidden, targets).float().log_softmax(-1)  # (R, S, O)
     columns = model.column[targets.clamp(min=0)].clamp(min=0)
     each = logits.gather(-1, columns[..., None]).squeeze(-1).masked_fill(targets < 0, 0.0).sum(-1)
     each = each.masked_fill((targets < 0).all(-1), float("nan")).double().cpu().numpy()

@@ -237,17 +237,18 @@ class Session:
         early = count < early_below
 
         said = self._network.logits(self._hidden[:used])  # (B, S, O)
-        logits = said + engine.bias[state + early * len(engine.states)]
+        bias = engine.bias[state + early * len(engine.states)]
         numbers = rows["uniforms"][batch, rows["samples"]]  # (B, 2 S)
-        chosen = [
-            engine.decoder(logits[:, s], numbers[:, 2 * s : 2 * s + 2], rows["history"][:, s], engine.codes)
-            for s in range(streams)
-        ]
-        chosen = torch.stack(chosen, dim=1)  # (B, S)
         forced = force[:, None] & (engine.numbers == stream[:, None])
-        chosen = torch.where(forced, trigger[:, None], chosen)
         held = (hold >= 0) & ~forced
-        ids = torch.where(held, hold, engine.sampled[chosen])
+        chosen, ids = torch.empty_like(hold), torch.empty_like(hold)  # (B, S)
+        for s in range(streams):
+            if s and (added := self._network.after(ids[:, :s])) is not None:
+                said[:, s] += added
+            pair = numbers[:, 2 * s : 2 * s + 2]
+            drawn = engine.decoder(said[:, s] + bias[:, s], pair, rows["history"][:, s], engine.codes)
+            chosen[:, s] = torch.where(forced[:, s], trigger, drawn)
+            ids[:, s] = torch.where(held[:, s], hold[:, s], engine.sampled[chosen[:, s]])
         triggered = chosen == trigger[:, None]  # (B, S)
         own_trigger = triggered[:, 0] & (own_row > 0)
         ids[:, 1:].masked_fill_(own_trigger[:, None], NONE)

@@ -18,12 +18,15 @@ class ARModel(nn.Module):
     """One embedding table, a Transformer, and an output tied to the ids that can be sampled.
 
     vocabulary: number of ids V. sampled: (O,) ids that logits stand for, in this order.
-    streams: ids per row S. combine: how a row's embeddings become one.
+    streams: ids per row S. combine: how a row's embeddings become one. depth: whether the ids of a row are drawn one
+    after the other, each knowing those before it.
     Attributes: `sampled` (O,) int64 and `column` (V,) int64, the place of an id in
     `sampled` or -1.
     """
 
-    def __init__(self, options: ModelOptions, vocabulary: int, sampled: np.ndarray, streams: int, combine: str):
+    def __init__(
+        self, options: ModelOptions, vocabulary: int, sampled: np.ndarray, streams: int, combine: str, depth=False
+    ):
         super().__init__()
         width = options.width
         self.options, self.streams, self.combine = options, streams, combine
@@ -33,6 +36,9 @@ class ARModel(nn.Module):
         self.join = nn.Linear(streams * width, width, bias=False) if combine == "concat" and streams > 1 else None
         self.split = nn.Linear(width, streams * width, bias=False) if streams > 1 else None
         self.transformer = Transformer(options)
+        self.depth = nn.Linear(width, width, bias=False) if depth and streams > 1 else None
+        if self.depth is not None:
+            nn.init.zeros_(self.depth.weight)
         sampled = np.asarray(sampled, np.int64)
         column = np.full(vocabulary, NONE, np.int64)
         column[sampled] = np.arange(len(sampled))
@@ -42,7 +48,8 @@ class ARModel(nn.Module):
     @classmethod
     def of(cls, ordering: Ordering, options: ModelOptions) -> ARModel:
         """The model for a bound ordering."""
-        return cls(options, ordering.vocabulary.size, sampled_ids(ordering), ordering.streams, ordering.combine)
+        depth = getattr(ordering, "depth", False)
+        return cls(options, ordering.vocabulary.size, sampled_ids(ordering), ordering.streams, ordering.combine, depth)
 
     def forward(self, ids: Tensor, positions: Tensor, lengths: list[int], text_lens: list[int] | None = None) -> Tensor:
         """Hidden states (T, D) of packed sequences: ids (T, S), positions (T,).
@@ -58,9 +65,7 @@ class ARModel(nn.Module):
 
     def embed(self, ids: Tensor) -> Tensor:
         """(..., S) ids -> (..., D); the id -1 counts as zero."""
-        none = len(self.table) - 1
-        ids = torch.where(ids < 0, none, ids)
-        scaled = F.embedding(ids, self.table, padding_idx=none) * self.options.width**0.5  # (..., S, D)
+        scaled = self._each(ids)  # (..., S, D)
         if self.join is not None:
             return self.join(scaled.flatten(-2))
         return scaled.squeeze(-2) if self.streams == 1 else scaled.sum(-2)
@@ -69,13 +74,31 @@ class ARModel(nn.Module):
         """(O, D): the table's rows of the `sampled` ids, which score them too."""
         return self.table[self.sampled]
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """(..., D) -> (..., S, O): scores of the `sampled` ids in each stream."""
+    def logits(self, hidden: Tensor, ids: Tensor | None = None) -> Tensor:
+        """(..., D) -> (..., S, O): scores of the `sampled` ids in each stream.
+
+        ids: (..., S), what is drawn, which those after it in the row know where the model has depth; without it the
+        scores lack what `after` adds.
+        """
         if self.split is not None:
             hidden = self.split(hidden).unflatten(-1, (self.streams, -1))
         else:
             hidden = hidden.unsqueeze(-2)
+        if self.depth is not None and ids is not None:
+            known = self._each(ids)
+            hidden = hidden + self.depth(known.cumsum(-2) - known)
         return F.linear(hidden, self.head())
+
+    def after(self, ids: Tensor) -> Tensor:
+        """(..., s) ids drawn first in a row, in a model with depth -> (..., O): what they add to the scores of the next
+        stream."""
+        return F.linear(self.depth(self._each(ids).sum(-2)), self.head())
+
+    def _each(self, ids: Tensor) -> Tensor:
+        """(..., S) ids -> (..., S, D), zeros for the id -1."""
+        none = len(self.table) - 1
+        ids = torch.where(ids < 0, none, ids)
+        return F.embedding(ids, self.table, padding_idx=none) * self.options.width**0.5
 
     def _text(self, text_lens):
         if self.options.text_attention == "causal":

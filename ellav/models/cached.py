@@ -102,6 +102,7 @@ class CachedAR:
         last = model.split.weight if model.split is not None else model.head()
         self._last = product(*folded(transformer.norm, last), dtype)
         self._head = product(model.head(), None, dtype) if model.split is not None else None
+        self._depth = product(model.depth.weight, None, dtype) if model.depth is not None else None
 
     def cache(self, rows: int, length: int) -> KVCache:
         """An empty cache for `rows` sequences of at most `length` entries."""
@@ -161,11 +162,18 @@ class CachedAR:
         return self._run(self._embed(ids.flatten(0, 1)), positions.flatten(), attend).view(count, width, -1)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(N, D) -> (N, S, O) float32: scores of the model's `sampled` ids in each stream."""
+        """(N, D) -> (N, S, O) float32: scores of the model's `sampled` ids in each stream, less what `after` adds."""
         out = self._last(hidden)
         if self._head is not None:
             out = self._head(out.view(-1, self.options.width))
         return out.float().view(len(hidden), self.streams, -1)
+
+    def after(self, ids: Tensor) -> Tensor | None:
+        """(N, s) ids drawn first in a row -> (N, O) float32: what they add to the scores of the next stream, None in a
+        model without depth."""
+        if self._depth is None:
+            return None
+        return self._head(self._depth(self._table[ids].sum(1))).float()
 
     def _reading(
         self, cache: KVCache, start: Tensor, places: Tensor, reach: int, level: bool

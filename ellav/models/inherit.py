@@ -16,7 +16,7 @@ from ellav.plugins.orderings import Ordering
 
 SHAPE = ("layers", "width", "heads", "ffn", "kv_heads", "positions", "qk_norm")
 """Options in which two models are alike, or no weight of one means anything to the other."""
-_OF_STREAMS = ("join.weight", "split.weight")
+_OF_STREAMS = ("join.weight", "split.weight", "depth.weight")
 
 
 def begin_from(

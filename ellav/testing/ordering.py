@@ -102,8 +102,9 @@ def attributes(ordering: Ordering) -> None:
         restore=METHOD,
         script=METHOD,
     )
-    if hasattr(ordering, "grows"):
-        has(ordering, grows=(lambda value: isinstance(value, bool), "True or False"))
+    for name in ("grows", "depth"):
+        if hasattr(ordering, name):
+            has(ordering, **{name: (lambda value: isinstance(value, bool), "True or False")})
 
 
 @law(

@@ -22,7 +22,7 @@ from ellav.models.nar import NARModel
 from ellav.models.transformer import ROWS
 from ellav.plugins.faults import at_work_on, plugin_fault
 from ellav.plugins.orderings import Ordering
-from ellav.types import TokenSequence, Utterance
+from ellav.types import NONE, TokenSequence, Utterance
 
 Figures = dict[str, tuple[Tensor, Tensor]]
 """Name -> (sum, count), so that batches and processes can be added up."""
@@ -123,14 +123,16 @@ class ARObjective(nn.Module):
     def forward(self, batch: Batch, measure: bool = False) -> tuple[Tensor, Figures]:
         t = batch.tensors
         hidden = self.model(t["ids"], t["positions"], batch.lengths, batch.text_lens)
-        logits = self.model.logits(hidden[t["rows"]]).float()  # (n, S, O)
-        loss = F.cross_entropy(logits.flatten(0, 1), t["columns"].flatten(), reduction="sum")
+        columns = t["columns"]
+        said = self.model.sampled[columns.clamp(min=0)].masked_fill(columns < 0, NONE)
+        logits = self.model.logits(hidden[t["rows"]], said).float()  # (n, S, O)
+        loss = F.cross_entropy(logits.flatten(0, 1), columns.flatten(), reduction="sum")
         if not measure:
             return loss, {}
-        figures = {"loss": (loss.detach(), _count(t["columns"] >= 0))}
-        rank = ranks(logits.detach(), t["columns"])
-        is_trigger = torch.isin(t["columns"], torch.tensor(self.triggers, device=rank.device))
-        is_code = (t["columns"] >= 0) & ~is_trigger
+        figures = {"loss": (loss.detach(), _count(columns >= 0))}
+        rank = ranks(logits.detach(), columns)
+        is_trigger = torch.isin(columns, torch.tensor(self.triggers, device=rank.device))
+        is_code = (columns >= 0) & ~is_trigger
         for stream in range(self.model.streams):
             hits = (rank[:, stream] < 10) & is_code[:, stream]
             figures[f"top10/stream{stream + 1}"] = (_count(hits), _count(is_code[:, stream]))

@@ -69,7 +69,7 @@ def test_packed_sequences_in_one_kernel(causal, texts, groups):
 def test_graphs_slots_and_the_cpu_agree(streams, width, decoder):
     """In float32: what a CPU decodes, whatever is decoded beside it, captured or not."""
     rng = np.random.default_rng(streams)
-    ordering = fake_ordering(streams, "token", rng)
+    ordering = fake_ordering(streams, "token")
     scripts, names = [fake_script(ordering, rng) for _ in range(40)], [f"u{i}" for i in range(40)]
     model, made = tiny(ordering), {}
     for place, batch, graphs in (("cpu", 8, False), ("cuda", 8, False), ("cuda", 8, True), ("cuda", 1, True)):
@@ -84,7 +84,7 @@ def test_graphs_slots_and_the_cpu_agree(streams, width, decoder):
 @pytest.mark.skipif(not BFLOAT16, reason="no bfloat16")
 def test_captured_steps_are_the_steps_in_bfloat16():
     rng = np.random.default_rng(0)
-    ordering = fake_ordering(1, "token", rng)
+    ordering = fake_ordering(1, "token")
     model = tiny(ordering, width=128, heads=2).to(CUDA, torch.bfloat16)
     scripts, names = [fake_script(ordering, rng) for _ in range(40)], [f"u{i}" for i in range(40)]
     for script in scripts:

@@ -29,13 +29,14 @@ DECODERS = [
 
 def plain_confidence(model, ordering, script, ids):
     """Mean log-probability of the codes that were sampled in rows (L, S), each from the uncached logits before it."""
-    is_code, said = ordering.vocabulary.mask("codes"), []
+    names = [name for name in ordering.vocabulary.sizes if name.startswith("codes")]
+    is_code, said = ordering.vocabulary.mask(*names), []
 
     def choose(rows, segment, allowed):
         row = ids[len(rows)]
         so_far = torch.tensor(np.array(rows), dtype=torch.int64)
         hidden = model(so_far, torch.tensor(positions_of(ordering, script, rows)), [len(rows)], [script.text_len])
-        scores = model.logits(hidden[-1]).double().log_softmax(-1)  # (S, O)
+        scores = model.logits(hidden[-1], torch.from_numpy(row)).double().log_softmax(-1)  # (S, O)
         for s in np.flatnonzero((script.hold[segment] == NONE) & (row != NONE)):
             if is_code[row[s]]:
                 said.append(float(scores[s, model.column[row[s]]]))
@@ -51,11 +52,12 @@ def close_to(confidence):
     return None if confidence is None else pytest.approx(confidence, rel=1e-5, abs=1e-6)
 
 
-@pytest.fixture(scope="module", params=[1, 3])
+@pytest.fixture(scope="module", params=[(1, False), (3, False), (3, True)])
 def faked(request):
     """An ordering that uses all that scripts may ask for, a model, and scripts with what is held and forced."""
-    rng = np.random.default_rng(request.param)
-    ordering = fake_ordering(request.param, "token", rng)
+    streams, depth = request.param
+    rng = np.random.default_rng(streams)
+    ordering = fake_ordering(streams, "token", depth)
     return ordering, tiny(ordering), [fake_script(ordering, rng) for _ in range(12)]
 
 
@@ -79,7 +81,7 @@ def test_it_is_so_for_the_built_in_orderings(name, options, attention):
     ordering = orderings.create(name, options)
     ordering.bind(PHONES, 16)
     model, rng = tiny(ordering, text_attention=attention), np.random.default_rng(0)
-    said = [random_utterance(rng, 16, 1, 3) for _ in range(3)]
+    said = [random_utterance(rng, 16, ordering.codebooks, 3) for _ in range(3)]
     scripts = [ordering.script(request_at(u, u.frames // 3)) for u in said]
     engine = Engine(model, ordering, decoders.create("nucleus"))
     for script, decoded in zip(scripts, engine.decode(["a", "b", "c"], scripts, confidence=True), strict=True):

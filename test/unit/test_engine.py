@@ -18,10 +18,16 @@ from ellav.testing.drive import drive
 from ellav.testing.ordering import PHONES, random_utterance, request_at
 from ellav.types import NONE, DecodingScript, State, Vocabulary
 
-BUILT_IN = [("interleaved", {}), ("concat", {}), ("grouped", {"group": 4}), ("word_block", {})]
+BUILT_IN = [
+    ("interleaved", {}),
+    ("interleaved", {"codebooks": 3}),
+    ("concat", {}),
+    ("grouped", {"group": 4}),
+    ("word_block", {}),
+]
 
 
-def fake_ordering(streams, positions, rng):
+def fake_ordering(streams, positions, depth=False):
     """A vocabulary and states that use all that scripts may ask for."""
     vocabulary = Vocabulary({"phones": 4, "bos": 1, "eos": 1, "next": 1, "codes": 9})
     codes = vocabulary.mask("codes")
@@ -29,7 +35,12 @@ def fake_ordering(streams, positions, rng):
     beside = State(np.stack([codes] * (streams - 1) + [codes | vocabulary.mask("next")]), vocabulary.id("next"), False)
     counted = State(np.stack([codes] * streams))
     return SimpleNamespace(
-        vocabulary=vocabulary, streams=streams, positions=positions, combine="sum", states=(own, beside, counted)
+        vocabulary=vocabulary,
+        streams=streams,
+        positions=positions,
+        combine="sum",
+        depth=depth,
+        states=(own, beside, counted),
     )
 
 
@@ -69,16 +80,18 @@ def plain(model, ordering, decoder, script, name, seed):
         ids = torch.tensor(np.array(rows), dtype=torch.int64)
         places = torch.tensor(positions_of(ordering, script, rows))
         hidden = model(ids, places, [len(ids)], [script.text_len])
-        logits = model.logits(hidden[-1])  # (S, O)
         sampled = model.sampled.numpy()
-        logits = logits.masked_fill(~torch.from_numpy(allowed[:, sampled]), float("-inf"))
+        barred = ~torch.from_numpy(allowed[:, sampled])
         numbers = uniforms(key, torch.tensor([step]), 2 * ordering.streams)
         codes = torch.from_numpy(ordering.vocabulary.mask("codes")[sampled])
         step += 1
-        return [
-            int(sampled[decoder(logits[None, s], numbers[:, 2 * s : 2 * s + 2], torch.zeros(1, 0), codes)[0]])
-            for s in range(ordering.streams)
-        ]
+        row = torch.full((ordering.streams,), NONE)
+        for s in range(ordering.streams):
+            logits = model.logits(hidden[-1], row)[s].masked_fill(barred[s], float("-inf"))
+            drawn = decoder(logits[None], numbers[:, 2 * s : 2 * s + 2], torch.zeros(1, 0), codes)[0]
+            held = script.hold[segment, s]
+            row[s] = int(sampled[drawn]) if held == NONE else int(held)
+        return row.tolist()
 
     with torch.inference_mode():
         return drive(script, ordering.states, ordering.positions, choose)
@@ -96,14 +109,16 @@ def tiny(ordering, **options):
     model = ARModel.of(ordering, ModelOptions(**options)).eval()
     with torch.no_grad():
         model.table.mul_(3)  # sharper choices
+        if model.depth is not None:
+            model.depth.weight.normal_(0, 0.5)
     return model
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, None])
-@pytest.mark.parametrize("streams", [1, 3])
-def test_engine_equals_the_plain_meaning(streams, width):
+@pytest.mark.parametrize(("streams", "depth"), [(1, False), (3, False), (3, True)])
+def test_engine_equals_the_plain_meaning(streams, depth, width):
     rng = np.random.default_rng(streams)
-    ordering = fake_ordering(streams, "token", rng)
+    ordering = fake_ordering(streams, "token", depth)
     model = tiny(ordering)
     scripts = [fake_script(ordering, rng) for _ in range(12)]
     names = [f"u{i}" for i in range(len(scripts))]
@@ -124,7 +139,7 @@ def test_rows_do_not_depend_on_their_neighbours(name, options, attention, quanti
     ordering.bind(PHONES, 16)
     model = tiny(ordering, text_attention=attention)
     rng = np.random.default_rng(0)
-    said = [random_utterance(rng, 16, 1) for _ in range(9)]
+    said = [random_utterance(rng, 16, ordering.codebooks) for _ in range(9)]
     scripts = [ordering.script(request_at(u, u.frames // 3)) for u in said]
     names = [f"u{i}" for i in range(9)]
     decoder = decoders.create("ras", {"top_p": 0.9})
@@ -162,6 +177,9 @@ class Stubborn:
     def step(self, ids, positions, cache, start, reach, level):
         return torch.zeros(*ids.shape[:2], 1)
 
+    def after(self, ids):
+        return None
+
     def logits(self, hidden):
         return self.scores.expand(len(hidden), self.streams, -1)
 
@@ -169,7 +187,7 @@ class Stubborn:
 @pytest.mark.parametrize("positions", ["token", "frame"])
 def test_positions_are_those_of_the_plain_meaning(positions):
     rng = np.random.default_rng(5)
-    ordering = fake_ordering(2, positions, rng)
+    ordering = fake_ordering(2, positions)
     for _ in range(30):
         script = fake_script(ordering, rng)
         model = Stubborn(ordering, 1)
@@ -198,7 +216,7 @@ def test_positions_are_those_of_the_plain_meaning(positions):
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2]), st.sampled_from([1, -1]))
 def test_thousands_of_scripts_end_within_their_bound_under_the_worst_model(seed, streams, sign):
     rng = np.random.default_rng(seed)
-    ordering = fake_ordering(streams, "frame", rng)
+    ordering = fake_ordering(streams, "frame")
     scripts = [fake_script(ordering, rng) for _ in range(200)]
     engine = Engine(Stubborn(ordering, sign), ordering, decoders.create("greedy"), batch=64)
     for script, decoded in zip(scripts, engine.decode([str(i) for i in range(200)], scripts), strict=True):
@@ -211,7 +229,7 @@ def test_the_built_in_orderings_end_under_the_worst_model(name, options, sign):
     ordering = orderings.create(name, options)
     ordering.bind(PHONES, 16)
     rng = np.random.default_rng(1)
-    said = [random_utterance(rng, 16, 1) for _ in range(500)]
+    said = [random_utterance(rng, 16, ordering.codebooks) for _ in range(500)]
     scripts = [ordering.script(request_at(u, int(rng.integers(0, u.frames)))) for u in said]
     engine = Engine(Stubborn(ordering, sign), ordering, decoders.create("greedy"), batch=100)
     for script, decoded in zip(scripts, engine.decode([str(i) for i in range(500)], scripts), strict=True):

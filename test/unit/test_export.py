@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from test_docs import code_lines
+from test_engine import tiny
 from test_models import CASES, ar, options, stirred
 
 from ellav import Synthesizer
@@ -23,12 +24,16 @@ from ellav.export import folder as export_folder
 from ellav.export import parity
 from ellav.export.networks import ARRows, NARLevel
 from ellav.export.writing import PACKAGES, write_graph
+from ellav.infer.engine import Engine
 from ellav.models.nar import NARModel
 from ellav.plugins.codecs import codecs
 from ellav.plugins.codecs.graphs import PHASES, FromCodes, GriffinLim
 from ellav.plugins.codecs.istft_net import Vocoder
 from ellav.plugins.codecs.mel import griffin_lim
 from ellav.plugins.codecs.rvq_mel import RVQMel
+from ellav.plugins.decoders import decoders
+from ellav.plugins.orderings import orderings
+from ellav.testing.ordering import PHONES, random_utterance, request_at
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/speak_onnx.py"
 WITHOUT_TORCH = """
@@ -56,6 +61,21 @@ def test_rows_behind_a_cache_are_as_in_the_whole(streams, combine, positions, at
             logits, entries = network(ids[begin:end], places[begin:end], sees, cache)
             torch.testing.assert_close(logits, whole[end - 1], atol=1e-4, rtol=1e-4)
             cache = torch.cat([cache, entries])
+
+
+def test_the_codes_of_a_row_are_chosen_one_after_the_other(tmp_path):
+    ordering = orderings.create("interleaved", {"codebooks": 3})
+    ordering.bind(PHONES, 16)
+    model = tiny(ordering)
+    export_folder.write_ar(model, tmp_path / "ar.onnx")
+    script = ordering.script(request_at(random_utterance(np.random.default_rng(0), 16, 3), 5))
+    rows, furthest, _ = parity.ARGraph(tmp_path / "ar.onnx", model, ordering).decode(script)
+    (decoded,) = Engine(model, ordering, decoders.create("greedy")).decode(["u"], [script])
+    assert np.array_equal(rows, decoded.ids) and furthest < parity.LOGITS
+    with torch.no_grad():
+        model.depth.weight.zero_()
+    (without,) = Engine(model, ordering, decoders.create("greedy")).decode(["u"], [script])
+    assert not np.array_equal(rows, without.ids)
 
 
 @pytest.mark.parametrize("changes", [{"text": "prefix"}, {"text": "aligned"}, {"text": "aligned", "place": False}])

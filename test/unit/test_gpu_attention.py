@@ -87,7 +87,7 @@ def test_models_learn_alike(attention, changes, request):
 @pytest.mark.parametrize(("streams", "width", "changes"), [(1, 1, {}), (1, 2, {"kv_heads": 1}), (3, 2, {})])
 def test_the_engine_decodes_alike(streams, width, changes, request):
     rng = np.random.default_rng(streams)
-    ordering = fake_ordering(streams, "token", rng)
+    ordering = fake_ordering(streams, "token")
     model = tiny(ordering, **changes)
     scripts, names = [fake_script(ordering, rng) for _ in range(9)], [f"u{i}" for i in range(9)]
     plain = Engine(model, ordering, decoders.create("nucleus"), 4, width).decode(names, scripts, confidence=True)

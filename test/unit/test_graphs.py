@@ -27,7 +27,7 @@ def taped(engine, monkeypatch):
 )
 def test_captured_steps_decode_what_others_do(streams, width, decoder, positions, confidence, monkeypatch):
     rng = np.random.default_rng(streams)
-    ordering = fake_ordering(streams, positions, rng)
+    ordering = fake_ordering(streams, positions)
     engine = Engine(tiny(ordering), ordering, decoders.create(decoder), width=width)
     scripts = [fake_script(ordering, rng) for _ in range(9)]
     names = [f"u{i}" for i in range(9)]
@@ -45,7 +45,7 @@ def test_captured_steps_decode_what_others_do(streams, width, decoder, positions
 
 def test_scripts_come_and_go_beside_captured_steps(monkeypatch):
     rng = np.random.default_rng(4)
-    ordering = fake_ordering(1, "token", rng)
+    ordering = fake_ordering(1, "token")
     engine = Engine(tiny(ordering), ordering, decoders.create("nucleus"), width=2)
     scripts = [fake_script(ordering, rng) for _ in range(16)]
     plain = engine.decode([f"u{i}" for i in range(16)], scripts)
@@ -71,7 +71,7 @@ def test_scripts_come_and_go_beside_captured_steps(monkeypatch):
 
 def test_a_cache_that_grows_and_a_longer_script_are_captured_anew(monkeypatch):
     rng = np.random.default_rng(0)
-    ordering = fake_ordering(1, "token", rng)
+    ordering = fake_ordering(1, "token")
     engine = Engine(tiny(ordering), ordering, decoders.create("nucleus"), width=2)
     short, long = fake_script(ordering, rng), fake_script(ordering, rng)
     for name in ("least", "most"):
@@ -94,7 +94,7 @@ def test_a_cache_that_grows_and_a_longer_script_are_captured_anew(monkeypatch):
 
 def test_scripts_grow_beside_captured_steps(monkeypatch):
     rng = np.random.default_rng(2)
-    ordering = fake_ordering(1, "token", rng)
+    ordering = fake_ordering(1, "token")
     engine = Engine(tiny(ordering), ordering, decoders.create("ras"), width=2)
     scripts = [fake_script(ordering, rng) for _ in range(8)]
     plain = engine.decode([f"u{i}" for i in range(8)], scripts)
@@ -126,7 +126,7 @@ def test_scripts_grow_beside_captured_steps(monkeypatch):
 
 def test_nothing_in_a_step_waits_for_the_device():
     rng = np.random.default_rng(1)
-    ordering = fake_ordering(2, "token", rng)
+    ordering = fake_ordering(2, "token")
     for name in ("greedy", "topk", "nucleus", "ras"):
         engine = Engine(tiny(ordering), ordering, decoders.create(name), width=2)
         session = engine.open(3, confidence=True)
@@ -148,7 +148,7 @@ def test_a_decoder_that_looks_is_refused(monkeypatch):
             return logits.argmax(-1) if logits.max() > 0 else logits.argmin(-1)
 
     rng = np.random.default_rng(1)
-    ordering = fake_ordering(1, "token", rng)
+    ordering = fake_ordering(1, "token")
     engine = Engine(tiny(ordering), ordering, Looking())
     taped(engine, monkeypatch)
     with pytest.raises(pytest.fail.Exception, match="asked for its __bool__"):

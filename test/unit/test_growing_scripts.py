@@ -41,7 +41,7 @@ def known(request):
     """An engine, scripts, and what each becomes alone and whole."""
     streams, width, decoder = request.param
     rng = np.random.default_rng(streams)
-    ordering = fake_ordering(streams, "token" if streams == 1 else "frame", rng)
+    ordering = fake_ordering(streams, "token" if streams == 1 else "frame")
     engine = Engine(tiny(ordering), ordering, decoders.create(decoder), width=width)
     scripts = [fake_script(ordering, rng) for _ in range(SCRIPTS)]
     return engine, scripts, alone(engine, [f"u{i}" for i in range(SCRIPTS)], scripts)

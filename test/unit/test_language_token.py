@@ -14,7 +14,7 @@ from ellav.testing.drive import drive
 from ellav.types import DecodingRequest, Utterance
 
 PHONES = ("sp", "a", "b", "c")
-ORDERINGS = {"interleaved": {}, "concat": {}, "grouped": {"group": 2}, "word_block": {}}
+ORDERINGS = {"interleaved": {"codebooks": 2}, "concat": {}, "grouped": {"group": 2}, "word_block": {}}
 
 
 def around(name, languages=("en", "es", "und")):

@@ -89,6 +89,26 @@ def test_cached_steps_equal_the_whole(streams, combine, positions, attention, ch
         start, turn = start + torch.tensor(real), turn + 1
 
 
+@pytest.mark.parametrize("dtype", [None, torch.int8])
+@torch.inference_mode()
+def test_each_stream_knows_those_before_it_in_the_row(dtype):
+    torch.manual_seed(0)
+    model = stirred(ARModel(options(), V, SAMPLED, 3, "sum", depth=True))
+    hidden, ids = torch.randn(5, 32), torch.randint(-1, V, (5, 3))
+    whole, cached = model.logits(hidden, ids), model.cached(dtype)
+    normal = (hidden - model.transformer.norm.bias) / model.transformer.norm.weight  # what `cached` gives out
+    stepped = cached.logits(normal)
+    for s in range(1, 3):
+        torch.testing.assert_close(model.logits(hidden)[:, s] + model.after(ids[:, :s]), whole[:, s])
+        stepped[:, s] += cached.after(ids[:, :s])
+    assert (stepped - whole).norm() < (1e-4 if dtype is None else 0.1) * whole.norm()
+    other = ids.clone()
+    other[:, 1] = (ids[:, 1] + 2) % V
+    changed = (model.logits(hidden, other) - whole).abs().amax(dim=(0, 2))
+    assert changed[:2].max() < 1e-4 < changed[2]
+    assert ar(3).cached().after(ids) is None
+
+
 def test_a_single_sequence_needs_no_mask():
     model, ids = ar(), torch.randint(0, V, (9, 1))
     cached = model.cached()

@@ -51,9 +51,9 @@ def utterances(draw):
 
 
 @settings(max_examples=60)
-@given(utterances(), st.sampled_from(SETTINGS), st.data())
-def test_interleaved_keeps_every_law(utterance, options, data):
-    ordering = make("interleaved", **options)
+@given(utterances(), st.sampled_from(SETTINGS), st.sampled_from([1, 2]), st.data())
+def test_interleaved_keeps_every_law(utterance, options, codebooks, data):
+    ordering = make("interleaved", **options, codebooks=codebooks)
     check_utterance(ordering, utterance)
     cut = data.draw(st.integers(0, utterance.frames))
     check_decoding(ordering, utterance, cut)
@@ -89,7 +89,13 @@ def test_check_ordering_passes_built_ins(options):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("concat", {}), ("word_block", {}), *(("grouped", {"group": group}) for group in GROUPS)]
+    ("name", "options"),
+    [
+        ("interleaved", {"codebooks": 3}),
+        ("concat", {}),
+        ("word_block", {}),
+        *(("grouped", {"group": group}) for group in GROUPS),
+    ],
 )
 def test_the_other_built_ins_pass_check_ordering(name, options):
     check_ordering(orderings.create(name, options), cases=30)

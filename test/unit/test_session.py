@@ -22,7 +22,7 @@ def known(request):
     """An engine, scripts, and what each becomes alone in the only slot."""
     streams, width, decoder = request.param
     rng = np.random.default_rng(streams)
-    ordering = fake_ordering(streams, "token", rng)
+    ordering = fake_ordering(streams, "token")
     engine = Engine(tiny(ordering), ordering, decoders.create(decoder), width=width)
     scripts = [fake_script(ordering, rng) for _ in range(SCRIPTS)]
     alone = []
@@ -119,7 +119,7 @@ def test_a_session_needs_a_slot(known):
 
 def test_the_cache_grows_as_far_as_it_must():
     rng = np.random.default_rng(0)
-    ordering = fake_ordering(1, "token", rng)
+    ordering = fake_ordering(1, "token")
     engine = Engine(tiny(ordering), ordering, decoders.create("greedy"))
     script = fake_script(ordering, rng)
     object.__setattr__(script, "least", np.full(len(script.state), 200))

@@ -61,6 +61,14 @@ class Ordering(Protocol):
         """How to decode what `request` asks for."""
 
 
+class DeepOrdering(Ordering, Protocol):
+    """An ordering whose rows hold several codes may have this too."""
+
+    depth: bool
+    """Whether the ids of a row are drawn one after the other, each knowing those before it in the row; without it,
+    each for itself."""
+
+
 class ReadableOrdering(Ordering, Protocol):
     """An ordering whose rows can be read while they are still being decoded has this method too, and is then spoken
     while it is decoded (`ellav.infer.stream`); any other is spoken part by part of the text."""

@@ -5,6 +5,7 @@ Source: ELLA-V (arXiv 2401.07333), section 3, "generalized autoregressive" model
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,8 @@ from ellav.types import (
     Vocabulary,
 )
 
+MOST_CODEBOOKS = 16
+
 
 @orderings.register("interleaved")
 class Interleaved:
@@ -37,17 +40,18 @@ class Interleaved:
     does not publish its value). silence: "phone" sandwiches `sp` like any phone; "fold"
     leaves `sp` out of the sandwiches and counts its frames with the phone before it
     (leading silence: with the first phone). phone_tokens: False is the paper's ablation
-    of the phone sandwich: only EOP stands between the phones' codes.
+    of the phone sandwich: only EOP stands between the phones' codes. codebooks: how many codes a frame has in its
+    row, from the first; the NAR model makes the others. In the paper 1. Those of a row are drawn one after the other,
+    as by the depth transformer of Moshi (arXiv 2410.00037).
 
     Without global advance the model reads phone i + 1 behind EOP_i and knows of none after it, so text may
     come while it is spoken (`grows`): how many codes segment i holds depends on whether a phone follows, and
     on nothing else that is to come. The last a frames of a phone stand in the segments after its own.
     """
 
-    streams = 1
-    codebooks = 1
     combine = "sum"
     positions = "token"
+    depth = True
     needs_durations = True
 
     def __init__(
@@ -56,6 +60,7 @@ class Interleaved:
         local_advance: int = 4,
         silence: Literal["phone", "fold"] = "phone",
         phone_tokens: bool = True,
+        codebooks: int = 1,
     ):
         if not 0 <= local_advance <= 10_000:
             raise ValueError(f"local_advance must be 0 to 10000, not {local_advance}")
@@ -63,6 +68,9 @@ class Interleaved:
             raise ValueError("without global_advance and phone_tokens the model would see no text")
         if silence == "fold" and not global_advance:
             raise ValueError("silence='fold' needs global_advance: the folded silences would stand nowhere")
+        if not 1 <= codebooks <= MOST_CODEBOOKS:
+            raise ValueError(f"codebooks must be 1 to {MOST_CODEBOOKS}, not {codebooks}")
+        self.codebooks = self.streams = codebooks
         self.global_advance = global_advance
         self.lookahead = local_advance
         self.local_advance = local_advance
@@ -72,10 +80,15 @@ class Interleaved:
 
     def bind(self, phones: tuple[str, ...], codebook_size: int) -> None:
         """Set vocabulary and states for this token list and size of codebook."""
-        self.vocabulary = Vocabulary({"phones": len(phones), "bos": 1, "eop": 1, "eos": 1, "codes": codebook_size})
-        self.bos, self.eop, self.eos = (self.vocabulary.id(name) for name in ("bos", "eop", "eos"))
+        books = ["codes", *(f"codes{number}" for number in range(2, self.codebooks + 1))]
+        controls = {"bos": 1, "eop": 1, "eos": 1}
+        self.vocabulary = Vocabulary({"phones": len(phones), **controls, **dict.fromkeys(books, codebook_size)})
+        self.bos, self.eop, self.eos = (self.vocabulary.id(name) for name in controls)
         self.first_code = self.vocabulary.start("codes")
-        self.states = (State(self.vocabulary.mask("codes", "eop")[None], trigger=self.eop),)
+        self.first_codes = np.array([self.vocabulary.start(book) for book in books], np.int32)
+        allowed = np.stack([self.vocabulary.mask(book) for book in books])  # (C, V)
+        allowed[0, self.eop] = True
+        self.states = (State(allowed, trigger=self.eop),)
         self.folded = np.array([phone == SILENCE and self.silence == "fold" for phone in phones])
 
     def arrange(self, utterance: Utterance) -> TokenSequence:
@@ -87,29 +100,28 @@ class Interleaved:
         marks = np.maximum(ends - self.local_advance, 0)
         marks[-1] = utterance.frames
         counts = np.diff(marks, prepend=0)
-        prefix = self._prefix(utterance.phones)
 
         lengths = counts + 1 + self.phone_tokens
         starts = np.cumsum(lengths) - lengths
-        body = np.full(lengths.sum() + 1, NONE, np.int32)
+        body = np.full((lengths.sum() + 1, self.streams), NONE, np.int32)
         if self.phone_tokens:
-            body[starts] = utterance.phones[kept]
-        body[starts + lengths - 1] = self.eop
-        body[-1] = self.eos
-        code_rows = np.flatnonzero(body == NONE)
-        body[code_rows] = utterance.codes[:, 0].astype(np.int32) + self.first_code
+            body[starts, 0] = utterance.phones[kept]
+        body[starts + lengths - 1, 0] = self.eop
+        body[-1, 0] = self.eos
+        code_rows = np.flatnonzero(body[:, 0] == NONE)
+        body[code_rows] = self._codes(utterance.codes)
 
-        ids = np.concatenate([prefix, body])
-        frames = np.full(len(ids), NONE, np.int32)
-        frames[len(prefix) + code_rows] = np.arange(utterance.frames)
-        targets = np.full(len(ids), NONE, np.int32)
-        scored = ids >= self.eop
-        targets[:-1][scored[1:]] = ids[1:][scored[1:]]
-        positions = np.concatenate([np.arange(len(prefix)), np.arange(len(body))]).astype(np.int32)
-        return TokenSequence(ids[:, None], targets[:, None], positions, frames[:, None], len(prefix))
+        ids = np.concatenate([self._alone(self._prefix(utterance.phones)), body])
+        head = len(ids) - len(body)
+        frames = np.full(ids.shape, NONE, np.int32)
+        frames[head + code_rows] = np.arange(utterance.frames)[:, None]
+        targets = np.full(ids.shape, NONE, np.int32)
+        targets[:-1] = np.where(ids[1:] >= self.eop, ids[1:], NONE)
+        positions = np.concatenate([np.arange(head), np.arange(len(body))]).astype(np.int32)
+        return TokenSequence(ids, targets, positions, frames, head)
 
     def restore(self, ids: np.ndarray) -> Restored:
-        """Read phones, codes and durations back from complete rows (L, 1).
+        """Read phones, codes and durations back from complete rows (L, C).
 
         Boundaries within the first `local_advance` frames are an even split; folded
         silence comes back with 0 frames. Both are marked uncertain.
@@ -133,7 +145,7 @@ class Interleaved:
         return Restored(phones.astype(np.int32), codes, durations, certain)
 
     def restore_begun(self, ids: np.ndarray) -> Restored:
-        """Read back rows (L, 1) that are still being decoded: the phones that have begun, the last one open.
+        """Read back rows (L, C) that are still being decoded: the phones that have begun, the last one open.
 
         A phone's end is known `local_advance` frames early, so every frame has its phone already; but for the first
         ones where `restore` splits boundaries evenly: no frame is given before it is known what there is to split.
@@ -176,12 +188,12 @@ class Interleaved:
         marks = np.maximum(ends - self.local_advance, 0)
         phones = request.phones[kept].astype(np.int32)
 
-        prefix = [self._prefix(request.phones)]
-        codes = request.codes[:, 0].astype(np.int32) + self.first_code
+        prefix = [self._alone(self._prefix(request.phones))]
+        codes = self._codes(request.codes)
         for k, (start, end) in enumerate(zip([0, *marks], [*marks, frames], strict=True)):
-            prefix += [phones[k : k + 1]] if self.phone_tokens else []
+            prefix += [self._alone(phones[k : k + 1])] if self.phone_tokens else []
             prefix += [codes[start:end]]
-            prefix += [np.array([self.eop], np.int32)] if k < closed else []
+            prefix += [self._alone([self.eop])] if k < closed else []
         ids = np.concatenate(prefix)
         head = len(prefix[0])
         positions = np.concatenate([np.arange(head), np.arange(len(ids) - head)]).astype(np.int32)
@@ -203,14 +215,14 @@ class Interleaved:
             offset[1:-1] = np.arange(segments)
         offset[-1] = offset[-2] + len(closing)
         return DecodingScript(
-            prefix=ids[:, None],
+            prefix=ids,
             text_len=head,
             positions=positions,
             next_position=len(ids) - head,
             count=count,
-            forced=np.concatenate([forced, closing])[:, None],
+            forced=self._alone([*forced, *closing]),
             offset=offset,
-            hold=np.full((segments, 1), NONE, np.int32),
+            hold=np.full((segments, self.streams), NONE, np.int32),
             state=np.zeros(segments, np.int32),
             least=least[:segments].astype(np.int32),
             most=most[:segments].astype(np.int32),
@@ -218,13 +230,13 @@ class Interleaved:
         )
 
     def _read(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of rows (L, 1): phones, codes (T, 1), and how many codes stand before each EOP."""
-        ids = ids[:, 0]
-        bos = int(np.flatnonzero(ids == self.bos)[0])
-        body = ids[bos + 1 :]
+        """Of rows (L, C): phones, codes (T, C), and how many frames stand before each EOP."""
+        first = ids[:, 0]
+        bos = int(np.flatnonzero(first == self.bos)[0])
+        body = first[bos + 1 :]
         is_code = body >= self.first_code
-        codes = (body[is_code] - self.first_code).astype(np.int16)[:, None]
-        phones = ids[:bos] if self.global_advance else body[body < self.bos]
+        codes = (ids[bos + 1 :][is_code] - self.first_codes).astype(np.int16)
+        phones = first[:bos] if self.global_advance else body[body < self.bos]
         return phones, codes, np.cumsum(is_code)[body == self.eop]
 
     def _split(self, ends: np.ndarray, hidden: int) -> np.ndarray:
@@ -235,6 +247,16 @@ class Interleaved:
     def _prefix(self, phones: np.ndarray) -> np.ndarray:
         text = phones if self.global_advance else phones[:0]
         return np.concatenate([text, [self.bos]]).astype(np.int32)
+
+    def _codes(self, codes: np.ndarray) -> np.ndarray:
+        """(T, C) ids of the first codebooks of codes (T, Q)."""
+        return codes[:, : self.codebooks].astype(np.int32) + self.first_codes
+
+    def _alone(self, ids: Sequence[int]) -> np.ndarray:
+        """(n, C) rows that hold one id each, in the first stream."""
+        rows = np.full((len(ids), self.streams), NONE, np.int32)
+        rows[:, 0] = ids
+        return rows
 
     def _kept(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the sandwiched phones, and for each phone the sandwich that has its frames."""
