@@ -285,6 +285,22 @@ def test_what_the_prompt_says_of_a_word_bounds_the_rest_of_it():
     assert script.least[0] == 2 + 3 + 2 and script.most[0] == 2 + 5 + 4
 
 
+def test_a_row_holds_several_codes_of_its_frame():
+    ordering = make("interleaved", codebooks=2, local_advance=0)
+    one = spoken([1, 2], [2, 1])
+    utterance = replace(one, codes=np.concatenate([one.codes, one.codes + 5], axis=1))
+    rows = ordering.arrange(utterance)
+    assert rows.ids[rows.frames[:, 0] >= 0].tolist() == [
+        [ordering.first_code + t, ordering.first_code + 21 + t] for t in range(3)
+    ]
+    assert (rows.ids[rows.frames[:, 0] < 0, 1] == NONE).all()
+    assert np.array_equal(ordering.restore(rows.ids).codes, utterance.codes)
+    with pytest.raises(ValueError, match="codebooks=2, but these codes have 1"):
+        ordering.arrange(one)
+    with pytest.raises(UserError, match="codebooks must be 1 to 16, not 0"):
+        make("interleaved", codebooks=0)
+
+
 def test_word_block_says_what_it_needs():
     ordering = make("word_block")
     utterance = spoken([0, 1, 2], [3, 6, 4])

@@ -249,7 +249,9 @@ class Interleaved:
         return np.concatenate([text, [self.bos]]).astype(np.int32)
 
     def _codes(self, codes: np.ndarray) -> np.ndarray:
-        """(T, C) ids of the first codebooks of codes (T, Q)."""
+        """(T, C) ids of the first codebooks of codes (T, Q). Raises ValueError where these have fewer."""
+        if codes.shape[1] < self.codebooks:
+            raise ValueError(f"codebooks={self.codebooks}, but these codes have {codes.shape[1]}")
         return codes[:, : self.codebooks].astype(np.int32) + self.first_codes
 
     def _alone(self, ids: Sequence[int]) -> np.ndarray:
