@@ -68,6 +68,11 @@ class Vocabulary:
             raise ValueError(f"range {name!r} holds {self.sizes[name]} ids, not one")
         return self._start[name]
 
+    @property
+    def code_ranges(self) -> list[str]:
+        """The names of the ranges that hold codes, in order: those that begin with `codes`."""
+        return [name for name in self.sizes if name.startswith("codes")]
+
     def contains(self, name: str, ids: np.ndarray) -> np.ndarray:
         """Boolean array: which of `ids` lie in the range `name`."""
         start = self._start[name]

@@ -74,8 +74,7 @@ class Engine:
         # What is added to the logits in each state, then the same with its trigger forbidden too.
         barred = torch.from_numpy(~np.concatenate([allowed, early])).to(self.device)
         self.bias = torch.zeros(barred.shape, device=self.device).masked_fill_(barred, float("-inf"))
-        names = [name for name in ordering.vocabulary.sizes if name.startswith("codes")]
-        self._is_code = ordering.vocabulary.mask(*names)[sampled]  # (O,)
+        self._is_code = ordering.vocabulary.mask(*ordering.vocabulary.code_ranges)[sampled]  # (O,)
         self.codes = torch.from_numpy(self._is_code).to(self.device)
         self.sampled = model.sampled
         self.numbers = torch.arange(ordering.streams, device=self.device)

@@ -25,7 +25,13 @@ class ARModel(nn.Module):
     """
 
     def __init__(
-        self, options: ModelOptions, vocabulary: int, sampled: np.ndarray, streams: int, combine: str, depth=False
+        self,
+        options: ModelOptions,
+        vocabulary: int,
+        sampled: np.ndarray,
+        streams: int,
+        combine: str,
+        depth: bool = False,
     ):
         super().__init__()
         width = options.width

@@ -39,10 +39,8 @@ def _centred(book: Tensor) -> Tensor:
 
 def _of_ar(model: ARModel, ordering: Ordering) -> list[Tensor]:
     """The rows (size, D) of each codebook that the AR model writes."""
-    sizes = ordering.vocabulary.sizes
-    ranges = [ordering.vocabulary.start(name) for name in sizes if name.startswith("codes")]
-    lengths = [size for name, size in sizes.items() if name.startswith("codes")]
-    return [model.table[start : start + length] for start, length in zip(ranges, lengths, strict=True)]
+    words = ordering.vocabulary
+    return [model.table[words.start(name) :][: words.sizes[name]] for name in words.code_ranges]
 
 
 def _of_nar(model: NARModel) -> list[Tensor]:

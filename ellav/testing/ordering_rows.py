@@ -106,7 +106,7 @@ def frames_in_order(ordering: Ordering, utterance: Utterance) -> None:
     demand(bool((np.diff(placed) >= 0).all()), f"`frames` lists {placed.tolist()}")
     demand((made.frames[: made.prefix_len] == NONE).all(), f"a frame stands before prefix_len = {made.prefix_len}")
     words = ordering.vocabulary
-    codes = words.mask(*(name for name in words.sizes if name.startswith("codes")))
+    codes = words.mask(*words.code_ranges)
     for row, stream in np.argwhere(made.frames != NONE):
         id = made.ids[row, stream]
         demand(id != NONE and bool(codes[id]), f"row {row} is said to hold a frame, its id is {name_of(words, id)}")

@@ -106,9 +106,8 @@ class ARObjective(nn.Module):
             "ids": torch.from_numpy(np.concatenate([item.rows.ids for item in items]).astype(np.int64)),
             "positions": torch.from_numpy(np.concatenate([item.rows.positions for item in items]).astype(np.int64)),
             "rows": torch.from_numpy(np.pad(rows, (0, more))),
-            "columns": torch.from_numpy(
-                np.pad(columns[rows], ((0, more), (0, 0)), constant_values=-100).astype(np.int64)
-            ),
+            "drawn": torch.from_numpy(_padded(targets[rows], more, NONE)),
+            "columns": torch.from_numpy(_padded(columns[rows], more, -100)),
         }
         return Batch(
             [item.name for item in items],
@@ -123,16 +122,14 @@ class ARObjective(nn.Module):
     def forward(self, batch: Batch, measure: bool = False) -> tuple[Tensor, Figures]:
         t = batch.tensors
         hidden = self.model(t["ids"], t["positions"], batch.lengths, batch.text_lens)
-        columns = t["columns"]
-        said = self.model.sampled[columns.clamp(min=0)].masked_fill(columns < 0, NONE)
-        logits = self.model.logits(hidden[t["rows"]], said).float()  # (n, S, O)
-        loss = F.cross_entropy(logits.flatten(0, 1), columns.flatten(), reduction="sum")
+        logits = self.model.logits(hidden[t["rows"]], t["drawn"]).float()  # (n, S, O)
+        loss = F.cross_entropy(logits.flatten(0, 1), t["columns"].flatten(), reduction="sum")
         if not measure:
             return loss, {}
-        figures = {"loss": (loss.detach(), _count(columns >= 0))}
-        rank = ranks(logits.detach(), columns)
-        is_trigger = torch.isin(columns, torch.tensor(self.triggers, device=rank.device))
-        is_code = (columns >= 0) & ~is_trigger
+        figures = {"loss": (loss.detach(), _count(t["columns"] >= 0))}
+        rank = ranks(logits.detach(), t["columns"])
+        is_trigger = torch.isin(t["columns"], torch.tensor(self.triggers, device=rank.device))
+        is_code = (t["columns"] >= 0) & ~is_trigger
         for stream in range(self.model.streams):
             hits = (rank[:, stream] < 10) & is_code[:, stream]
             figures[f"top10/stream{stream + 1}"] = (_count(hits), _count(is_code[:, stream]))
@@ -236,6 +233,11 @@ def ranks(logits: Tensor, targets: Tensor) -> Tensor:
     """How many ids score higher than the target: logits (..., O), targets (...)."""
     score = logits.gather(-1, targets.clamp(min=0)[..., None])
     return (logits > score).sum(-1)
+
+
+def _padded(rows: np.ndarray, more: int, value: int) -> np.ndarray:
+    """(n, S) -> (n + more, S) int64, `value` in what is added."""
+    return np.pad(rows, ((0, more), (0, 0)), constant_values=value).astype(np.int64)
 
 
 def _count(mask: Tensor) -> Tensor:

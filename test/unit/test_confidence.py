@@ -29,8 +29,7 @@ DECODERS = [
 
 def plain_confidence(model, ordering, script, ids):
     """Mean log-probability of the codes that were sampled in rows (L, S), each from the uncached logits before it."""
-    names = [name for name in ordering.vocabulary.sizes if name.startswith("codes")]
-    is_code, said = ordering.vocabulary.mask(*names), []
+    is_code, said = ordering.vocabulary.mask(*ordering.vocabulary.code_ranges), []
 
     def choose(rows, segment, allowed):
         row = ids[len(rows)]

@@ -14,11 +14,17 @@ from ellav.testing.drive import drive
 from ellav.types import DecodingRequest, Utterance
 
 PHONES = ("sp", "a", "b", "c")
-ORDERINGS = {"interleaved": {"codebooks": 2}, "concat": {}, "grouped": {"group": 2}, "word_block": {}}
+ORDERINGS = {
+    "interleaved": ("interleaved", {}),
+    "interleaved of two codebooks": ("interleaved", {"codebooks": 2}),
+    "concat": ("concat", {}),
+    "grouped": ("grouped", {"group": 2}),
+    "word_block": ("word_block", {}),
+}
 
 
 def around(name, languages=("en", "es", "und")):
-    inner = orderings.create(name, ORDERINGS[name])
+    inner = orderings.create(*ORDERINGS[name])
     inner.bind(PHONES, 16)
     return LanguageFirst(inner, languages)
 

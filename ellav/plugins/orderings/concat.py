@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ellav.plugins.orderings import orderings
+from ellav.plugins.orderings.rows import row_positions
 from ellav.types import NONE, DecodingRequest, DecodingScript, Restored, State, TokenSequence, Utterance, Vocabulary
 
 
@@ -77,5 +78,4 @@ class Concat:
 
     def _rows(self, phones: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ids = np.concatenate([phones, [self.bos], codes[:, 0].astype(np.int32) + self.first_code]).astype(np.int32)
-        positions = np.concatenate([np.arange(len(phones) + 1), np.arange(len(codes))]).astype(np.int32)
-        return ids, positions
+        return ids, row_positions(len(phones) + 1, len(ids))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ellav.plugins.orderings import orderings
+from ellav.plugins.orderings.rows import alone, row_positions
 from ellav.types import NONE, DecodingRequest, DecodingScript, Restored, State, TokenSequence, Utterance, Vocabulary
 
 GROUPS = (1, 2, 4, 8)
@@ -60,13 +61,13 @@ class Grouped:
         """Token rows of a whole utterance; durations are not read."""
         head = self._head(utterance.phones)
         body = self._groups(utterance.codes)
-        ids = np.concatenate([head, body, self._alone([self.eos])])
+        ids = np.concatenate([head, body, alone([self.eos], self.group)])
         frames = np.full(ids.shape, NONE, np.int32)
         numbers = np.arange(body.size).reshape(body.shape)
         frames[len(head) : -1] = np.where(numbers < utterance.frames, numbers, NONE)
         targets = np.full(ids.shape, NONE, np.int32)
         targets[len(head) - 1 : -1] = ids[len(head) :]
-        return TokenSequence(ids, targets, _positions(len(head), len(ids)), frames, len(head))
+        return TokenSequence(ids, targets, row_positions(len(head), len(ids)), frames, len(head))
 
     def restore(self, ids: np.ndarray) -> Restored:
         """Read phones and codes back from complete rows (L, G); no durations.
@@ -97,7 +98,7 @@ class Grouped:
         return DecodingScript(
             prefix=prefix,
             text_len=len(head),
-            positions=_positions(len(head), len(prefix)),
+            positions=row_positions(len(head), len(prefix)),
             next_position=full,
             count=count,
             forced=np.zeros((0, self.group), np.int32),
@@ -109,20 +110,10 @@ class Grouped:
         )
 
     def _head(self, phones: np.ndarray) -> np.ndarray:
-        return self._alone([*phones, self.bos])
-
-    def _alone(self, ids: list[int]) -> np.ndarray:
-        """(n, G) rows that hold one id each, in the first stream."""
-        rows = np.full((len(ids), self.group), NONE, np.int32)
-        rows[:, 0] = ids
-        return rows
+        return alone([*phones, self.bos], self.group)
 
     def _groups(self, codes: np.ndarray) -> np.ndarray:
         """(rows, G) ids of codes (T, Q), the last row filled up."""
         ids = codes[:, 0].astype(np.int32) + self.first_code
         more = -len(ids) % self.group
         return np.append(ids, np.full(more, self.pad, np.int32)).reshape(-1, self.group)
-
-
-def _positions(head: int, rows: int) -> np.ndarray:
-    return np.concatenate([np.arange(head), np.arange(rows - head)]).astype(np.int32)

@@ -5,12 +5,12 @@ Source: ELLA-V (arXiv 2401.07333), section 3, "generalized autoregressive" model
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from ellav.plugins.orderings import orderings
+from ellav.plugins.orderings.rows import alone, row_positions, sum_by
 from ellav.types import (
     NONE,
     SILENCE,
@@ -96,7 +96,7 @@ class Interleaved:
         if utterance.durations is None:
             raise ValueError(f"{utterance.id}: the interleaved ordering needs durations")
         kept, owner = self._kept(utterance.phones)
-        ends = np.cumsum(_sum_by(owner, utterance.durations, len(kept)))
+        ends = np.cumsum(sum_by(owner, utterance.durations, len(kept)))
         marks = np.maximum(ends - self.local_advance, 0)
         marks[-1] = utterance.frames
         counts = np.diff(marks, prepend=0)
@@ -111,14 +111,13 @@ class Interleaved:
         code_rows = np.flatnonzero(body[:, 0] == NONE)
         body[code_rows] = self._codes(utterance.codes)
 
-        ids = np.concatenate([self._alone(self._prefix(utterance.phones)), body])
+        ids = np.concatenate([alone(self._prefix(utterance.phones), self.streams), body])
         head = len(ids) - len(body)
         frames = np.full(ids.shape, NONE, np.int32)
         frames[head + code_rows] = np.arange(utterance.frames)[:, None]
         targets = np.full(ids.shape, NONE, np.int32)
         targets[:-1] = np.where(ids[1:] >= self.eop, ids[1:], NONE)
-        positions = np.concatenate([np.arange(head), np.arange(len(body))]).astype(np.int32)
-        return TokenSequence(ids, targets, positions, frames, head)
+        return TokenSequence(ids, targets, row_positions(head, len(ids)), frames, head)
 
     def restore(self, ids: np.ndarray) -> Restored:
         """Read phones, codes and durations back from complete rows (L, C).
@@ -183,27 +182,26 @@ class Interleaved:
         kept, owner = self._kept(request.phones)
         begun, frames = len(request.durations), len(request.codes)
         closed = self._closed(request, owner)
-        held = _sum_by(owner[:begun], request.durations, len(kept))
+        held = sum_by(owner[:begun], request.durations, len(kept))
         ends = np.cumsum(held)[:closed]
         marks = np.maximum(ends - self.local_advance, 0)
         phones = request.phones[kept].astype(np.int32)
 
-        prefix = [self._alone(self._prefix(request.phones))]
+        prefix = [alone(self._prefix(request.phones), self.streams)]
         codes = self._codes(request.codes)
         for k, (start, end) in enumerate(zip([0, *marks], [*marks, frames], strict=True)):
-            prefix += [self._alone(phones[k : k + 1])] if self.phone_tokens else []
+            prefix += [alone(phones[k : k + 1], self.streams)] if self.phone_tokens else []
             prefix += [codes[start:end]]
-            prefix += [self._alone([self.eop])] if k < closed else []
+            prefix += [alone([self.eop], self.streams)] if k < closed else []
         ids = np.concatenate(prefix)
         head = len(prefix[0])
-        positions = np.concatenate([np.arange(head), np.arange(len(ids) - head)]).astype(np.int32)
 
         before = int(ends[-1]) if closed else 0
         least, most = self._bounds(
             before,
             frames,
-            _sum_by(owner, request.least, len(kept))[closed:],
-            _sum_by(owner, request.most, len(kept))[closed:],
+            sum_by(owner, request.least, len(kept))[closed:],
+            sum_by(owner, request.most, len(kept))[closed:],
         )
         count = frames - (int(marks[-1]) if closed else 0)
         most[0] = max(most[0], count)
@@ -217,10 +215,10 @@ class Interleaved:
         return DecodingScript(
             prefix=ids,
             text_len=head,
-            positions=positions,
+            positions=row_positions(head, len(ids)),
             next_position=len(ids) - head,
             count=count,
-            forced=self._alone([*forced, *closing]),
+            forced=alone([*forced, *closing], self.streams),
             offset=offset,
             hold=np.full((segments, self.streams), NONE, np.int32),
             state=np.zeros(segments, np.int32),
@@ -253,12 +251,6 @@ class Interleaved:
         if codes.shape[1] < self.codebooks:
             raise ValueError(f"codebooks={self.codebooks}, but these codes have {codes.shape[1]}")
         return codes[:, : self.codebooks].astype(np.int32) + self.first_codes
-
-    def _alone(self, ids: Sequence[int]) -> np.ndarray:
-        """(n, C) rows that hold one id each, in the first stream."""
-        rows = np.full((len(ids), self.streams), NONE, np.int32)
-        rows[:, 0] = ids
-        return rows
 
     def _kept(self, phones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the sandwiched phones, and for each phone the sandwich that has its frames."""
@@ -294,7 +286,3 @@ class Interleaved:
             held[-1] = starts[-1] + durations[-1] - max(starts[-1] - a, 0)
             bounds.append(held)
         return bounds[0], np.maximum(bounds[1], bounds[0])
-
-
-def _sum_by(owner: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
-    return np.bincount(owner, weights=values, minlength=size).astype(np.int64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ellav.plugins.orderings import orderings
+from ellav.plugins.orderings.rows import row_positions, sum_by
 from ellav.types import NONE, DecodingRequest, DecodingScript, Restored, State, TokenSequence, Utterance, Vocabulary
 
 
@@ -44,7 +45,7 @@ class WordBlock:
         if utterance.durations is None:
             raise ValueError(f"{utterance.id}: the word_block ordering needs durations")
         block = blocks(utterance.word_of_phone)
-        ends = np.cumsum(_sum_by(block, utterance.durations))
+        ends = np.cumsum(sum_by(block, utterance.durations))
         heads = self._heads(utterance.phones, block)
         parts = self._parts(heads, np.split(utterance.codes, ends[:-1]))
         ids = np.concatenate([[self.bos], *parts]).astype(np.int32)
@@ -54,7 +55,7 @@ class WordBlock:
         targets = np.full(len(ids), NONE, np.int32)
         scored = ids >= self.eob
         targets[:-1][scored[1:]] = ids[1:][scored[1:]]
-        return TokenSequence(ids[:, None], targets[:, None], _positions(len(ids)), frames[:, None], 1)
+        return TokenSequence(ids[:, None], targets[:, None], row_positions(1, len(ids)), frames[:, None], 1)
 
     def restore(self, ids: np.ndarray) -> Restored:
         """Read phones, codes and durations back from complete rows (L, 1)."""
@@ -85,7 +86,7 @@ class WordBlock:
         if closed_phones == len(request.phones):
             raise ValueError(f"{request.id}: no phones after the prompt")
         closed = int(block[closed_phones])  # blocks
-        held = _sum_by(block[:begun], request.durations, closed + 1)
+        held = sum_by(block[:begun], request.durations, closed + 1)
         heads = self._heads(request.phones, block)
         spoken = np.split(request.codes, np.cumsum(held[:-1]))
         prefix = np.concatenate([[self.bos], *self._parts(heads, spoken)])
@@ -98,7 +99,7 @@ class WordBlock:
         return DecodingScript(
             prefix=prefix[:, None],
             text_len=1,
-            positions=_positions(len(prefix)),
+            positions=row_positions(1, len(prefix)),
             next_position=len(prefix) - 1,
             count=frames - int(held[:-1].sum()),
             forced=np.concatenate([*forced, []]).astype(np.int32)[:, None],
@@ -131,7 +132,7 @@ class WordBlock:
         known[:begun] = request.durations
         if request.open:
             known[begun - 1] = max(frames[begun - 1], request.durations[-1])
-        return _sum_by(block, known).astype(np.int32)
+        return sum_by(block, known).astype(np.int32)
 
 
 def blocks(word_of_phone: np.ndarray) -> np.ndarray:
@@ -139,12 +140,3 @@ def blocks(word_of_phone: np.ndarray) -> np.ndarray:
     word = np.asarray(word_of_phone)
     begins = np.append(True, (word[1:] != word[:-1]) | (word[1:] == NONE))
     return np.cumsum(begins) - 1
-
-
-def _sum_by(owner: np.ndarray, values: np.ndarray, size: int = 0) -> np.ndarray:
-    return np.bincount(owner, weights=values, minlength=size).astype(np.int64)
-
-
-def _positions(rows: int) -> np.ndarray:
-    """BOS is at 0, and what follows it begins at 0 again."""
-    return np.append(0, np.arange(rows - 1)).astype(np.int32)
