@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
 
 def _train(options) -> None:
     import torch
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
 
     from ellav.data.batching import Batches, FirstBatches
     from ellav.data.dataset import Dataset, Tokens
@@ -90,7 +90,11 @@ def _train(options) -> None:
     described["inputs"] = {name: fingerprint(Path(path)) for name, path in folders.items()}
     out = Path(options.out)
     # Without a GPU it would take each process under torchrun for the only one.
-    accelerator = Accelerator(cpu=not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", 1)) > 1)
+    accelerator = Accelerator(
+        cpu=not torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", 1)) > 1,
+        # No buffer changes in training, and what soft_codes makes of a codec may be larger than the model.
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+    )
     resume = of_first(options.resume == "auto" and (out / checkpoint.STATE).exists())
     if resume:
         _same(read_yaml(out / "config.yaml"), described, out)
