@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import cached_property
 from pathlib import Path
 
 import kaldiio
@@ -118,13 +119,18 @@ class Judge:
     """texts: what is said; recorded: (samples,) at 16 kHz each."""
 
     def __init__(self, texts: list[str], recorded: list[np.ndarray]):
-        self.texts, self.wer = texts, scorers.create("wer", {"transcriber": "whisper", "normalizer": "whisper"})
+        self.texts = texts
         self.embed = scorers.create("similarity").embed
         self.voices = [self.embed(wav, RATE) for wav in recorded]
 
     def __call__(self, wavs: list[np.ndarray]) -> tuple[str, str]:
         cosines = [self.embed(wav, RATE) @ voice for wav, voice in zip(wavs, self.voices, strict=True)]
         return self.words(wavs), f"{np.mean(cosines):.3f}"
+
+    @cached_property
+    def wer(self):
+        """Whisper, which is loaded where words are asked for."""
+        return scorers.create("wer", {"transcriber": "whisper", "normalizer": "whisper"})
 
     def words(self, wavs: list[np.ndarray]) -> str:
         """Heard otherwise than they should be, %."""
