@@ -13,6 +13,7 @@ from ellav.data.option_files import copy_files, file_hashes, named_files
 from ellav.data.outputs import naming, need, write_text, writing
 from ellav.data.sounds import kept_in
 from ellav.errors import UserError
+from ellav.infer.asked import check_readings
 from ellav.infer.bundle import FORMAT, PROMPTS
 from ellav.infer.languages import Languages
 from ellav.infer.packing import choose, from_folder, from_options, store_weights, told
@@ -39,6 +40,12 @@ def main(argv: list[str]) -> None:
     made.add_argument("--out", type=Path, required=True, help="output folder")
     add_which(made)
     add_nar_temperature(made, 0.0)
+    made.add_argument(
+        "--best-of",
+        type=int,
+        metavar="N",
+        help="readings of which the best is spoken where nobody says otherwise, see `ellav synth --help` (one)",
+    )
     made.add_argument(
         "--dtype",
         default="float32",
@@ -76,6 +83,8 @@ def main(argv: list[str]) -> None:
     add_choice(made, "prompt_aligner", None, "aligners (that aligns prompts, where --aligner cannot)")
     add_choice(made, "decoder", "nucleus", "decoders")
     options = parse(made, argv)
+    if options.best_of is not None:
+        check_readings(options.best_of, "--best-of")
 
     front_end = text.create(options.text, options.text_conf)
     aligner_name, aligner_conf = options.aligner, options.aligner_conf
@@ -122,6 +131,7 @@ def main(argv: list[str]) -> None:
         "which": which,
         "dtype": options.dtype,
         "nar_temperature": options.nar_temperature,
+        "best_of": options.best_of,
         "text": text.described(options.text, options.text_conf),
         "aligner": aligners.described(aligner_name, aligner_conf),
         "decoder": decoders.described(options.decoder, options.decoder_conf),

@@ -76,7 +76,8 @@ def main(argv: list[str]) -> None:
         "--best-of",
         type=int,
         metavar="N",
-        help="make N readings, with the seeds from --seed on, and keep the one of which the models are surest",
+        help="make N readings, with the seeds from --seed on, and keep the best: of the half in which the aligner finds"
+        " the phones best the one of which the AR model is surest (as packed; 1 is fastest)",
     )
     made.add_argument(
         "--follow",
@@ -172,12 +173,16 @@ def speak_one(voice, text: str, options: argparse.Namespace, ready: float, loadi
     write_speech(options.files, speech)
     length, seconds = len(speech.wav) / speech.sample_rate, time.perf_counter() - ready
     parts = f" in {len(speech.chunks)} parts" if len(speech.chunks) > 1 else ""
-    surest = f", confidence {speech.confidence:.3f}" if speech.confidence is not None else ""
-    if (options.best_of or 1) > 1:
-        surest = f", the surest of {options.best_of} readings{surest}"
+    readings = options.best_of or voice.bundle.model["best_of"] or 1
+    chosen = [f"the best of {readings} readings"] if readings > 1 else []
+    if speech.alignment_score is not None:
+        chosen.append(f"alignment score {speech.alignment_score:.2f}")
+    if speech.confidence is not None:
+        chosen.append(f"confidence {speech.confidence:.3f}")
     print(
         f"{options.files.audio}: {length:.2f} s of speech{parts} in {seconds:.2f} s (after {loading:.1f} s to load)"
-        f"{surest}, voice {speech.prompt or options.prompt}, model {voice.bundle.folder}"
+        f"{''.join(f', {told}' for told in chosen)}, voice {speech.prompt or options.prompt},"
+        f" model {voice.bundle.folder}"
     )
 
 

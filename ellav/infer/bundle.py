@@ -101,6 +101,10 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
         raise UserError(
             f"{where}: nar_temperature should be a number from 0 to 10, found {one_line(repr(temperature))}"
         )
+    if model.setdefault("best_of", None) is not None:
+        from ellav.infer.asked import check_readings  # which brings numpy
+
+        check_readings(model["best_of"], f"{where}: best_of")
     for part in _PARTS:
         check_described(model[part], f"{where}: {part}")
     return Bundle(folder, model, _prompts(folder, model.get("prompts") or []))

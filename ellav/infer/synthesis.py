@@ -13,7 +13,7 @@ from ellav.infer.pipeline import Speech
 from ellav.plugins.codecs import Codec
 from ellav.types import Utterance
 
-CONFIDENCE = ("confidence", "ar_confidence", "nar_confidence")
+MEANS = ("alignment_score", "confidence", "ar_confidence", "nar_confidence")
 """Facts that are means over frames."""
 
 
@@ -86,6 +86,11 @@ class Synthesis:
     def confidence(self) -> float | None:
         """How sure the models were of what they said, 0 at most; None where that was not asked for."""
         return self.facts.get("confidence")
+
+    @property
+    def alignment_score(self) -> float | None:
+        """How well the aligner found the phones in what was said; None where it was not asked, or did not find them."""
+        return self.facts.get("alignment_score")
 
     @property
     def phones(self) -> list[SpokenPhone]:
@@ -181,7 +186,7 @@ def _summed(facts: Sequence[dict]) -> dict:
     for key, value in facts[0].items():
         if any(key not in part for part in facts):
             continue
-        if key in CONFIDENCE:
+        if key in MEANS:
             total[key] = _mean([(part[key], part["frames"]) for part in facts if part[key] is not None])
         elif isinstance(value, bool):
             total[key] = any(part[key] for part in facts)

@@ -26,7 +26,7 @@ from ellav.infer.loading import check_codec, load_voice, longest_seen, packed_pl
 from ellav.infer.pacing import check_lengths, check_timed, timed
 from ellav.infer.prompts import Heard, PromptReader, PromptWarning, recognised, spanned
 from ellav.infer.provenance import DEFAULT, Marking, about, model_name
-from ellav.infer.readings import speak_best, told_of_silence
+from ellav.infer.readings import aligned_by, speak_best, told_of_silence
 from ellav.infer.recordings import Sound, read_given
 from ellav.infer.requests import asked_of
 from ellav.infer.ssml import told_apart
@@ -103,6 +103,7 @@ class Synthesizer:
         ordering = self.pipeline.engine.ordering
         self.languages = Languages(self.text, getattr(ordering, "languages", ()))
         self.prompt = PromptReader(self.languages, aligner, self.codec, self.tokens, shortest, self.longest // 2)
+        self.judge = aligned_by(aligner, self.tokens, self.codec.sample_rate)
         self.reader = TextReader(self.languages, self.tokens, self.longest, ordering.needs_durations)
         self._transcriber = (transcriber, transcriber_conf or {})
         self._prepared: dict[str, Utterance] = {}
@@ -124,19 +125,21 @@ class Synthesizer:
         """Speak `text` in the voice of `prompt`, which says `prompt_text`.
 
         text: plain, or SSML (`ellav.infer.ssml`), or what `requests` made of one. prompt, prompt_text, prompt_rate: as
-        for `hear`, or what that returned. A text longer than the model
-        has seen is spoken in parts, each after the same prompt, joined by pauses. A part that comes out silent is
-        spoken again with the next seed, which `remarks` of the result says. best_of: so many readings are made of
-        each part, with the seeds from `seed` on, and the one kept of which the models are surest, which `confidence` of
-        the result tells; None makes one and asks nothing. follow: so many seconds at the end of a part stand behind
-        the prompt of the next one, which so goes on at the same pace and pitch; parts are then made one after another.
+        for `hear`, or what that returned. A text longer than the model has seen is spoken in parts, each after the same
+        prompt, joined by pauses. A part that comes out silent is spoken again with the next seed, which `remarks` of
+        the result says. best_of: so many readings are made of each part, with the seeds from `seed` on, and the best
+        one kept (`ellav.infer.readings.ranked`), of which `alignment_score` and `confidence` of the result tell how
+        well the aligner finds its phones and how sure the models are. None makes as many as the model was packed to
+        make; where it was not, one, and nothing is asked. follow: so many seconds at the end of a part stand behind the
+        prompt of the next one, which so goes on at the same pace and pitch; parts are then made one after another.
         rate, timing, language: as for `requests`. prompt_language: of a recording, that of the text where it is left
         out; a built-in prompt has its own.
-        Raises
-        UserError where the text cannot be spoken or the prompt does not fit its transcript;
+
+        Raises UserError where the text cannot be spoken or the prompt does not fit its transcript;
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
         seed = check_seed(seed)
+        best_of = self.bundle.model["best_of"] if best_of is None else best_of
         if best_of is not None:
             check_readings(best_of, "best_of")
         # With a prompt of the longest kind a quarter of what the model has seen is left for a part.
@@ -154,7 +157,7 @@ class Synthesizer:
         else:
             check_follows(asked)
             makers = [partial(self._decoding, n, one, seed=seed) for n, one in enumerate(asked)]
-            speak_one = partial(speak_best, self.pipeline, seed=seed, best_of=best_of)
+            speak_one = partial(speak_best, self.pipeline, seed=seed, best_of=best_of, judge=self.judge)
             made = speak_following(heard.prompt, makers, lambda request: speak_one([request])[0], behind)
             parts = [SpokenPart(one, *said, heard.prompt) for one, said in zip(asked, made, strict=True)]
         made = [(part.speech, part.seed) for part in parts]
@@ -334,7 +337,7 @@ class Synthesizer:
         whole = [i for i, one in enumerate(asked) if one.edit is None]
         decodings = [asked_of(i, asked[i], prompts[i], self.tokens, self.grows) for i in whole]
         decodings = timed(self.pipeline, decodings, [asked[i] for i in whole], seed)
-        made = dict(zip(whole, speak_best(self.pipeline, decodings, seed, best_of), strict=True))
+        made = dict(zip(whole, speak_best(self.pipeline, decodings, seed, best_of, self.judge), strict=True))
         for i, one in enumerate(asked):
             if one.edit is not None:
                 made[i] = speak_edited(self.pipeline, prompts[i], one, self.tokens, seed, best_of or READINGS)

@@ -38,6 +38,7 @@ def main() -> None:
     made.add_argument("--texts", type=Path, help="`text` of a data folder, whose sentences are spoken")
     made.add_argument("--limit", type=int, default=100, help="sentences in all")
     made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--best-of", type=int, help="readings of each sentence (as packed)")
     options = made.parse_args()
     torch.set_num_threads(1)
     voice = Synthesizer(options.model)
@@ -52,7 +53,7 @@ def main() -> None:
         name = list(prompts)[number % len(prompts)]
         wav, said = prompts[name]
         begun = time.monotonic()
-        speech = voice(text, prompt=wav, prompt_text=said, seed=options.seed + number)
+        speech = voice(text, prompt=wav, prompt_text=said, seed=options.seed + number * 100, best_of=options.best_of)
         seconds = time.monotonic() - begun
         found[name].append(judge(name, text, resample(speech.wav, speech.sample_rate, RATE)) | {"work": seconds})
         print(f"{number + 1} {name}: {found[name][-1]}", flush=True)

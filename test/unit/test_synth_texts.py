@@ -11,6 +11,7 @@ from bundles import SAID, speak, trained_folders, write_prompt
 from test_synth import LONG, folder, synth, voice  # noqa: F401
 from test_times import read_srt
 
+from ellav import Synthesizer
 from ellav.bin import synth_texts
 from ellav.bin.main import main
 from ellav.bin.synth_files import FORMATS
@@ -18,6 +19,7 @@ from ellav.bin.synth_texts import Line, read_lines
 from ellav.data.audio import write_wav
 from ellav.errors import UserError
 from ellav.infer import synthesizer
+from ellav.infer.readings import ranked
 from ellav.infer.times import word_times
 from ellav.infer.transcripts import transcript_beside
 
@@ -294,21 +296,47 @@ def test_an_ordering_that_keeps_no_times_says_so_before_anything_is_spoken(synth
     assert synth("--best-of=2", model=packed)[0] == 0
 
 
-def test_the_surest_reading_is_kept_and_told(synth, voice, tmp_path):  # noqa: F811
+def test_the_best_reading_is_kept_and_told(synth, voice, tmp_path, monkeypatch):  # noqa: F811
     text = "The old sailor bought a boat."
     readings = [voice(text, seed=seed, best_of=1) for seed in (5, 6, 7)]
     assert all(one.confidence < 0 and one.facts["cuts"] for one in readings)  # untrained: each is cut somewhere
-    best = max(readings, key=lambda one: one.confidence)
+    assert all(one.alignment_score is None for one in readings)  # there is nothing to choose from
+    for one in readings:
+        one.facts["alignment_score"] = voice.judge(one.parts[0].speech)
+    best = ranked(readings)[0]
     made = voice(text, seed=5, best_of=3)
     assert made.seeds == best.seeds and np.array_equal(made.codes, best.codes)
-    assert made.confidence == pytest.approx(best.confidence)
+    assert made.alignment_score == best.alignment_score and made.confidence == pytest.approx(best.confidence)
     assert made.confidence == pytest.approx(made.facts["ar_confidence"] + made.facts["nar_confidence"])
     plain = voice(text, seed=5)
     assert plain.confidence is None and np.array_equal(plain.codes, readings[0].codes)
     status, out, _ = synth("--seed=5", "--best-of=3", text=text)
-    assert status == 0 and f", the surest of 3 readings, confidence {made.confidence:.3f}," in out[0]
+    assert status == 0 and ", the best of 3 readings, " in out[0] and f", confidence {made.confidence:.3f}," in out[0]
     write_wav(tmp_path / "right.wav", made.wav, made.sample_rate, about=made.about)
     assert (tmp_path / "out.wav").read_bytes() == (tmp_path / "right.wav").read_bytes()
+
+
+def test_a_model_may_be_packed_to_choose_among_readings(synth, folder, tmp_path, capsys):  # noqa: F811
+    packed, text = tmp_path / "packed", "The old sailor bought a boat."
+    made = [*trained_folders(tmp_path), f"--prompt={folder / 'slt.wav'}", f"--prompt-text={SAID}"]
+    assert main(["pack", *made, "--best-of=3", f"--out={packed}"]) == 0
+    capsys.readouterr()
+    chooses = Synthesizer(packed)
+    assert chooses(text, seed=5).seeds == chooses(text, seed=5, best_of=3).seeds
+    assert chooses(text, seed=5, best_of=1).seeds == [5]
+    assert "the best of 3 readings" in (packed / "README.md").read_text()
+    status, out, _ = synth("--seed=5", text=text, model=packed)
+    assert status == 0 and ", the best of 3 readings, " in out[0]
+    status, out, _ = synth("--seed=5", "--best-of=1", text=text, model=packed)
+    assert status == 0 and "readings" not in out[0]
+    assert synth(f"--stream={tmp_path / 'speech.raw'}", text=text, model=packed, out=None)[0] == 0
+    capsys.readouterr()
+    assert main(["pack", *made, "--best-of=0", f"--out={tmp_path / 'other'}"]) == 1
+    assert "--best-of=0 is no number of readings; give 1 to 100" in capsys.readouterr().err
+    model = packed / "model.yaml"
+    model.write_text(model.read_text().replace("best_of: 3", "best_of: many"))
+    status, _, err = synth(model=packed)
+    assert status == 1 and f"{model}: best_of='many' is no number of readings" in err[0]
 
 
 def test_each_part_of_a_long_text_is_chosen_on_its_own(voice):  # noqa: F811
