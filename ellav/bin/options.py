@@ -11,7 +11,7 @@ from ellav.infer.provenance import DEFAULT
 from ellav.plugins.registry import load_plugin, located
 from ellav.plugins.text.by_language import choice_of
 
-MODEL = "model made by `ellav pack`, or the name of one that comes with ellav (mini, if left out)"
+MODEL = "model made by `ellav pack`, or the name of one that comes with ellav (libri, if left out)"
 """What --model says in help."""
 
 

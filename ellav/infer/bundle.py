@@ -17,7 +17,7 @@ from ellav.plugins.registry import check_described
 from ellav.plugins.text import LANGUAGE
 from ellav.version import __version__
 
-PRETRAINED = Path(__file__).parents[1] / "pretrained" / "mini"
+PRETRAINED = Path(__file__).parents[1] / "pretrained" / "libri"
 """The model that comes with the package, where it does."""
 
 FORMAT = 1
@@ -72,7 +72,7 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     """
     if folder is None and not (PRETRAINED / "model.yaml").exists():
         raise UserError(
-            "no pretrained model came with this copy of ellav (ellav/pretrained/mini is empty);"
+            "no pretrained model came with this copy of ellav (ellav/pretrained/libri is empty);"
             " train one with egs/mini/tts1/run.sh and name it with --model egs/mini/tts1/exp/interleaved/packed"
         )
     if not isinstance(folder, (str, os.PathLike, type(None))):

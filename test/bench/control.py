@@ -58,7 +58,7 @@ class Judges:
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("what", choices=["rates", "timing", "edits"])
-    made.add_argument("--model", type=Path, help="a packed model; the one that comes with ellav if left out")
+    made.add_argument("--model", type=Path, default="mini", help="a packed model, or the name of one")
     made.add_argument("--sentences", type=int, default=24)
     made.add_argument("--rates", type=float, nargs="+", default=RATES)
     made.add_argument("--readings", type=int, nargs="+", default=[1, 8], help="of an edit, a row each")

@@ -46,7 +46,7 @@ PROMPTS = {"as it is": None, "noise, 20 dB": 20, "noise, 10 dB": 10, "room, 0.3 
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("what", choices=["seeds", "kept"])
-    made.add_argument("--model", type=Path, help="a packed model; the one that comes with ellav if left out")
+    made.add_argument("--model", type=Path, default="mini", help="a packed model, or the name of one")
     made.add_argument("--sentences", type=int, default=6)
     made.add_argument("--seeds", type=int, default=20)
     made.add_argument("--threads", type=int, default=1)

@@ -30,7 +30,7 @@ from ellav.score.results import markdown
 
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--model", type=Path, help="a packed model; the one that comes with ellav if left out")
+    made.add_argument("--model", type=Path, default="mini", help="a packed model, or the name of one")
     made.add_argument("--paragraphs", type=int, default=10)
     made.add_argument("--sentences", type=int, default=6, help="of a paragraph")
     made.add_argument("--follow", type=float, nargs="+", default=[1.0, 2.0], help="seconds, a row each")

@@ -63,7 +63,7 @@ class Seen:
 def main(argv: list[str] | None = None) -> int:
     """Measure and print; 1 where anything was wrong."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--model", type=Path, help="a packed model; the one that comes with ellav if left out")
+    made.add_argument("--model", type=Path, default="mini", help="a packed model, or the name of one")
     made.add_argument("--clients", type=int, default=32)
     made.add_argument("--seconds", type=float, default=120)
     made.add_argument("--slots", type=int, default=16)

@@ -26,7 +26,7 @@ TEXT = "The old sailor bought three green boats, and the queen bought four more.
 def main(argv: list[str] | None = None) -> list[dict]:
     """Measure and print a table; returns its rows."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--model", type=Path, help="a packed model; the one that comes with ellav if left out")
+    made.add_argument("--model", type=Path, default="mini", help="a packed model, or the name of one")
     made.add_argument("--text", default=TEXT)
     made.add_argument("--repeats", type=int, default=3)
     made.add_argument("--threads", type=int, default=2)

@@ -31,7 +31,7 @@ from ellav.score.results import markdown
 
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--model", type=Path, help="a packed model; the one that comes with ellav if left out")
+    made.add_argument("--model", type=Path, default="mini", help="a packed model, or the name of one")
     made.add_argument("--sentences", type=int, default=200)
     made.add_argument("--seed", type=int, default=100, help="of the sentences; the mini's own have 0")
     made.add_argument("--threads", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Finetuning the model that comes with ellav, from a new voice to a packed model, in a few steps."""
+"""Finetuning the model mini, from a new voice to a packed model, in a few steps."""
 
 import json
 import os

@@ -284,7 +284,7 @@ def test_it_ends_with_a_line_to_paste_that_speaks_from_any_folder(recipe, tmp_pa
         words = shlex.split(done.stdout.splitlines()[-1])
         assert words[:4] == [program, "synth", "--model", str(done.folder / packed)]
         assert words[4] == "--text" and words[-2:] == ["--out", "hello.wav"]
-    bundle = done.folder.parents[2] / "ellav/pretrained/mini"
+    bundle = done.folder.parents[2] / "ellav/pretrained/libri"
     bundle.mkdir(parents=True)
     (bundle / "model.yaml").touch()
     assert recipe("--stage", 10).stdout.splitlines()[-1].split() == [

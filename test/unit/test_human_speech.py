@@ -44,7 +44,7 @@ def test_all_parts_are_measured(readers, tmp_path, monkeypatch):
     fit_codec.main(["--data", str(data), "--out", str(tmp_path / "codec"), "--codec_conf", *conf])
     out = tmp_path / "out.md"
     arguments = ["--data", str(readers), "--codec", str(tmp_path / "codec"), "--out", str(out)]
-    arguments += ["--model", str(PRETRAINED), "--own-prompts", str(own)]
+    arguments += ["--model", str(PRETRAINED.with_name("mini")), "--own-prompts", str(own)]
     monkeypatch.setattr(sys, "argv", ["human_speech.py", *arguments, "--json", str(tmp_path / "out.json")])
     human_speech.main()
     made = json.loads((tmp_path / "out.json").read_text())

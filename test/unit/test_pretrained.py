@@ -14,7 +14,7 @@ ATTRIBUTION = ("LibriSpeech", "CC BY 4.0", "Vassil Panayotov")
 
 def test_mini_and_libri_come_with_ellav():
     assert names_of_pretrained() == ["libri", "mini"]
-    assert PRETRAINED.name == "mini"  # what speaks where no model is named
+    assert PRETRAINED.name == "libri"  # what speaks where no model is named
 
 
 @pytest.mark.parametrize("name", ["libri", "mini"])

@@ -119,7 +119,7 @@ def test_the_default_lies_inside_the_package_and_is_carried_by_an_installed_one(
     import ellav
 
     package = Path(ellav.__file__).parent
-    assert package / "pretrained/mini" == bundle.PRETRAINED
+    assert package / "pretrained/libri" == bundle.PRETRAINED
     parser = configparser.ConfigParser()
     parser.read(package.parent / "setup.cfg")
     patterns = parser["options.package_data"]["ellav"].split()
@@ -129,9 +129,9 @@ def test_the_default_lies_inside_the_package_and_is_carried_by_an_installed_one(
         "list/tokens.txt",
         "list/stats.yaml",
         "ar/config.yaml",
-        "ar/averaged.safetensors",
+        "ar/best.safetensors",
     ]
-    for name in (*files, "codec/codec.yaml", "codec/rvq_mel.safetensors", "prompts/slt.flac"):
+    for name in (*files, "codec/codec.yaml", "codec/rvq_conv.safetensors", "prompts/84.flac"):
         place = bundle.PRETRAINED.relative_to(package) / name
         assert any(place.match(pattern) and len(Path(pattern).parts) == len(place.parts) for pattern in patterns), name
 

@@ -16,7 +16,8 @@ from ellav.plugins.transcribers import transcribers, whisper
 from ellav.plugins.transcribers.whisper import find_weights, words_of
 from ellav.testing import check_transcriber
 
-TEXTS = {prompt["name"]: prompt["text"] for prompt in read_yaml(PRETRAINED / "model.yaml")["prompts"]}
+MINI = PRETRAINED.with_name("mini")
+TEXTS = {prompt["name"]: prompt["text"] for prompt in read_yaml(MINI / "model.yaml")["prompts"]}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def listener(whisper_base):
 
 
 def prompt(name):
-    return read_wav(str(PRETRAINED / "prompts" / f"{name}.flac"), 16000)
+    return read_wav(str(MINI / "prompts" / f"{name}.flac"), 16000)
 
 
 def test_it_hears_the_words(listener, whisper_base):

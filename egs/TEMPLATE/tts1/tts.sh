@@ -594,7 +594,7 @@ if runs 10 && [ -e "${exp}/packed/model.yaml" ]; then
     says=$(sed -n 's/^ellav synth .* \(--text .* --out hello\.wav.*\)/\1/p' "${exp}/packed/README.md" 2> /dev/null | head -n 1) || true
     printf 'Hear what was trained here:\n%s\n' \
         "$(hello "${says:-${english}}" --model "$(realpath "${exp}/packed")" "${plugins[@]}")"
-    if [ -e "${ELLAV_ROOT}/ellav/pretrained/mini/model.yaml" ]; then
+    if [ -e "${ELLAV_ROOT}/ellav/pretrained/libri/model.yaml" ]; then
         printf 'Hear the model that comes with ellav:\n%s\n' "$(hello "${english}")"
     fi
 fi

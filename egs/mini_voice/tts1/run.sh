@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The model that comes with ellav, finetuned on ten minutes of one voice that it has never heard (machine-made).
+# The model mini, which comes with ellav, finetuned on ten minutes of one voice that it has never heard (machine-made).
 # The facts of this corpus; everything else is in tts.sh (./run.sh --help).
 [ -n "${BASH_VERSION:-}" ] || { echo "$0: needs bash; call it as 'bash $0'" >&2; exit 1; }
 set -euo pipefail

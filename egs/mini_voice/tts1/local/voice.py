@@ -1,4 +1,4 @@
-"""Ten minutes of one voice: flite's `rms`, which the model that comes with ellav has never heard, says sentences of
+"""Ten minutes of one voice: flite's `rms`, which the model mini has never heard, says sentences of
 egs/mini's grammar."""
 
 from __future__ import annotations
