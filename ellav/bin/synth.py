@@ -77,7 +77,7 @@ def main(argv: list[str]) -> None:
         type=int,
         metavar="N",
         help="make N readings, with the seeds from --seed on, and keep the best: of the half in which the aligner finds"
-        " the phones best the one of which the AR model is surest (as packed; 1 is fastest)",
+        " the phones best the one of which the AR model is surest (1 to 100; as packed: of libri 4, of mini 1)",
     )
     made.add_argument(
         "--follow",

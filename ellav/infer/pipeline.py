@@ -168,8 +168,8 @@ class Pipeline:
             if confidence:
                 further = self.nar.codebooks - self.nar.known if self.nar is not None else 0
                 by_nar = made.log_probability
-                total = None if by_nar is None else by_nar.sum()
-                facts |= of_both(rows.confidence, mean_log_probability(total, frames * further))
+                of_nar = None if by_nar is None else mean_log_probability(by_nar.sum(), frames * further)
+                facts |= of_both(rows.confidence, of_nar)
                 if rows.log_probabilities is not None and len(rows.log_probabilities) == frames:
                     sure = rows.log_probabilities + (0.0 if by_nar is None else by_nar / further)
             readings.append(Reading(request, seeds[i], made.codes, made.vectors, first.durations, facts, sure))

@@ -139,6 +139,7 @@ class Synthesizer:
         warns (`ellav.infer.prompts.PromptWarning`) where speech is possible but doubtful.
         """
         seed = check_seed(seed)
+        editing = best_of or READINGS
         best_of = self.bundle.model["best_of"] if best_of is None else best_of
         if best_of is not None:
             check_readings(best_of, "best_of")
@@ -153,7 +154,7 @@ class Synthesizer:
         asked = self.reader.asked(text, len(heard.prompt.codes) + behind, rate, timing, language)
         check_timed(asked, self.pipeline.engine.ordering)
         if follow is None:
-            parts = self._spoken(asked, heard.prompt, seed, best_of)
+            parts = self._spoken(asked, heard.prompt, seed, best_of, editing)
         else:
             check_follows(asked)
             makers = [partial(self._decoding, n, one, seed=seed) for n, one in enumerate(asked)]
@@ -331,8 +332,13 @@ class Synthesizer:
             self._prepared[chosen.name] = self.prompt(chosen.wav, chosen.text, language=chosen.language)
         return Heard(self._prepared[chosen.name], chosen.name, [])
 
-    def _spoken(self, asked: Sequence[Request], prompt: Utterance, seed: int, best_of: int | None) -> list[SpokenPart]:
-        """Parts, each after the same prompt, all together; but those of which only some phones are made anew."""
+    def _spoken(
+        self, asked: Sequence[Request], prompt: Utterance, seed: int, best_of: int | None, editing: int
+    ) -> list[SpokenPart]:
+        """Parts, each after the same prompt, all together; but those of which only some phones are made anew.
+
+        editing: readings of these phones.
+        """
         prompts = [spanned(prompt, one.prompt_span, self.codec.frame_rate, self.prompt.shortest) for one in asked]
         whole = [i for i, one in enumerate(asked) if one.edit is None]
         decodings = [asked_of(i, asked[i], prompts[i], self.tokens, self.grows) for i in whole]
@@ -340,7 +346,7 @@ class Synthesizer:
         made = dict(zip(whole, speak_best(self.pipeline, decodings, seed, best_of, self.judge), strict=True))
         for i, one in enumerate(asked):
             if one.edit is not None:
-                made[i] = speak_edited(self.pipeline, prompts[i], one, self.tokens, seed, best_of or READINGS)
+                made[i] = speak_edited(self.pipeline, prompts[i], one, self.tokens, seed, editing)
         return [SpokenPart(one, *made[i], prompts[i]) for i, one in enumerate(asked)]
 
     def _decoding(self, number: int, asked: Request, prompt: Utterance, seed: int) -> DecodingRequest:

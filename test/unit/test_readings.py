@@ -75,6 +75,7 @@ def test_the_first_reading_is_the_only_one_where_one_is_asked_for():
             assert seed == 7 and np.array_equal(speech.codes, right.codes) and np.array_equal(speech.wav, right.wav)
             assert ("confidence" in speech.facts) == (best_of is not None)
             assert speech.facts.keys() - {"confidence", "ar_confidence", "nar_confidence"} == right.facts.keys()
+            assert all(speech.facts[f"{part}seconds"] >= 0 for part in ("ar_", "nar_", "codec_", ""))
 
 
 def test_silent_readings_are_passed_over_and_only_what_may_be_spoken_is_made_audible(monkeypatch):
