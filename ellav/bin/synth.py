@@ -174,16 +174,15 @@ def speak_one(voice, text: str, options: argparse.Namespace, ready: float, loadi
     length, seconds = len(speech.wav) / speech.sample_rate, time.perf_counter() - ready
     parts = f" in {len(speech.chunks)} parts" if len(speech.chunks) > 1 else ""
     readings = options.best_of or voice.bundle.model["best_of"] or 1
-    chosen = [f"the best of {readings} readings"] if readings > 1 else []
+    told = [f"{length:.2f} s of speech{parts} in {seconds:.2f} s (after {loading:.1f} s to load)"]
+    if readings > 1:
+        told.append(f"the best of {readings} readings")
     if speech.alignment_score is not None:
-        chosen.append(f"alignment score {speech.alignment_score:.2f}")
+        told.append(f"alignment score {speech.alignment_score:.2f}")
     if speech.confidence is not None:
-        chosen.append(f"confidence {speech.confidence:.3f}")
-    print(
-        f"{options.files.audio}: {length:.2f} s of speech{parts} in {seconds:.2f} s (after {loading:.1f} s to load)"
-        f"{''.join(f', {told}' for told in chosen)}, voice {speech.prompt or options.prompt},"
-        f" model {voice.bundle.folder}"
-    )
+        told.append(f"confidence {speech.confidence:.3f}")
+    told += [f"voice {speech.prompt or options.prompt}", f"model {voice.bundle.folder}"]
+    print(f"{options.files.audio}: {', '.join(told)}")
 
 
 def at_work() -> AbstractContextManager:

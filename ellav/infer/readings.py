@@ -105,13 +105,14 @@ def _speak_best(
 ) -> list[tuple[Speech, int]]:
     asked = [request for request in requests for _ in range(count)]
     readings = pipeline.read(asked, [seed + i for _ in requests for i in range(count)], confidence=confidence)
-    groups = [readings[i * count : (i + 1) * count] for i in range(len(requests))]
+    groups = [slice(i * count, (i + 1) * count) for i in range(len(requests))]
     if judge is None or count == 1:
-        best = [ranked(group) for group in groups]
+        best = [ranked(readings[group]) for group in groups]
         made: list[tuple[Speech, int] | None] = [None] * len(requests)
         tried, silent = 0, list(range(len(requests)))
     else:
-        made = [_best_heard(pipeline, group, judge) for group in groups]
+        spoken = [(speech, reading.seed) for speech, reading in zip(pipeline.say(readings), readings, strict=True)]
+        made = [_best_heard(spoken[group], judge) for group in groups]
         tried, silent = count, [i for i, (speech, _) in enumerate(made) if not is_audible(speech.wav)]
     for attempt in range(tried, max(count, TRIES)):
         if not silent:
@@ -126,16 +127,15 @@ def _speak_best(
     return made
 
 
-def _best_heard(pipeline: Pipeline, readings: Sequence[Reading], judge: Judge) -> tuple[Speech, int]:
-    """The best of readings of one request that sounds, with its seed; the last one where all are silent."""
-    speeches = pipeline.say(readings)
-    sounding = [i for i, speech in enumerate(speeches) if is_audible(speech.wav)]
+def _best_heard(spoken: Sequence[tuple[Speech, int]], judge: Judge) -> tuple[Speech, int]:
+    """Of the readings of one request, with their seeds, the best that sounds; the last one where all are silent."""
+    sounding = [(speech, seed) for speech, seed in spoken if is_audible(speech.wav)]
     if not sounding:
-        return speeches[-1], readings[-1].seed
-    for i in sounding:
-        speeches[i].facts["alignment_score"] = judge(speeches[i])
-    best = ranked([speeches[i] for i in sounding])[0]
-    return best, next(readings[i].seed for i in sounding if speeches[i] is best)
+        return spoken[-1]
+    for speech, _ in sounding:
+        speech.facts["alignment_score"] = judge(speech)
+    best = ranked([speech for speech, _ in sounding])[0]
+    return next(one for one in sounding if one[0] is best)
 
 
 def _named(phones: list[str], owners: np.ndarray) -> Phones:

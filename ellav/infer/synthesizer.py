@@ -140,8 +140,9 @@ class Synthesizer:
         """
         seed = check_seed(seed)
         editing = best_of or READINGS
-        best_of = self.bundle.model["best_of"] if best_of is None else best_of
-        if best_of is not None:
+        if best_of is None:
+            best_of = self.bundle.model["best_of"]
+        else:
             check_readings(best_of, "best_of")
         # With a prompt of the longest kind a quarter of what the model has seen is left for a part.
         most = self.longest / 4 / self.codec.frame_rate

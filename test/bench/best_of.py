@@ -6,9 +6,9 @@
 Sentences, each after a built-in prompt in turn, several readings of each. words: heard otherwise than they should
 be, %, with the interval in which 95 % of the figures of resampled sentences are: of the first readings, of those that
 `--best-of` takes, of those chosen by the aligner's score and by each confidence alone, of all, and of the best and the
-worst of each sentence as the judge hears them. The sentences are of the mini's grammar, and the
-judge pocketsphinx, which knows its words and which of them follow one another; with --texts they are the lines of that
-file, and the judge is Whisper base.
+worst of each sentence as the judge hears them. The sentences are of the mini's grammar, and the judge pocketsphinx,
+which knows its words and which of them follow one another; with --texts they are the lines of that file, and the judge
+is Whisper base.
 """
 
 from __future__ import annotations

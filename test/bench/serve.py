@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     return int(bool(seen.wrong) or status != 0)
 
 
-def alone(model: Path | None) -> dict[Asked, bytes]:
+def alone(model: Path) -> dict[Asked, bytes]:
     """What each request is to bring: signed 16-bit samples."""
     voice, wanted = Synthesizer(model, device="cpu", dtype="float32"), {}
     for number, text in enumerate(TEXTS):
@@ -114,8 +114,7 @@ def alone(model: Path | None) -> dict[Asked, bytes]:
 def start(options: argparse.Namespace) -> tuple[subprocess.Popen, str]:
     """The server, once it listens, and its address."""
     command = [sys.executable, "-m", "ellav.bin.main", "serve", "--port=0", f"--slots={options.slots}"]
-    command += ["--device=cpu", f"--queue={2 * options.clients}", "--timeout=300"]
-    command += [f"--model={options.model}"] if options.model else []
+    command += ["--device=cpu", f"--queue={2 * options.clients}", "--timeout=300", f"--model={options.model}"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     return server, server.stdout.readline().split()[2].rstrip(",").removesuffix("/v1")
 

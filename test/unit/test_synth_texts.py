@@ -296,7 +296,7 @@ def test_an_ordering_that_keeps_no_times_says_so_before_anything_is_spoken(synth
     assert synth("--best-of=2", model=packed)[0] == 0
 
 
-def test_the_best_reading_is_kept_and_told(synth, voice, tmp_path, monkeypatch):  # noqa: F811
+def test_the_best_reading_is_kept_and_told(synth, voice, tmp_path):  # noqa: F811
     text = "The old sailor bought a boat."
     readings = [voice(text, seed=seed, best_of=1) for seed in (5, 6, 7)]
     assert all(one.confidence < 0 and one.facts["cuts"] for one in readings)  # untrained: each is cut somewhere
