@@ -145,7 +145,7 @@ class DecodingRequest:
     least, most: (N,) bounds on the frames of each phone. max_frames: bound on the frames
     to generate, for orderings that do not count by phone. more: whether further phones follow
     that nobody knows yet; only an ordering that `grows` is asked so. language: of what is to be spoken, empty where
-    none is named.
+    none is named. voice: a recording of whoever is to speak, with all codebooks, where codes are not just that.
     """
 
     id: str
@@ -159,6 +159,7 @@ class DecodingRequest:
     max_frames: int
     more: bool = False
     language: str = ""
+    voice: Utterance | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from rich.progress import track
 from ellav.bin.options import (
     add_choice,
     add_dtype,
+    add_match_voice,
     add_nar_temperature,
     add_quantize,
     add_which,
@@ -61,6 +62,7 @@ def main(argv: list[str]) -> None:
     add_dtype(made, "float32")
     add_quantize(made)
     add_nar_temperature(made, 0.0)
+    add_match_voice(made, 0.0)
     add_choice(made, "decoder", "nucleus", "decoders")
     options = parse(made, argv)
 
@@ -86,6 +88,8 @@ def main(argv: list[str]) -> None:
         kept["dtype"] = options.dtype
     if options.nar_temperature:
         kept["nar_temperature"] = options.nar_temperature
+    if options.match_voice:
+        kept["match_voice"] = options.match_voice
     kept["plugin"] = decoders.record(options.decoder)
     kept["ordering"] = orderings.record(
         read_model_config(need(options.ar / "config.yaml", STAGES["ar"]))["ordering"]["name"]
@@ -107,7 +111,7 @@ def _decode(options, which: dict[str, str], decoder, folder: Path) -> None:
     dataset = Dataset(options.data, tokens)
     pipeline, ar, _ = load_voice(
         options.ar, options.nar, options.codec, tokens, decoder, which, device, options.quantize, options.batch,
-        options.tokens, options.nar_temperature, options.dtype,
+        options.tokens, options.nar_temperature, options.dtype, options.match_voice,
     )  # fmt: skip
     codec = pipeline.codec
     for path in (options.ar, options.nar):

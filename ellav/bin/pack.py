@@ -6,7 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from ellav.bin.options import add_choice, add_nar_temperature, add_which, parse, parser
+from ellav.bin.options import add_choice, add_match_voice, add_nar_temperature, add_which, parse, parser
 from ellav.config import read_yaml, yaml_text
 from ellav.data.dataset import Tokens
 from ellav.data.option_files import copy_files, file_hashes, named_files
@@ -40,6 +40,7 @@ def main(argv: list[str]) -> None:
     made.add_argument("--out", type=Path, required=True, help="output folder")
     add_which(made)
     add_nar_temperature(made, 0.0)
+    add_match_voice(made, 0.0)
     made.add_argument(
         "--best-of",
         type=int,
@@ -131,6 +132,7 @@ def main(argv: list[str]) -> None:
         "which": which,
         "dtype": options.dtype,
         "nar_temperature": options.nar_temperature,
+        "match_voice": options.match_voice,
         "best_of": options.best_of,
         "text": text.described(options.text, options.text_conf),
         "aligner": aligners.described(aligner_name, aligner_conf),

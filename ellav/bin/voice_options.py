@@ -6,7 +6,15 @@ import argparse
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from ellav.bin.options import add_choice, add_dtype, add_nar_temperature, add_quantize, add_watermark, watermark_of
+from ellav.bin.options import (
+    add_choice,
+    add_dtype,
+    add_match_voice,
+    add_nar_temperature,
+    add_quantize,
+    add_watermark,
+    watermark_of,
+)
 from ellav.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ def add_voice(made: argparse.ArgumentParser, dtype: str, transcribed: str) -> No
     add_dtype(made, dtype)
     add_quantize(made)
     add_nar_temperature(made, None)
+    add_match_voice(made, None)
     add_choice(made, "decoder", None, "decoders (the packed one if left out)")
     add_choice(made, "transcriber", "pocketsphinx", f"transcribers, for {transcribed}")
     add_watermark(made)
@@ -58,4 +67,5 @@ def voice_of(options: argparse.Namespace) -> Synthesizer:
         options.nar_temperature,
         options.dtype,
         *watermark_of(options),
+        options.match_voice,
     )

@@ -40,7 +40,8 @@ def export(bundle: Bundle, out: Path) -> list[str]:
         if folder is None:
             return []
         # The likeliest codes are compared; and what is exported is computed with in float32.
-        voice = Synthesizer(bundle.folder, "greedy", device="cpu", nar_temperature=0, dtype="float32", watermark=None)
+        plain = {"nar_temperature": 0, "match_voice": 0, "dtype": "float32", "watermark": None}
+        voice = Synthesizer(bundle.folder, "greedy", device="cpu", **plain)
         codec = write(voice, folder)
         told = compare(folder, voice.pipeline, trial(voice), codec)
         size = sum(path.stat().st_size for path in folder.iterdir())
@@ -51,6 +52,8 @@ def export(bundle: Bundle, out: Path) -> list[str]:
         told.append(
             f"nar_temperature {temperature:g} of the model is not exported: take the likeliest codes of nar.onnx"
         )
+    if bundle.model["match_voice"]:
+        told.append("match_voice of the model is not exported: what nar.onnx tells is spoken as it is")
     return told
 
 

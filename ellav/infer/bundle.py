@@ -96,11 +96,10 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     if missing:
         raise UserError(f"{where}: {missing[0]!r} is missing; pack the model again with `ellav pack`")
     model["which"] = _of_each(model["which"], where)
-    temperature = model.setdefault("nar_temperature", 0.0)
-    if type(temperature) not in (int, float) or not 0 <= temperature <= 10:
-        raise UserError(
-            f"{where}: nar_temperature should be a number from 0 to 10, found {one_line(repr(temperature))}"
-        )
+    for name, most in (("nar_temperature", 10), ("match_voice", 2)):
+        value = model.setdefault(name, 0.0)
+        if type(value) not in (int, float) or not 0 <= value <= most:
+            raise UserError(f"{where}: {name} should be a number from 0 to {most}, found {one_line(repr(value))}")
     if model.setdefault("best_of", None) is not None:
         from ellav.infer.asked import check_readings  # which brings numpy
 

@@ -45,7 +45,7 @@ def speak_edited(
         raise UserError(f"edit: the ordering {engine.ordering.name} of this model keeps no times of phones")
     before = _before(prompt, request, tokens)
     decoding, asked = _rest(before, request, tokens, engine.ordering.lookahead)
-    decoding = timed(pipeline, [decoding], [asked], seed)[0]
+    decoding = replace(timed(pipeline, [decoding], [asked], seed)[0], voice=prompt)
     begun = pipeline.begin([decoding] * readings, list(range(seed, seed + readings)))
     language = getattr(engine.ordering, "languages", (before.language,))[0]
     spliced = [_spliced(decoding, before, edit, made, language) for made in begun]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def speak_following(
     """
     made, before = [], prompt
     for request in requests:
-        made.append(speak(request(before)))
+        made.append(speak(replace(request(before), voice=prompt)))
         before = lengthened(prompt, made[-1][0], most)
     return made
 

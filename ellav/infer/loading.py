@@ -43,14 +43,15 @@ def load_voice(
     listed: Path | None = None,
     nar_temperature: float = 0.0,
     dtype: str = "float32",
+    match_voice: float = 0.0,
 ) -> Voice:
     """The models of two folders that `ellav train` wrote, beside the codec of a third.
 
     which: weights, see `ellav.models.trained.load_pair`. quantize: "int8" rounds the weights of both models to 8 bits,
     on a CPU only. batch: utterances decoded together. listed: the folder of `tokens` in a recipe, which is then to be
-    the very one of the training. nar_temperature: see `Pipeline`. dtype: of the weights of both models, see
-    `ellav.models.fastest.decoding_dtype`; float32 beside "int8". Raises UserError where something is missing or does
-    not fit.
+    the very one of the training. nar_temperature, match_voice: see `Pipeline`. dtype: of the weights of both models,
+    see `ellav.models.fastest.decoding_dtype`; float32 beside "int8". Raises UserError where something is missing or
+    does not fit.
     """
     made = load_codec(codec)
     first, second = load_pair(ar, nar, which)
@@ -66,7 +67,8 @@ def load_voice(
     engine = Engine(models[0], first.ordering, decoder, batch, quantize=quantize)
     completing = quantised(models[1]) if quantize == "int8" else models[1]
     longest = round(prompt_bounds(second.config)[1] * made.frame_rate)
-    return Voice(Pipeline(engine, completing, made, longest, nar_temperature), first, second)
+    pipeline = Pipeline(engine, completing, made, longest, nar_temperature, match_voice, tokens.silence)
+    return Voice(pipeline, first, second)
 
 
 def check_codec(codec: Codec, tokens: Tokens, folder: Path) -> None:

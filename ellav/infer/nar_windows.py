@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ellav.infer.pipeline import Pipeline, nar_input
+from ellav.infer.voice_match import phones_between
 from ellav.models.nar import NARInput
 from ellav.types import DecodingRequest
 
@@ -23,6 +24,7 @@ class NARWindows:
     def __init__(self, pipeline: Pipeline, request: DecodingRequest, context: int):
         self.pipeline, self.request, self.context = pipeline, pipeline.fitting(request), context
         self._made = self.request.codes[:0]  # (frames, Q) after the prompt
+        self._missed = pipeline.missed([self.request])[0]
 
     def push(self, codes: np.ndarray, durations: np.ndarray | None, frames: int, phones: np.ndarray) -> np.ndarray:
         """All codebooks (frames, Q) of the next `frames` frames, or what lies between codes (frames, D), whichever
@@ -41,7 +43,7 @@ class NARWindows:
             item = self._item(codes, durations, phones)
             new = slice(len(item.prompt), len(item.prompt) + frames)
             (whole,) = self.pipeline.nar.complete([item], mixing)
-            made, spoken = whole.codes[new], None if mixing is None else whole.vectors[new]
+            made, spoken = whole.codes[new], None if mixing is None else whole.vectors[new] + self._missed
         self._made = np.concatenate([self._made, made])
         return made if spoken is None else spoken
 
@@ -58,18 +60,10 @@ class NARWindows:
         if context == len(made):  # nothing lies between
             pieces = [(start - prompt, len(codes))]
         pieces = [(first, end) for first, end in pieces if first < end]
-        parts = [_phones_of(phones, durations, *piece) for piece in pieces]
+        parts = [phones_between(phones, durations, *piece) for piece in pieces]
         return NARInput(
             np.concatenate([said for said, _ in parts]),
             np.concatenate([frames for _, frames in parts]),
             np.concatenate([codes[slice(*piece)] for piece in pieces]),
             np.concatenate([request.codes[start - prompt :], made[len(made) - context :]]),
         )
-
-
-def _phones_of(phones: np.ndarray, durations: np.ndarray, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-    """The phones that are spoken from frame `start` up to `end`, and how many of these frames each has."""
-    ends = np.cumsum(durations)
-    first, last = int(np.searchsorted(ends, start, side="right")), int(np.searchsorted(ends, end, side="left")) + 1
-    inside = np.diff(np.minimum(ends[first:last], end), prepend=start)
-    return phones[first:last], inside.astype(np.int32)

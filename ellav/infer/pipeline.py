@@ -15,11 +15,12 @@ from ellav.errors import UserError
 from ellav.infer.confidence import mean_log_probability, of_both
 from ellav.infer.engine import Engine
 from ellav.infer.session import Decoded
+from ellav.infer.voice_match import VoiceMatch, voice_of
 from ellav.models.nar import Completed, Mixing, NARInput, NARModel
 from ellav.plugins.codecs import Codec
 from ellav.plugins.codecs.code_vectors import sums_of_vectors
 from ellav.plugins.faults import at_work_on
-from ellav.types import DecodingRequest
+from ellav.types import NONE, DecodingRequest
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,9 @@ class Pipeline:
     """The three models of one voice system. nar may be None where the AR model makes all codebooks.
 
     nar_prompt: frames of a prompt, its last ones, that the NAR model is given at most; None: all. nar_temperature: 0
-    for its likeliest codes, as in the papers; above, the codec speaks what lies between codes (`nar.Mixing`). Raises
-    UserError where the codec cannot.
+    for its likeliest codes, as in the papers; above, the codec speaks what lies between codes (`nar.Mixing`).
+    match_voice: how much of what the NAR model misses of a prompt's voice is added (`voice_match.VoiceMatch`), as a
+    share; silence: the id of the phone that does not count for it. Raises UserError where the codec cannot.
     """
 
     def __init__(
@@ -85,16 +87,19 @@ class Pipeline:
         codec: Codec,
         nar_prompt: int | None = None,
         nar_temperature: float = 0.0,
+        match_voice: float = 0.0,
+        silence: int = NONE,
     ):
         self.engine, self.codec, self.nar_prompt = engine, codec, nar_prompt
         self.nar = nar.eval() if nar is not None else None
-        self.mixing = None
-        if nar_temperature and nar is not None:
+        self.mixing = self.match = None
+        if (nar_temperature or match_voice) and nar is not None:
             if not hasattr(codec, "decode_vectors"):
-                raise UserError(
-                    f"nar_temperature={nar_temperature:g}: codec {codec.name} cannot speak what lies between its codes"
-                )
+                asked = f"nar_temperature={nar_temperature:g}" if nar_temperature else f"match_voice={match_voice:g}"
+                raise UserError(f"{asked}: codec {codec.name} cannot speak what lies between its codes")
             self.mixing = Mixing(torch.from_numpy(codec.vectors()).to(nar.table.device), nar_temperature)
+        if match_voice and nar is not None:
+            self.match = VoiceMatch(self.nar, self.mixing, match_voice, silence, nar_prompt)
         self.group = 4 * engine.batch  # requests that are worked on together
 
     def speak(
@@ -123,8 +128,20 @@ class Pipeline:
         return sums_of_vectors(vectors, torch.from_numpy(codes.astype(np.int64)).to(vectors.device)).cpu().numpy()
 
     def fitting(self, request: DecodingRequest) -> DecodingRequest:
-        """The request with no more codebooks of its prompt than the NAR model gives a frame."""
-        return request if self.nar is None else replace(request, codes=request.codes[:, : self.nar.codebooks])
+        """The request with no more codebooks of its prompt than the NAR model gives a frame; its voice keeps all."""
+        if self.nar is None:
+            return request
+        return replace(request, codes=request.codes[:, : self.nar.codebooks], voice=voice_of(request))
+
+    def missed(self, requests: Sequence[DecodingRequest]) -> list[np.ndarray | float]:
+        """What is added to each frame (D,) that the NAR model tells after the prompts of `fitting` requests."""
+        if self.match is None:
+            return [0.0] * len(requests)
+        return [
+            one
+            for part in _batches(requests, self.engine.batch)
+            for one in self.match.missed([voice_of(request) for request in part])
+        ]
 
     def read(
         self,
@@ -230,9 +247,12 @@ class Pipeline:
             c for part in _batches(items, self.engine.batch) for c in self.nar.complete(part, self.mixing, confidence)
         ]
         whole = []
-        for request, item, one in zip(requests, items, made, strict=True):
+        for request, item, one, missed in zip(requests, items, made, self.missed(requests), strict=True):
             before = request.codes[: len(request.codes) - len(item.prompt)]
-            vectors = None if self.mixing is None else np.concatenate([self.sums(before), one.vectors])
+            vectors = None
+            if self.mixing is not None:
+                new = len(item.prompt)
+                vectors = np.concatenate([self.sums(before), one.vectors[:new], one.vectors[new:] + missed])
             whole.append(Completed(np.concatenate([before, one.codes]), vectors, one.log_probability))
         return whole
 

@@ -57,8 +57,8 @@ class Synthesizer:
     decoder, decoder_conf: another decoding strategy than the packed one. device: "cpu",
     "cuda", or None to take a GPU where there is one. transcriber, transcriber_conf: what
     recognises a prompt with the text "auto". quantize: "int8" rounds both models'
-    weights, which is faster on a CPU for large models. nar_temperature: see
-    `ellav.infer.pipeline.Pipeline`, another one than the packed one. dtype: of both models' weights, see
+    weights, which is faster on a CPU for large models. nar_temperature, match_voice: see
+    `ellav.infer.pipeline.Pipeline`, others than the packed ones. dtype: of both models' weights, see
     `ellav.models.fastest.decoding_dtype`. watermark, watermark_conf: what all speech is marked with, None for
     nothing; `marking` does it. `prompts` holds the built-in prompts by
     name, the default first.
@@ -77,6 +77,7 @@ class Synthesizer:
         dtype: str = "auto",
         watermark: str | None = DEFAULT,
         watermark_conf: dict | None = None,
+        match_voice: float | None = None,
     ):
         bundle = read_bundle(folder)
         folder, model = bundle.folder, bundle.model
@@ -90,8 +91,18 @@ class Synthesizer:
         parts = (folder / name for name in ("ar", "nar", "codec"))
         if nar_temperature is None:
             nar_temperature = model["nar_temperature"]
+        if match_voice is None:
+            match_voice = model["match_voice"]
         self.pipeline, ar, nar = load_voice(
-            *parts, self.tokens, made, model["which"], device, quantize, nar_temperature=nar_temperature, dtype=dtype
+            *parts,
+            self.tokens,
+            made,
+            model["which"],
+            device,
+            quantize,
+            nar_temperature=nar_temperature,
+            dtype=dtype,
+            match_voice=match_voice,
         )
         self.codec = self.pipeline.codec
         check_codec(self.codec, self.tokens, folder)

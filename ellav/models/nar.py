@@ -36,10 +36,17 @@ class NARInput:
 
 class Mixing(NamedTuple):
     """How frames are told as vectors between codes: means of the codes' vectors, weighted by the model's probabilities
-    at a temperature above 0. vectors: (Q, size, D), see `ellav.plugins.codecs.VectorCodec`."""
+    at a temperature; at 0 the vectors of the likeliest codes. vectors: (Q, size, D), see
+    `ellav.plugins.codecs.VectorCodec`."""
 
     vectors: Tensor
     temperature: float
+
+    def mean(self, logits: Tensor, codebook: int) -> Tensor:
+        """(n, size) of a codebook (0-based) -> (n, D)."""
+        if not self.temperature:
+            return self.vectors[codebook][logits.argmax(-1)]
+        return (logits / self.temperature).softmax(-1) @ self.vectors[codebook]
 
 
 class Completed(NamedTuple):
@@ -176,7 +183,7 @@ class NARModel(nn.Module):
                 likeliest = (said.amax(dim=-1) - said.logsumexp(dim=-1)).double().cpu()
                 sure = [total + part.numpy() for total, part in zip(sure, likeliest.split(lengths), strict=True)]
             if mixing is not None:
-                mean = (logits.float() / mixing.temperature).softmax(-1) @ mixing.vectors[codebook]
+                mean = mixing.mean(logits.float(), codebook)
                 for item, total, part in zip(items, sums, mean.split(lengths), strict=True):
                     total[len(item.prompt) :] += part
         vectors = [total.cpu().numpy() for total in sums] or [None] * len(items)

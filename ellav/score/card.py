@@ -94,6 +94,7 @@ def _contents(model: dict, configs: dict[str, dict], sizes: dict[str, int]) -> s
         f"{_conf(model['text']['conf'])}; aligner `{model['aligner']['name']}`; decoding "
         f"`{model['decoder']['name']}`{_conf(model['decoder']['conf'])}"
         + (f"; nar_temperature {number(model['nar_temperature'])}" if model.get("nar_temperature") else "")
+        + (f"; match_voice {number(model['match_voice'])}" if model.get("match_voice") else "")
         + (f"; the best of {model['best_of']} readings." if model.get("best_of") else "."),
         f"Codec `{codec.get('name', 'unknown')}`: {codec.get('sample_rate', '?')} Hz, {stats['frame_rate']:g} frames "
         f"a second, {stats['codebooks']} codebooks of {stats['codebook_size']}.",

@@ -217,6 +217,24 @@ def test_a_loss_that_is_no_number_ends_the_training(speech, tmp_path, capsys):
         training.train_codec(codec, Speech(speech, RATE, training.HELD_OUT), tmp_path)
 
 
+@pytest.mark.parametrize("loudness", [0, 0.7, 1])
+def test_what_is_loud_counts_for_more(loudness):
+    codec = codecs.create("rvq_conv", SMALL | {"loudness": loudness})
+    codec.network.mean.fill_(-4.0), codec.network.spread.fill_(2.0)
+    magnitudes = torch.full((1, 4, 20), 0.001)
+    magnitudes[0, 1, 3] = 0.1
+    x = codec.network.normal(magnitudes.log())
+    quiet, loud = x.clone(), x.clone()
+    quiet[0, 2, 5] += 0.5
+    loud[0, 1, 3] -= 0.5
+    weights = (magnitudes**2) ** 0.23
+    weights = 1 - loudness + loudness * weights / weights.mean()
+    for made, weight in ((quiet, weights[0, 2, 5]), (loud, weights[0, 1, 3])):
+        assert torch.isclose(codec._distance(made, x), 0.5 * weight / 80)
+    both = x + 0.5
+    assert torch.isclose(codec._distance(both, x), torch.tensor(0.5))
+
+
 def test_before_training_it_says_so():
     codec = codecs.create("rvq_conv", SMALL)
     for act in (lambda: codec.encode([np.zeros(100, np.float32)]), lambda: codec.save(Path())):

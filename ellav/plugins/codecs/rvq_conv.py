@@ -25,6 +25,8 @@ from ellav.plugins.codecs.rvq_conv_net import Network, ResidualVQ, SplitRVQ
 from ellav.weights import read_weights
 
 WEIGHTS = "rvq_conv.safetensors"
+_LOUDNESS = 0.46
+"""The power of a magnitude with which loudness grows: 0.23 of intensity (Zwicker), as in PESQ (ITU-T P.862)."""
 
 
 @codecs.register("rvq_conv")
@@ -38,7 +40,7 @@ class RVQConv:
 
     Training: frames_seen, codec frames read in all; batch, pieces of `seconds` a step; lr, the learning rate at its
     peak; muon_lr, that of the matrices inside the network, which Muon learns (0: AdamW learns them too); commitment,
-    weight of that loss.
+    weight of that loss; loudness, share of the spectra's loss in which each point counts by how loud it is (0 to 1).
 
     phone_loss: codebook 1 stands beside the residual quantiser of the others and also learns to tell which phone is
     spoken, by one linear map (weight of that cross-entropy; after Mimi, arXiv 2410.00037, and PAST, arXiv 2505.14470).
@@ -70,8 +72,9 @@ class RVQConv:
         lr: float = 1.5e-3,
         muon_lr: float = 0.02,
         commitment: float = 0.25,
-        phone_loss: float = 0.3,
+        phone_loss: float = 0.1,
         first_size: int | None = None,
+        loudness: float = 0.7,
         griffin_lim_iterations: int = 40,
         momentum: float = 0.99,
     ):
@@ -89,6 +92,7 @@ class RVQConv:
             ("muon_lr", muon_lr, 0, 1),
             ("commitment", commitment, 0, 100),
             ("phone_loss", phone_loss, 0, 100),
+            ("loudness", loudness, 0, 1),
             ("first_size", first_size or 2, 2, size if phone_loss else 32_768),
         ):
             check(name, value, least, most)
@@ -100,6 +104,7 @@ class RVQConv:
         self.first_size = first_size if phone_loss else size
         self.training = CodecTraining(frames_seen, batch, seconds, lr, muon_lr)
         self.device = "cpu"
+        self.loudness = loudness
         self.commitment, self.phone_loss, self.learns_phones = commitment, phone_loss, phone_loss > 0
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -128,7 +133,7 @@ class RVQConv:
     def loss(
         self, wavs: torch.Tensor, rng: torch.Generator, phones: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """(B, samples), phones (B, T) or None -> L1 of the normal spectra, the commitment loss and that of the phones.
+        """(B, samples), phones (B, T) or None -> distance of the normal spectra, commitment loss, that of the phones.
 
         Half of the pieces are coded with a random number of codebooks, so that the first ones alone are worth something
         (SoundStream, arXiv 2107.03312)."""
@@ -140,7 +145,7 @@ class RVQConv:
         with torch.autocast(z.device.type, enabled=False):
             coded, commitment = self.network.quantiser.learn(z.float().flatten(0, 1), levels, rng)
         made = self.network.normal(self.network.decode(coded.view(z.shape)))
-        error = (made - x).abs().mean()
+        error = self._distance(made, x)
         loss, parts = error + self.commitment * commitment, {"spectrum": error, "commitment": commitment}
         if self.learns_phones:
             parts["phone"] = self._phone_loss(coded, phones)
@@ -247,6 +252,13 @@ class RVQConv:
         with torch.autocast("cpu", enabled=False):
             mels = torch.stack([self.mel.analyse(wav) for wav in wavs.cpu()])
         return self.network.normal(mels.to(wavs.device))
+
+    def _distance(self, made: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """L1 distance of normal spectra (B, T * subframes, mel_bins), a share of it by the loudness of each point of x,
+        which is 1 on the average of a piece."""
+        error = (made - x).abs()
+        loud = ((x * self.network.spread + self.network.mean) * _LOUDNESS).exp()
+        return (error * (1 - self.loudness + self.loudness * loud / loud.mean(dim=(1, 2), keepdim=True))).mean()
 
     def _phone_loss(self, coded: torch.Tensor, phones: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of what codebook 1's part of (B * T, D) tells, over the frames whose phone (B, T) is known."""
