@@ -36,15 +36,13 @@ class VoiceMatch:
         phones have no durations."""
         keys = [_key(voice) for voice in voices]
         new = {key: voice for key, voice in zip(keys, voices, strict=True) if key not in self._kept}
-        found = dict(zip(new, self._measured(list(new.values())), strict=True))
+        self._kept.update(zip(new, self._measured(list(new.values())), strict=True))
+        found = [self._kept[key] for key in keys]
         for key in keys:
-            found.setdefault(key, self._kept.get(key))
-        for key in found:
-            self._kept[key] = found[key]
             self._kept.move_to_end(key)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
-        return [found[key] for key in keys]
+        return found
 
     def _measured(self, voices: list[Utterance]) -> list[np.ndarray]:
         vectors = self.mixing.vectors

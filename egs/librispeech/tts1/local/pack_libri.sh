@@ -18,4 +18,4 @@ done << 'EOF'
 EOF
 ellav pack --config exp/text/text.yaml --config exp/aligner/aligner.yaml \
     --ar exp/interleaved/ar --nar exp/interleaved/nar --codec exp/codec --tokens dump/tokens/list \
-    --dtype int8 --nar-temperature 0.25 --best-of 4 --card local/card_libri.md "${prompts[@]}" --out "${out}"
+    --dtype int8 --nar-temperature 0.25 --match-voice 1 --best-of 4 --card local/card_libri.md "${prompts[@]}" --out "${out}"
