@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 from ellav.config import parse_pairs, read_yaml
@@ -107,7 +109,7 @@ def add_nar_temperature(made: argparse.ArgumentParser, default: float | None) ->
     """`--nar-temperature`: how the codes of the NAR model become speech."""
     made.add_argument(
         "--nar-temperature",
-        type=_temperature,
+        type=_number(0, 10),
         default=default,
         help="0: the likeliest codes of the NAR model are spoken, as in the papers. Above, 0.3 for example: each frame"
         " is the mean of what it may be, weighted by the model's probabilities at this temperature, which a model that"
@@ -119,12 +121,12 @@ def add_match_voice(made: argparse.ArgumentParser, default: float | None) -> Non
     """`--match-voice`: whether speech is brought nearer to the prompt's voice."""
     made.add_argument(
         "--match-voice",
-        type=_share,
+        type=_number(0, 2),
         metavar="SHARE",
         default=default,
-        help="0: what the NAR model tells is spoken, as in the papers. Above, up to 2: this share of what it misses of"
-        " the prompt's voice on the average, measured on the prompt, is added, which brings voices nearer that it never"
-        " heard"
+        help="how much of what the NAR model misses of the prompt's voice on the average, measured on the prompt, is"
+        " added to what it tells: 0 nothing, as in the papers; 1 all, which brings speech nearer to voices that it"
+        " never heard; 2 at most. Takes a codec that can speak what lies between its codes, as --nar-temperature does"
         f"{'' if default is not None else ' (as packed)'}",
     )
 
@@ -140,18 +142,20 @@ def watermark_of(options: argparse.Namespace) -> tuple[str | None, dict | None]:
     return (None, None) if options.no_watermark else (options.watermark, options.watermark_conf)
 
 
-def _temperature(given: str) -> float:
-    value = float(given)
-    if not 0 <= value <= 10:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 10, not {given}")
-    return value
+def _number(least: float, most: float) -> Callable[[str], float]:
+    """A type of argparse."""
 
+    def read(given: str) -> float:
+        try:
+            value = float(given)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be from {least:g} to {most:g}, not {given}")
+        return value
 
-def _share(given: str) -> float:
-    value = float(given)
-    if not 0 <= value <= 2:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 2, not {given}")
-    return value
+    read.__name__ = f"a number from {least:g} to {most:g}"
+    return read
 
 
 def parse(made: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:

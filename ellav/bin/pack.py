@@ -17,6 +17,7 @@ from ellav.infer.asked import check_readings
 from ellav.infer.bundle import FORMAT, PROMPTS
 from ellav.infer.languages import Languages
 from ellav.infer.packing import choose, from_folder, from_options, store_weights, told
+from ellav.infer.pipeline import speaks_vectors
 from ellav.infer.prompts import PromptReader
 from ellav.infer.synthesizer import longest_seen
 from ellav.models.model_config import prompt_bounds
@@ -107,6 +108,7 @@ def main(argv: list[str]) -> None:
     decoders.create(options.decoder, options.decoder_conf)
     tokens = Tokens.read(options.tokens)
     codec = load_codec(options.codec)
+    speaks_vectors(codec, options.nar_temperature, options.match_voice)
     which = {"ar": choose_weights(options.ar, options.which), "nar": choose_weights(options.nar, options.which)}
     trained = dict(zip(("ar", "nar"), load_pair(options.ar, options.nar, which), strict=True))
     for name, folder in (("ar", options.ar), ("nar", options.nar)):

@@ -52,8 +52,8 @@ def export(bundle: Bundle, out: Path) -> list[str]:
         told.append(
             f"nar_temperature {temperature:g} of the model is not exported: take the likeliest codes of nar.onnx"
         )
-    if bundle.model["match_voice"]:
-        told.append("match_voice of the model is not exported: what nar.onnx tells is spoken as it is")
+    if share := bundle.model["match_voice"]:
+        told.append(f"match_voice {share:g} of the model is not exported: what nar.onnx tells is spoken as it is")
     return told
 
 

@@ -43,6 +43,10 @@ def speak_edited(
     engine, edit = pipeline.engine, request.edit
     if not engine.ordering.needs_durations:
         raise UserError(f"edit: the ordering {engine.ordering.name} of this model keeps no times of phones")
+    if (edit.before.vectors is None) != (pipeline.mixing is None):
+        raise UserError(
+            "edit: this speech was made with another nar_temperature or match_voice; let the voice edit it that made it"
+        )
     before = _before(prompt, request, tokens)
     decoding, asked = _rest(before, request, tokens, engine.ordering.lookahead)
     decoding = replace(timed(pipeline, [decoding], [asked], seed)[0], voice=prompt)

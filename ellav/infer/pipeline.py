@@ -15,7 +15,7 @@ from ellav.errors import UserError
 from ellav.infer.confidence import mean_log_probability, of_both
 from ellav.infer.engine import Engine
 from ellav.infer.session import Decoded
-from ellav.infer.voice_match import VoiceMatch, voice_of
+from ellav.infer.voice_match import ENOUGH, VoiceMatch, recording_of
 from ellav.models.nar import Completed, Mixing, NARInput, NARModel
 from ellav.plugins.codecs import Codec
 from ellav.plugins.codecs.code_vectors import sums_of_vectors
@@ -76,8 +76,8 @@ class Pipeline:
 
     nar_prompt: frames of a prompt, its last ones, that the NAR model is given at most; None: all. nar_temperature: 0
     for its likeliest codes, as in the papers; above, the codec speaks what lies between codes (`nar.Mixing`).
-    match_voice: how much of what the NAR model misses of a prompt's voice is added (`voice_match.VoiceMatch`), as a
-    share; silence: the id of the phone that does not count for it. Raises UserError where the codec cannot.
+    match_voice: how much of what the NAR model misses of a prompt's voice is added to these (`voice_match.VoiceMatch`),
+    as a share; silence: the id of the phone that does not count for it. Raises UserError as `speaks_vectors` does.
     """
 
     def __init__(
@@ -93,13 +93,11 @@ class Pipeline:
         self.engine, self.codec, self.nar_prompt = engine, codec, nar_prompt
         self.nar = nar.eval() if nar is not None else None
         self.mixing = self.match = None
-        if (nar_temperature or match_voice) and nar is not None:
-            if not hasattr(codec, "decode_vectors"):
-                asked = f"nar_temperature={nar_temperature:g}" if nar_temperature else f"match_voice={match_voice:g}"
-                raise UserError(f"{asked}: codec {codec.name} cannot speak what lies between its codes")
+        if speaks_vectors(codec, nar_temperature, match_voice) and nar is not None:
             self.mixing = Mixing(torch.from_numpy(codec.vectors()).to(nar.table.device), nar_temperature)
-        if match_voice and nar is not None:
-            self.match = VoiceMatch(self.nar, self.mixing, match_voice, silence, nar_prompt)
+            if match_voice:
+                enough = round(ENOUGH * codec.frame_rate)
+                self.match = VoiceMatch(self.nar, self.mixing, match_voice, silence, nar_prompt, enough)
         self.group = 4 * engine.batch  # requests that are worked on together
 
     def speak(
@@ -131,7 +129,7 @@ class Pipeline:
         """The request with no more codebooks of its prompt than the NAR model gives a frame; its voice keeps all."""
         if self.nar is None:
             return request
-        return replace(request, codes=request.codes[:, : self.nar.codebooks], voice=voice_of(request))
+        return replace(request, codes=request.codes[:, : self.nar.codebooks], voice=recording_of(request))
 
     def missed(self, requests: Sequence[DecodingRequest]) -> list[np.ndarray | float]:
         """What is added to each frame (D,) that the NAR model tells after the prompts of `fitting` requests."""
@@ -140,7 +138,7 @@ class Pipeline:
         return [
             one
             for part in _batches(requests, self.engine.batch)
-            for one in self.match.missed([voice_of(request) for request in part])
+            for one in self.match.missed([recording_of(request) for request in part])
         ]
 
     def read(
@@ -255,6 +253,16 @@ class Pipeline:
                 vectors = np.concatenate([self.sums(before), one.vectors[:new], one.vectors[new:] + missed])
             whole.append(Completed(np.concatenate([before, one.codes]), vectors, one.log_probability))
         return whole
+
+
+def speaks_vectors(codec: Codec, nar_temperature: float, match_voice: float) -> bool:
+    """Whether codes become sound as vectors. Raises UserError for a number out of bounds, or where the codec cannot."""
+    for name, value, most in (("nar_temperature", nar_temperature, 10), ("match_voice", match_voice, 2)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+            raise UserError(f"{name}={value!r} is no number from 0 to {most}")
+        if value and not hasattr(codec, "decode_vectors"):
+            raise UserError(f"{name}={value:g}: codec {codec.name} cannot speak what lies between its codes")
+    return bool(nar_temperature or match_voice)
 
 
 def nar_input(request: DecodingRequest, durations: np.ndarray | None, codes: np.ndarray, most: int | None) -> NARInput:

@@ -19,21 +19,28 @@ from ellav.models.nar import Mixing, NARInput, NARModel
 from ellav.plugins.codecs.code_vectors import sums_of_vectors
 from ellav.types import DecodingRequest, Utterance
 
+ENOUGH = 1.0
+"""Seconds of speech of which a mean is to be trusted; of less, that much less of it is added."""
+
 _KEPT = 256
 """Voices that are remembered."""
 
 
 class VoiceMatch:
     """share: of what is missing, how much is added; 0 is nothing, 1 all. silence: the id of the phone that does not
-    count, -1 for none. most: frames of a prompt that the NAR model is given at most, None for all."""
+    count, -1 for none. most: frames of a prompt that the NAR model is given at most, None for all. enough: frames with
+    speech in them from which on all of the share is added, of fewer in proportion."""
 
-    def __init__(self, nar: NARModel, mixing: Mixing, share: float, silence: int, most: int | None):
-        self.nar, self.mixing, self.share, self.silence, self.most = nar, mixing, share, silence, most
+    def __init__(
+        self, nar: NARModel, mixing: Mixing, share: float, silence: int, most: int | None = None, enough: int = 1
+    ):
+        self.nar, self.mixing, self.share, self.silence = nar, mixing, share, silence
+        self.most, self.enough = most, enough
         self._kept: OrderedDict[tuple, np.ndarray] = OrderedDict()
 
     def missed(self, voices: Sequence[Utterance]) -> list[np.ndarray]:
-        """(D,) float32 to be added to what is told in each voice: zeros where it says nothing but silence, or its
-        phones have no durations."""
+        """(D,) float32 to be added to what is told in each voice: zeros where it says nothing but silence, or there
+        are no two halves (`halves_of`)."""
         keys = [_key(voice) for voice in voices]
         new = {key: voice for key, voice in zip(keys, voices, strict=True) if key not in self._kept}
         self._kept.update(zip(new, self._measured(list(new.values())), strict=True))
@@ -59,12 +66,11 @@ class VoiceMatch:
                 spoken = np.repeat(voice.phones, voice.durations)[frames] != self.silence
                 gaps.append(gap[spoken])
             every = np.concatenate(gaps)
-            mean = every.mean(axis=0) if len(every) else np.zeros(vectors.shape[2])
-            made.append((self.share * mean).astype(np.float32))
+            made.append((self.share * every.sum(axis=0) / max(len(every), self.enough)).astype(np.float32))
         return made
 
 
-def voice_of(request: DecodingRequest) -> Utterance:
+def recording_of(request: DecodingRequest) -> Utterance:
     """Whose voice is asked for: `request.voice`, or else the prompt as the request has it."""
     if request.voice is not None:
         return request.voice
@@ -75,9 +81,9 @@ def voice_of(request: DecodingRequest) -> Utterance:
 
 def halves_of(voice: Utterance, nar: NARModel, most: int | None) -> list[tuple[NARInput, slice]]:
     """Each half of a voice's frames, to be completed after the other half, and which frames these are; nothing where
-    there are no two halves. Of a long voice only the end, of which a half is no more than `most` frames."""
+    there are no two halves or no durations. Of a long voice only the end, halves of no more than `most` frames."""
     frames = len(voice.codes)
-    if voice.durations is None or int(np.sum(voice.durations)) != frames or frames < 2:
+    if voice.durations is None or frames < 2:
         return []
     start = 0 if most is None else max(0, frames - 2 * most)
     middle = (start + frames) // 2

@@ -196,3 +196,9 @@ def test_an_ordering_without_times_edits_nothing(speech, voice, monkeypatch):  #
     for asked in ({"rate": 0.8}, {"timing": "x.TextGrid"}):
         with pytest.raises(UserError, match=f"{next(iter(asked))}: the ordering concat of this model keeps no times"):
             voice(TEXT, **asked)
+
+
+def test_a_speech_that_was_told_otherwise_is_not_edited(speech, voice, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(voice.pipeline, "mixing", object())
+    with pytest.raises(UserError, match="made with another nar_temperature or match_voice"):
+        voice.edit(speech, 2, again=True)

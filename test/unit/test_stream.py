@@ -127,9 +127,10 @@ def test_one_window_is_what_is_spoken_without_windows(kind):
         np.testing.assert_array_equal(wav, whole.wav)
 
 
-def test_what_lies_between_codes_is_streamed_too():
+@pytest.mark.parametrize("match_voice", [0, 1])
+def test_what_lies_between_codes_is_streamed_too(match_voice):
     plain = pipeline(KINDS[0])
-    mixed = Pipeline(plain.engine, plain.nar, CODECS["rvq_mel"], 20, nar_temperature=1.0)
+    mixed = Pipeline(plain.engine, plain.nar, CODECS["rvq_mel"], 20, nar_temperature=1.0, match_voice=match_voice)
     request = request_of(0, 4)
     whole = next(mixed.speak([request], 0))
     (wav,) = speak(mixed, [Part(request, 0)], 0, Windows(first=60, hop=60))

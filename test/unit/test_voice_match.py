@@ -14,7 +14,7 @@ from ellav.errors import UserError
 from ellav.infer.engine import Engine
 from ellav.infer.pipeline import Pipeline
 from ellav.infer.requests import cross_sentence
-from ellav.infer.voice_match import VoiceMatch, halves_of, phones_between, voice_of
+from ellav.infer.voice_match import VoiceMatch, halves_of, phones_between, recording_of
 from ellav.models.ar import ARModel
 from ellav.models.nar import Completed, Mixing, NARModel
 from ellav.models.options import ModelOptions
@@ -137,6 +137,15 @@ def test_nothing_is_missed_by_a_model_that_knows_the_voice_or_where_nobody_speak
         np.testing.assert_array_equal(match.missed([other])[0], np.zeros(5, np.float32))
 
 
+def test_of_a_few_frames_less_is_added():
+    nar, mixing, one = nar_model(), Mixing(VECTORS, 1.0), voice(3)
+    (whole,) = VoiceMatch(nar, mixing, 1.0, TOKENS.silence).missed([one])
+    spoken = int(one.durations[one.phones != TOKENS.silence].sum())
+    for enough, part in ((spoken, 1), (4 * spoken, 0.25)):
+        (less,) = VoiceMatch(nar, mixing, 1.0, TOKENS.silence, None, enough).missed([one])
+        np.testing.assert_allclose(less, part * whole, atol=1e-6)
+
+
 def test_a_voice_is_measured_once(monkeypatch):
     match = VoiceMatch(nar_model(), Mixing(VECTORS, 1.0), 1.0, TOKENS.silence, None)
     monkeypatch.setattr("ellav.infer.voice_match._KEPT", 3)
@@ -158,7 +167,7 @@ def test_what_is_missed_is_added_to_all_that_follows_the_prompt(whole, temperatu
     asked = requests(5)
     plain, matched = (speaker(share, temperature, ordering=ordering, text=text) for share in (0, 1))
     plain.mixing = Mixing(VECTORS, temperature)
-    missed = [one.sum() for one in matched.match.missed([voice_of(one) for one in asked])]
+    missed = [one.sum() for one in matched.match.missed([recording_of(one) for one in asked])]
     pairs = zip(asked, plain.speak(asked, whole=whole), matched.speak(asked, whole=whole), missed, strict=True)
     for request, one, other, more in pairs:
         assert np.array_equal(one.codes, other.codes) and abs(more) > 1e-3
@@ -188,8 +197,15 @@ def test_a_codec_without_vectors_is_refused():
         Pipeline(speaker(0).engine, nar_model(), Plain(), match_voice=1)
 
 
+@pytest.mark.parametrize("value", [-1, 2.5, float("nan"), True, "1", [1]])
+def test_what_is_no_share_is_refused_before_anything_is_spoken(value):
+    with pytest.raises(UserError, match=r"match_voice=.* is no number from 0 to 2"):
+        Pipeline(speaker(0).engine, nar_model(), SummingCodec(), match_voice=value)
+
+
 @pytest.mark.parametrize("command", ["synth", "decode", "pack"])
 def test_a_share_beyond_two_is_refused(command, capsys):
-    with pytest.raises(SystemExit):
-        main([command, "--match-voice", "3"])
-    assert "argument --match-voice: must be from 0 to 2, not 3" in capsys.readouterr().err
+    for share in ("3", "abc", "nan"):
+        with pytest.raises(SystemExit):
+            main([command, "--match-voice", share])
+        assert f"argument --match-voice: must be from 0 to 2, not {share}" in capsys.readouterr().err

@@ -78,7 +78,8 @@ class VectorCodec(Codec, Protocol):
     def decode_vectors(self, frames: list[np.ndarray]) -> list[np.ndarray]:
         """Sums of vectors (T, D) float32 each -> (samples,) float32 each, those of the codes whose vectors they are.
 
-        May be missing; then nothing can be spoken that lies between codes (`nar_temperature`).
+        May be missing; then nothing can be spoken that lies between codes (`nar_temperature`,
+        `match_voice`).
         """
 
 
