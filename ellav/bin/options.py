@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ellav.config import parse_pairs, read_yaml
 from ellav.errors import UserError, did_you_mean, option_of, printable
+from ellav.infer.bundle import MOST
 from ellav.infer.provenance import DEFAULT
 from ellav.plugins.registry import load_plugin, located
 from ellav.plugins.text.by_language import choice_of
@@ -109,7 +110,7 @@ def add_nar_temperature(made: argparse.ArgumentParser, default: float | None) ->
     """`--nar-temperature`: how the codes of the NAR model become speech."""
     made.add_argument(
         "--nar-temperature",
-        type=_number(0, 10),
+        type=_number(0, MOST["nar_temperature"]),
         default=default,
         help="0: the likeliest codes of the NAR model are spoken, as in the papers. Above, 0.3 for example: each frame"
         " is the mean of what it may be, weighted by the model's probabilities at this temperature, which a model that"
@@ -121,7 +122,7 @@ def add_match_voice(made: argparse.ArgumentParser, default: float | None) -> Non
     """`--match-voice`: whether speech is brought nearer to the prompt's voice."""
     made.add_argument(
         "--match-voice",
-        type=_number(0, 2),
+        type=_number(0, MOST["match_voice"]),
         metavar="SHARE",
         default=default,
         help="how much of what the NAR model misses of the prompt's voice on the average, measured on the prompt, is"

@@ -20,6 +20,9 @@ from ellav.version import __version__
 PRETRAINED = Path(__file__).parents[1] / "pretrained" / "libri"
 """The model that comes with the package, where it does."""
 
+MOST = {"nar_temperature": 10, "match_voice": 2}
+"""What a packed model says of how codes become sound, and the most of each: a number from 0 on."""
+
 FORMAT = 1
 """The number that `model.yaml` has as its `format`: raised where an older ellav could no longer read a new model."""
 
@@ -96,7 +99,7 @@ def read_bundle(folder: Path | str | None = None) -> Bundle:
     if missing:
         raise UserError(f"{where}: {missing[0]!r} is missing; pack the model again with `ellav pack`")
     model["which"] = _of_each(model["which"], where)
-    for name, most in (("nar_temperature", 10), ("match_voice", 2)):
+    for name, most in MOST.items():
         value = model.setdefault(name, 0.0)
         if type(value) not in (int, float) or not 0 <= value <= most:
             raise UserError(f"{where}: {name} should be a number from 0 to {most}, found {one_line(repr(value))}")

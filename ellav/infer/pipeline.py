@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ellav.errors import UserError
+from ellav.infer.bundle import MOST
 from ellav.infer.confidence import mean_log_probability, of_both
 from ellav.infer.engine import Engine
 from ellav.infer.session import Decoded
@@ -257,9 +258,9 @@ class Pipeline:
 
 def speaks_vectors(codec: Codec, nar_temperature: float, match_voice: float) -> bool:
     """Whether codes become sound as vectors. Raises UserError for a number out of bounds, or where the codec cannot."""
-    for name, value, most in (("nar_temperature", nar_temperature, 10), ("match_voice", match_voice, 2)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
-            raise UserError(f"{name}={value!r} is no number from 0 to {most}")
+    for name, value in (("nar_temperature", nar_temperature), ("match_voice", match_voice)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MOST[name]:
+            raise UserError(f"{name}={value!r} is no number from 0 to {MOST[name]}")
         if value and not hasattr(codec, "decode_vectors"):
             raise UserError(f"{name}={value:g}: codec {codec.name} cannot speak what lies between its codes")
     return bool(nar_temperature or match_voice)

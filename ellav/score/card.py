@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ellav.config import yaml_text
 from ellav.errors import UserError
+from ellav.infer.bundle import MOST
 from ellav.infer.packing import Recording
 from ellav.plugins.registry import is_outside
 from ellav.score.results import figure, markdown, number
@@ -93,8 +94,7 @@ def _contents(model: dict, configs: dict[str, dict], sizes: dict[str, int]) -> s
         f"Ordering `{ordering['name']}`{_conf(ordering['conf'])}; text `{model['text']['name']}`"
         f"{_conf(model['text']['conf'])}; aligner `{model['aligner']['name']}`; decoding "
         f"`{model['decoder']['name']}`{_conf(model['decoder']['conf'])}"
-        + (f"; nar_temperature {number(model['nar_temperature'])}" if model.get("nar_temperature") else "")
-        + (f"; match_voice {number(model['match_voice'])}" if model.get("match_voice") else "")
+        + "".join(f"; {name} {number(model[name])}" for name in MOST if model.get(name))
         + (f"; the best of {model['best_of']} readings." if model.get("best_of") else "."),
         f"Codec `{codec.get('name', 'unknown')}`: {codec.get('sample_rate', '?')} Hz, {stats['frame_rate']:g} frames "
         f"a second, {stats['codebooks']} codebooks of {stats['codebook_size']}.",

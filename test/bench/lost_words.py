@@ -16,6 +16,7 @@ import argparse
 import json
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import kaldiio
 import numpy as np
@@ -47,31 +48,15 @@ def main() -> None:
     made.add_argument("--nar-temperature", type=float, nargs="*", default=[], help="temperatures to try")
     options = made.parse_args()
     torch.set_num_threads(1)
-    tokens = Tokens.read(options.dump / "tokens/list")
-    data = Dataset(options.dump / "tokens" / options.set, tokens)
-    index = {utterance: i for i, utterance in enumerate(data.ids)}
-    decoded = options.exp / "decode" / options.set
-    facts = [json.loads(line) for line in (decoded / "facts.jsonl").open()]
-    chosen = np.random.default_rng(0).permutation(len(facts))[: options.limit]
-    facts = [facts[i] for i in sorted(chosen)]
-    targets = [data[index[fact["id"]]] for fact in facts]
-    true = [target.codes for target in targets]
-    spoken = kaldiio.load_scp(str(decoded / "codes.scp"))
-    spoken = [np.asarray(spoken[fact["id"]]) for fact in facts]
-
     nar = load_pair(options.exp / "ar", options.exp / "nar")[1].model.eval()
     codec = load_codec(options.codec)
-    of_recording, of_model = [], []
-    for fact, target, codes in zip(facts, targets, spoken, strict=True):
-        prompt = cut(data[index[fact["prompt"]]], fact["prompt_frames"])
-        of_recording.append(nar_input(nar, prompt, target.phones, target.durations, target.codes))
-        times = read_times(decoded / "textgrid" / f"{fact['id']}.TextGrid", tokens, codec.frame_rate)
-        of_model.append(nar_input(nar, prompt, *times, codes))
-
-    wavs = read_table(options.dump / "raw" / options.set / "wav.scp")
-    judge = Judge(
-        [data.text(index[fact["id"]]) for fact in facts], [read_wav(wavs[fact["id"]], RATE) for fact in facts]
-    )
+    sentences = read_sentences(options, Tokens.read(options.dump / "tokens/list"), codec.frame_rate)
+    true, spoken = [one.target.codes for one in sentences], [one.codes for one in sentences]
+    of_recording = [
+        nar_input(nar, one.prompt, one.target.phones, one.target.durations, one.target.codes) for one in sentences
+    ]
+    of_model = [nar_input(nar, one.prompt, one.phones, one.durations, one.codes) for one in sentences]
+    judge = Judge([one.text for one in sentences], [one.recorded for one in sentences])
     rows = []
 
     def tell(name: str, count: str, wavs: list[np.ndarray]) -> None:
@@ -94,6 +79,38 @@ def main() -> None:
             ]
             tell(f"the same, temperature {temperature:g}", str(nar.codebooks), codec.decode_vectors(mixed))
     print(markdown(["speech", "codebooks", "words", "similarity"], rows))
+
+
+class Sentence(NamedTuple):
+    """One of a decoded test set. target, text, recorded: the recording, its words and samples at 16 kHz. prompt: what
+    was in front. codes (T, C) of what the AR model made, phones (N,) and durations (N,) of these."""
+
+    target: Utterance
+    text: str
+    recorded: np.ndarray
+    prompt: Utterance
+    codes: np.ndarray
+    phones: np.ndarray
+    durations: np.ndarray
+
+
+def read_sentences(options: argparse.Namespace, tokens: Tokens, frame_rate: float) -> list[Sentence]:
+    """`limit` at random of the `set` that was decoded in `exp`, with what `dump` has of it."""
+    data = Dataset(options.dump / "tokens" / options.set, tokens)
+    index = {utterance: i for i, utterance in enumerate(data.ids)}
+    decoded = options.exp / "decode" / options.set
+    facts = [json.loads(line) for line in (decoded / "facts.jsonl").open()]
+    facts = [facts[i] for i in np.random.default_rng(0).permutation(len(facts))[: options.limit]]
+    codes = kaldiio.load_scp(str(decoded / "codes.scp"))
+    wavs = read_table(options.dump / "raw" / options.set / "wav.scp")
+    made = []
+    for fact in facts:
+        name, target = fact["id"], index[fact["id"]]
+        prompt = cut(data[index[fact["prompt"]]], fact["prompt_frames"])
+        times = read_times(decoded / "textgrid" / f"{name}.TextGrid", tokens, frame_rate)
+        recorded = read_wav(wavs[name], RATE)
+        made.append(Sentence(data[target], data.text(target), recorded, prompt, np.asarray(codes[name]), *times))
+    return made
 
 
 def nar_input(

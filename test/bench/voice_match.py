@@ -13,18 +13,14 @@ words: heard otherwise than they should be, %, by Whisper base, of the first --w
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-import kaldiio
 import numpy as np
 import torch
-from lost_words import RATE, Judge, nar_input, read_times
+from lost_words import RATE, Judge, Sentence, nar_input, read_sentences
 
 from ellav.data.audio import read_wav, resample
-from ellav.data.dataset import Dataset, Tokens
-from ellav.data.joins import cut
-from ellav.data.kaldi import read_table
+from ellav.data.dataset import Tokens
 from ellav.infer.voice_match import VoiceMatch
 from ellav.models.nar import Mixing
 from ellav.models.trained import load_pair
@@ -48,29 +44,16 @@ def main() -> None:
     options = made.parse_args()
     torch.set_num_threads(1)
     tokens = Tokens.read(options.dump / "tokens/list")
-    data = Dataset(options.dump / "tokens" / options.set, tokens)
-    index = {utterance: i for i, utterance in enumerate(data.ids)}
-    decoded = options.exp / "decode" / options.set
-    facts = [json.loads(line) for line in (decoded / "facts.jsonl").open()]
-    facts = [facts[i] for i in np.random.default_rng(0).permutation(len(facts))[: options.limit]]
-    targets = [data[index[fact["id"]]] for fact in facts]
-    prompts = [cut(data[index[fact["prompt"]]], fact["prompt_frames"]) for fact in facts]
-    codes = kaldiio.load_scp(str(decoded / "codes.scp"))
-
     codec, nar = load_codec(options.codec), load_pair(options.exp / "ar", options.exp / "nar")[1].model.eval()
     mixing = Mixing(torch.from_numpy(codec.vectors()), options.nar_temperature)
-    items = []
-    for fact, prompt in zip(facts, prompts, strict=True):
-        times = read_times(decoded / "textgrid" / f"{fact['id']}.TextGrid", tokens, codec.frame_rate)
-        items.append(nar_input(nar, prompt, *times, np.asarray(codes[fact["id"]])))
+    sentences = read_sentences(options, tokens, codec.frame_rate)
+    items = [nar_input(nar, one.prompt, one.phones, one.durations, one.codes) for one in sentences]
     told = [
         done.vectors[len(item.prompt) :] for item, done in zip(items, nar.complete(items, mixing), strict=True)
     ]  # (T, D) each
-    missed = VoiceMatch(nar, mixing, 1.0, tokens.silence, None).missed(prompts)
+    missed = VoiceMatch(nar, mixing, 1.0, tokens.silence, None).missed([one.prompt for one in sentences])
 
-    judge = Listener(
-        options.dump / "raw", options.set, targets, [data.text(index[t.id]) for t in targets], options.words
-    )
+    judge = Listener(options.dump / "raw", sentences, options.words)
     rows = [["recorded", *judge(judge.recorded)]]
 
     def tell(name: str, vectors: list[np.ndarray]) -> None:
@@ -82,9 +65,9 @@ def main() -> None:
         tell(f"{share:g}", [some + share * one for some, one in zip(told, missed, strict=True)])
     spoken = [np.repeat(item.phones, item.durations)[len(item.prompt) :] != tokens.silence for item in items]
     shifts = []
-    for target, some, loud in zip(targets, told, spoken, strict=True):
-        own = sums_of_vectors(mixing.vectors, torch.from_numpy(target.codes.astype(np.int64))).numpy()
-        sounding = np.repeat(target.phones, target.durations) != tokens.silence
+    for one, some, loud in zip(sentences, told, spoken, strict=True):
+        own = sums_of_vectors(mixing.vectors, torch.from_numpy(one.target.codes.astype(np.int64))).numpy()
+        sounding = np.repeat(one.target.phones, one.target.durations) != tokens.silence
         shifts.append(own[sounding].mean(axis=0) - some[loud].mean(axis=0))
     tell("oracle", [some + shift for some, shift in zip(told, shifts, strict=True)])
     print(markdown(["share", "similarity", "own first", "of all", "words"], rows))
@@ -93,11 +76,10 @@ def main() -> None:
 class Listener:
     """Similarity, own reader first and words of speech that should be the targets'."""
 
-    def __init__(self, raw: Path, name: str, targets: list, texts: list[str], words: int):
-        wavs = read_table(raw / name / "wav.scp")
-        self.targets, self.count = targets, words
-        self.recorded = [read_wav(wavs[target.id], RATE) for target in targets]
-        self.judge = Judge(texts, self.recorded)
+    def __init__(self, raw: Path, sentences: list[Sentence], words: int):
+        self.targets, self.count = [one.target for one in sentences], words
+        self.recorded = [one.recorded for one in sentences]
+        self.judge = Judge([one.text for one in sentences], self.recorded)
         sets = [raw / one for one in ("train", "test_seen", "test_unseen") if (raw / one).is_dir()]
         enrolled = scorers.create("similarity").enroll(
             Scored(one.id, one.speaker, "", read_wav(one.place, RATE), RATE) for one in recordings_of(sets, 10)
